@@ -1,0 +1,166 @@
+"""One source file: its text, chunks and comments, and statements and functions lowered when they are asked for.
+
+libcst is imported only when something must be parsed that the cache does not have.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from specdiff.cache import Cache, disabled, key_of
+from specdiff.errors import Problem, SourceError
+from specdiff.frontend.scan import Chunk, Comment, Uncertain, scan
+from specdiff.ir import codec
+from specdiff.ir import nodes as ir
+
+_SIMPLE_DECORATOR = re.compile(r"[ \t]*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[ \t]*(?:#.*)?$")
+
+
+class SourceUnit:
+    """A file of source code."""
+
+    def __init__(self, path: Path, name: str, cache: Cache | None = None, text: str | None = None) -> None:
+        self.path = path
+        self.name = name
+        """As reports show it."""
+        self.text = _read(path, name) if text is None else text
+        self._cache = cache if cache is not None else disabled()
+        self._functions: list[Chunk] = []
+        self._loaded: dict[int, ir.FunctionDef] = {}
+        self._statements: dict[int, tuple[ir.Stmt, ...]] = {}
+        self._words: frozenset[str] | None = None
+        try:
+            found = scan(self.text)
+            self.chunks: tuple[Chunk, ...] = found.chunks
+            self.comments: tuple[Comment, ...] = found.comments
+        except Uncertain:
+            from specdiff.frontend.whole import chunks_of  # noqa: PLC0415 - libcst only where the scanner is not sure
+
+            self.chunks, self.comments = chunks_of(self.text, name)
+
+    def chunk_text(self, index: int) -> str:
+        """The text of a top-level chunk."""
+        chunk = self.chunks[index]
+        return self.text[chunk.start : chunk.end]
+
+    def may_define(self, name: str) -> bool:
+        """Whether the file's text has the name at all."""
+        if self._words is None:
+            self._words = frozenset(name for chunk in self.chunks for name in chunk.binds)
+        return name in self._words or "*" in self._words
+
+    def statements(self, index: int) -> tuple[ir.Stmt, ...]:
+        """A top-level chunk lowered; functions in it (and methods of a class) are stubs.
+
+        Raises:
+            SourceError: it is not valid Python.
+        """
+        found = self._statements.get(index)
+        if found is None:
+            chunk = self.chunks[index]
+            if chunk.kind == "def":
+                found = (self._stub(chunk),)
+            elif chunk.kind == "class" and chunk.header_end:
+                found = (self._class(chunk),)
+            else:
+                found = self._lowered(chunk.line, self.text[chunk.start : chunk.end] + "\n", chunk.indent)
+            self._statements[index] = found
+        return found
+
+    def function(self, stub: ir.FunctionStub) -> ir.FunctionDef:
+        """A function's body, lowered the first time.
+
+        Raises:
+            SourceError: it is not valid Python.
+        """
+        found = self._loaded.get(stub.chunk)
+        if found is None:
+            chunk = self._functions[stub.chunk]
+            (node,) = self._lowered(chunk.line, self.text[chunk.start : chunk.end] + "\n", chunk.indent)
+            assert isinstance(node, ir.FunctionDef)
+            found = self._loaded[stub.chunk] = node
+        return found
+
+    def flush(self) -> None:
+        """Write what was lowered to the cache."""
+        self._cache.flush()
+
+    def _stub(self, chunk: Chunk) -> ir.FunctionStub:
+        self._functions.append(chunk)
+        decorators = tuple(self._decorator(line, text) for line, text in chunk.decorators)
+        return ir.FunctionStub(
+            chunk.line, chunk.end_line, chunk.def_line, chunk.name, decorators, len(self._functions) - 1
+        )
+
+    def _class(self, chunk: Chunk) -> ir.ClassDef:
+        """The class with its methods blanked out is lowered at once; the methods stay stubs."""
+        pieces: list[str] = []
+        at = chunk.start
+        stubs: list[Chunk] = []
+        simple = False
+        for member in chunk.members:
+            if member.kind == "def":
+                stubs.append(member)
+                pieces.append(self.text[at : member.start])
+                pieces.append("\n" * self.text.count("\n", member.start, member.end))
+                at = member.end
+            else:
+                simple = True
+        pieces.append(self.text[at : chunk.end])
+        text = "".join(pieces) + "\n"
+        if not simple and stubs:
+            text += " pass\n"
+        (node,) = self._lowered(chunk.line, text, chunk.indent)
+        assert isinstance(node, ir.ClassDef)
+        body = [item for item in node.body if simple or not isinstance(item, ir.Pass)]
+        merged = sorted([*body, *[self._stub(member) for member in stubs]], key=lambda item: item.line)
+        return node._replace(body=tuple(merged), end_line=chunk.end_line)
+
+    def _decorator(self, line: int, text: str) -> ir.Expr:
+        match = _SIMPLE_DECORATOR.match(text)
+        if match is not None:
+            first, *rest = match.group(1).split(".")
+            node: ir.Expr = ir.Name(line, first)
+            for part in rest:
+                node = ir.Attr(line, node, part)
+            return node
+        key = key_of("expression", text)
+        stored = self._cache.get(key)
+        if stored is not None:
+            decoded: ir.Expr = codec.decode(json.loads(stored), line)
+            return decoded
+        from specdiff.frontend.lower import parse_expression  # noqa: PLC0415
+
+        node = parse_expression(text, line, self.name)
+        self._cache.put(key, json.dumps(codec.encode(node, line), separators=(",", ":")).encode())
+        return node
+
+    def _lowered(self, line: int, text: str, indent: int) -> tuple[ir.Stmt, ...]:
+        key = key_of("statements", str(bool(indent)), text)
+        stored = self._cache.get(key)
+        if stored is not None:
+            nodes: tuple[ir.Stmt, ...] = codec.decode(json.loads(stored), line)
+            return nodes
+        from specdiff.frontend.lower import parse_statements  # noqa: PLC0415
+
+        nodes = parse_statements(text, line, self.name, indent)
+        self._cache.put(key, json.dumps(codec.encode(nodes, line), separators=(",", ":")).encode())
+        return nodes
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError(Problem(name, 0, 0, f"cannot be read: {error.strerror}")) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SourceError(Problem(name, 0, 0, "not UTF-8 text")) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+__all__ = ["Any", "SourceUnit"]

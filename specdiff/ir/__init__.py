@@ -1,0 +1,1 @@
+"""The intermediate representation: what the front end produces and the interpreter runs."""

@@ -1,0 +1,180 @@
+"""The data that analysing and checking return; reports turn it into text and nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from specdiff.facts import Evidence, FactSheet, Level, Undecided, Value
+
+
+class Severity(StrEnum):
+    """How bad a finding is if it is right."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Confidence(StrEnum):
+    """How sure the analysis is that a finding is right."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the analysis has to say about one place."""
+
+    id: str
+    """Stable, lower-case, dotted (`build.error`)."""
+    severity: Severity
+    confidence: Confidence
+    message: str
+    primary: Evidence
+    related: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter or buffer of a module, by its own name."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    file: str
+    line: int
+    """Where it was built."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleNode:
+    """A module of the built tree. Identical neighbours in a container are folded: one node, several names."""
+
+    names: tuple[str, ...]
+    """Attribute names under the parent; more than one where identical siblings are folded (`0` … `35`)."""
+    class_name: str
+    file: str
+    """Where the class is defined; empty for library layers."""
+    line: int
+    params: tuple[Param, ...]
+    buffers: tuple[Param, ...]
+    children: tuple[ModuleNode, ...]
+    settings: dict[str, Value] = field(default_factory=dict)
+    """Plain values the module keeps (`eps`, `bias`, `num_heads`), for facts and diagrams."""
+
+    @property
+    def count(self) -> int:
+        """How many identical modules this node stands for."""
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """Everything `inspect` says about one model class."""
+
+    name: str
+    file: str
+    line: int
+    tree: ModuleNode | None
+    """None where the class could not be built."""
+    parameters: dict[str, tuple[int, ...]]
+    """In torch's `named_parameters(remove_duplicate=False)` order."""
+    tied: tuple[tuple[str, str], ...]
+    total_parameters: int | None
+    active_parameters: int | None
+    sheet: FactSheet
+    calls: tuple[tuple[str, str], ...]
+    live: tuple[str, ...]
+    unused: tuple[str, ...]
+    undecided: tuple[Undecided, ...]
+    findings: tuple[Finding, ...]
+    verdict: str
+    """`complete`, `partial`, `skeleton` or `undecided`."""
+    config: dict[str, Value] = field(default_factory=dict)
+    """The configuration the class was built with, as plain values."""
+
+
+class Status(StrEnum):
+    """What became of a claim."""
+
+    MATCH = "match"
+    MISMATCH = "mismatch"
+    MISSING = "missing"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """Where a claim comes from."""
+
+    id: str
+    """Key into the spec's `sources`."""
+    where: str
+    """Section, table or field."""
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """One claim held against the code."""
+
+    key: str
+    status: Status
+    expected: Value
+    actual: Value
+    level: Level | None
+    """The level the fact was proven at; None where there is no fact."""
+    needed: Level
+    """The level the claim needs."""
+    source: SourceRef
+    evidence: tuple[Evidence, ...]
+    reason: str = ""
+    """Why it is undecided, missing or contradicted, one sentence."""
+    spec_line: int = 0
+    known_deviation: str = ""
+    """Why the spec says that the code differs for a good reason; the verdict then leaves the claim out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A fact that no claim covers."""
+
+    key: str
+    value: Value
+    level: Level
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """A document that claims cite."""
+
+    id: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One spec held against one model class."""
+
+    spec: str
+    """Path of the spec as given."""
+    name: str
+    """The model's name in the spec."""
+    target: str
+    """`gpt_oss::GptOssForCausalLM`."""
+    verdict: Status
+    """The worst status: mismatch, then missing, undecided, match."""
+    claims: tuple[ClaimResult, ...]
+    extras: tuple[Extra, ...]
+    findings: tuple[Finding, ...]
+    documents: tuple[SourceDocument, ...]
+    code: ClassResult
+    release: dict[str, Value] = field(default_factory=dict)
+    """What the publisher says is open; reported beside the verdict, never mixed with it."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Text of the files that evidence points into, for excerpts; keys as in `Evidence.file`."""
