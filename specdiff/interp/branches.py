@@ -1,0 +1,214 @@
+"""Undecided conditions: both sides run from the same state, then the states are joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specdiff.interp.objects import MISSING, Frame, Instance, Raised, Value
+from specdiff.interp.run import Journal, Run
+from specdiff.interp.signals import Returned
+from specdiff.interp.values import Tensor, Unknown
+
+Outcome = tuple[str, Any]
+
+
+def join(run: Run, left: Value, right: Value, reason: str) -> Value:
+    """The value after two paths: the common one, or unknown. Commutative; unknown absorbs."""
+    if left is right:
+        return left
+    if isinstance(left, Unknown):
+        return left
+    if isinstance(right, Unknown):
+        return right
+    if isinstance(left, Tensor) and isinstance(right, Tensor):
+        same = left.shape is not None and left.shape == right.shape
+        return run.emit("join", (left, right), left.shape if same else None, left.dtype)
+    if isinstance(left, Tensor) and right is None:
+        return left
+    if isinstance(right, Tensor) and left is None:
+        return right
+    if type(left) is type(right):
+        if isinstance(left, tuple) and len(left) == len(right):
+            return (
+                type(left)(join(run, a, b, reason) for a, b in zip(left, right, strict=True))
+                if type(left) is tuple
+                else left
+            )
+        if isinstance(left, list) and len(left) == len(right):
+            return [join(run, a, b, reason) for a, b in zip(left, right, strict=True)]
+        if isinstance(left, dict) and left.keys() == right.keys():
+            return {key: join(run, left[key], right[key], reason) for key in left}
+        if not isinstance(left, Instance):
+            try:
+                if left == right:
+                    return left
+            except Exception:  # noqa: BLE001 - comparing foreign objects may do anything; then they differ
+                return run.unknown(reason)
+    return run.unknown(reason)
+
+
+def _attempt(run: Run, body: Callable[[], Any]) -> Outcome:
+    try:
+        return "signal", body()
+    except Raised as error:
+        return "raised", error
+
+
+def fork(run: Run, frame: Frame, first: Callable[[], Any], second: Callable[[], Any], test: Value) -> Any:
+    """Run two bodies as alternatives of one condition; the signal of what follows.
+
+    A side that raises is taken to be a guard that a sound input does not trip: the other side goes on.
+    """
+    reason = test.reason if isinstance(test, Unknown) else "a condition that depends on data"
+    before = dict(frame.locals)
+    start = run.trace.mark() if run.trace is not None else None
+    outcome_a, changes_a, locals_a = _side(run, frame, first)
+    frame.locals.clear()
+    frame.locals.update(before)
+    outcome_b, changes_b, locals_b = _side(run, frame, second)
+    del start
+    if outcome_a[0] == "raised" and outcome_b[0] == "raised":
+        raise outcome_a[1]
+    if outcome_a[0] == "raised":
+        _redo(run, changes_b)
+        return outcome_b[1]
+    if outcome_b[0] == "raised":
+        frame.locals.clear()
+        frame.locals.update(locals_a)
+        _redo(run, changes_a)
+        return outcome_a[1]
+    _merge(run, changes_a, changes_b, reason)
+    signal_a, signal_b = outcome_a[1], outcome_b[1]
+    left_a, left_b = type(signal_a) is Returned, type(signal_b) is Returned
+    if left_a and left_b:
+        return Returned(join(run, signal_a.value, signal_b.value, reason))
+    if left_a:
+        frame.pending = [*(frame.pending or []), signal_a.value]
+        return signal_b
+    if left_b:
+        frame.pending = [*(frame.pending or []), signal_b.value]
+        frame.locals.clear()
+        frame.locals.update(locals_a)
+        return signal_a
+    frame.locals.clear()
+    for name in {**locals_a, **locals_b}:
+        a, b = locals_a.get(name, MISSING), locals_b.get(name, MISSING)
+        if a is MISSING or b is MISSING:
+            frame.locals[name] = b if a is MISSING else a
+        else:
+            frame.locals[name] = join(run, a, b, reason)
+    return signal_a if signal_a is signal_b else None
+
+
+def either(run: Run, first: Callable[[], Value], second: Callable[[], Value], test: Unknown) -> Value:
+    """The joined value of two expressions of which one is evaluated."""
+    try:
+        left = first()
+    except Raised:
+        return second()
+    try:
+        right = second()
+    except Raised:
+        return left
+    return join(run, left, right, test.reason)
+
+
+Changes = dict[int, tuple[Any, Any, Any]]
+"""By id: (object, state before, state after)."""
+
+
+def _state(target: Any) -> Any:
+    if isinstance(target, Instance):
+        native = target.native
+        return dict(target.attrs), native.copy() if isinstance(native, dict | list | set) else native
+    if isinstance(target, Tensor):
+        return target.node, target.const
+    return target.copy()
+
+
+def _restore(target: Any, state: Any) -> None:
+    if isinstance(target, Instance):
+        attrs, native = state
+        target.attrs.clear()
+        target.attrs.update(attrs)
+        if isinstance(target.native, dict | list | set) and isinstance(native, dict | list | set):
+            _refill(target.native, native)
+        else:
+            target.native = native
+    elif isinstance(target, Tensor):
+        target.node, target.const = state
+    else:
+        _refill(target, state)
+
+
+def _refill(target: Any, state: Any) -> None:
+    if isinstance(target, list):
+        target[:] = state
+    else:
+        target.clear()
+        target.update(state)
+
+
+def _side(run: Run, frame: Frame, body: Callable[[], Any]) -> tuple[Outcome, Changes, dict[str, Value]]:
+    parent = run.journal
+    journal = run.journal = Journal(parent)
+    try:
+        outcome = _attempt(run, body)
+    finally:
+        run.journal = parent
+    changes: Changes = {}
+    for key, (target, old) in journal.saved.items():
+        changes[key] = (target, old, _state(target))
+        _restore(target, old)
+    return outcome, changes, dict(frame.locals)
+
+
+def _touch(run: Run, target: Any) -> None:
+    if isinstance(target, Tensor):
+        if run.journal is not None:
+            run.journal.save(target)
+    else:
+        run.touch(target)
+
+
+def _redo(run: Run, changes: Changes) -> None:
+    for target, _, after in changes.values():
+        _touch(run, target)
+        _restore(target, after)
+
+
+def _merge(run: Run, first: Changes, second: Changes, reason: str) -> None:
+    for key in {**first, **second}:
+        target, old, _ = first.get(key) or second[key]
+        a = first[key][2] if key in first else old
+        b = second[key][2] if key in second else old
+        _touch(run, target)
+        if isinstance(target, Tensor):
+            if a[0] != b[0]:
+                left, right = (
+                    Tensor(target.shape, target.dtype, node=a[0]),
+                    Tensor(target.shape, target.dtype, node=b[0]),
+                )
+                target.node, target.const = run.emit("join", (left, right), target.shape, target.dtype).node, None
+        elif isinstance(target, Instance):
+            _restore(target, (_joined(run, a[0], b[0], reason), a[1]))
+        elif isinstance(target, dict):
+            _restore(target, _joined(run, a, b, reason))
+        elif isinstance(target, set):
+            _restore(target, a | b)
+        else:
+            longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
+            joined = [join(run, x, y, reason) for x, y in zip(longer, shorter, strict=False)]
+            _restore(target, [*joined, *longer[len(shorter) :]])
+
+
+def _joined(run: Run, a: dict[Any, Value], b: dict[Any, Value], reason: str) -> dict[Any, Value]:
+    """Both sides' entries; one that only one side has is kept, so that no built part gets lost."""
+    result: dict[Any, Value] = {}
+    for key in {**a, **b}:
+        if key in a and key in b:
+            result[key] = join(run, a[key], b[key], reason)
+        else:
+            result[key] = a[key] if key in a else b[key]
+    return result

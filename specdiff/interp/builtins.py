@@ -1,0 +1,721 @@
+"""Python's built-in functions and types, over the program's values."""
+
+from __future__ import annotations
+
+import builtins as host
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from specdiff.interp import attributes, calls, formatting, ops
+from specdiff.interp.dims import Dim
+from specdiff.interp.objects import (
+    MISSING,
+    BoundMethod,
+    ClassVal,
+    Function,
+    GenericAlias,
+    HostMethod,
+    Instance,
+    ModuleVal,
+    Partial,
+    Property,
+    Raised,
+    Union,
+    Value,
+    Wrapped,
+)
+from specdiff.interp.run import Run
+from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.values import Device, DType, Intrinsic, Tensor, Unknown
+
+
+def raw(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a model that wants its arguments untouched (tracked and unknown values included)."""
+    function.raw = True  # type: ignore[attr-defined]
+    return function
+
+
+@raw
+def _isinstance(ctx: Run, obj: Value, kinds: Value) -> Value:
+    return is_instance(ctx, obj, kinds)
+
+
+def is_instance(run: Run, obj: Value, kinds: Value) -> Value:
+    """``isinstance``; an `Unknown` where it is not known."""
+    undecided: Value = False
+    for kind in _flat(kinds):
+        answer = _is_one(run, obj, kind)
+        if answer is True:
+            return True
+        if answer is not False:
+            undecided = answer
+    return undecided
+
+
+def _flat(kinds: Value) -> list[Value]:
+    if isinstance(kinds, tuple | list):
+        return [kind for entry in kinds for kind in _flat(entry)]
+    if isinstance(kinds, Union):
+        return [entry for kind in kinds.args for entry in (_flat(kind) if kind is not None else [type(None)])]
+    if isinstance(kinds, GenericAlias):
+        return _flat(kinds.origin)
+    return [kinds]
+
+
+_TENSOR_CLASSES = frozenset(
+    {"Tensor", "FloatTensor", "LongTensor", "BoolTensor", "IntTensor", "ByteTensor", "HalfTensor"}
+)
+
+
+def _is_one(run: Run, obj: Value, kind: Value) -> Value:
+    if isinstance(obj, Unknown):
+        return obj
+    if isinstance(obj, Tracked):
+        obj = obj.value  # the type of a tracked value does not depend on which value it is
+    if isinstance(kind, Unknown):
+        return False if not isinstance(obj, Instance) or obj.cls.unknown_base is None else kind
+    if isinstance(kind, ClassVal):
+        if isinstance(obj, Instance):
+            if kind in obj.cls.mro:
+                return True
+            return obj.cls.unknown_base if obj.cls.unknown_base is not None else False
+        if isinstance(obj, Tensor):
+            if kind.name in _TENSOR_CLASSES:
+                return True
+            if kind.name in ("Parameter", "UninitializedParameter"):
+                return obj.kind == "parameter" or obj.kind == "uninitialized"
+            if kind.name == "Buffer":
+                return obj.kind == "buffer"
+            return False
+        if kind.name in ("Size",) and isinstance(obj, tuple):
+            return True
+        if kind.name == "device":
+            return isinstance(obj, Device)
+        if kind.name == "dtype":
+            return isinstance(obj, DType)
+        check = _ABSTRACT.get(kind.name) if "marker" in kind.flags else None
+        return check(obj) if check is not None else False
+    if isinstance(kind, Intrinsic):
+        short = kind.name.rpartition(".")[2]
+        if short in _TENSOR_CLASSES:
+            return isinstance(obj, Tensor)
+        if short == "dtype":
+            return isinstance(obj, DType)
+        if short == "device":
+            return isinstance(obj, Device)
+        return False
+    if isinstance(kind, type):
+        if kind is object:
+            return True
+        if kind is type:
+            return isinstance(obj, ClassVal | type)
+        if isinstance(obj, Instance):
+            return obj.cls.native is not None and (issubclass(obj.cls.native, kind) or isinstance(obj.native, kind))
+        if isinstance(obj, Dim):
+            return kind is int
+        if isinstance(obj, DType | Device | Tensor | Function | ClassVal):
+            return False
+        return isinstance(obj, kind)
+    return False
+
+
+def _is_mapping(obj: Value) -> bool:
+    return isinstance(ops.payload(obj), dict)
+
+
+_ABSTRACT: dict[str, Callable[[Value], bool]] = {
+    "Mapping": _is_mapping,
+    "MutableMapping": _is_mapping,
+    "Iterable": lambda obj: (
+        isinstance(ops.payload(obj), list | tuple | dict | set | str | range)
+        or ops.method_of(obj, "__iter__") is not MISSING
+    ),
+    "Sequence": lambda obj: isinstance(ops.payload(obj), list | tuple | str | range),
+    "MutableSequence": lambda obj: isinstance(ops.payload(obj), list),
+    "Sized": lambda obj: hasattr(ops.payload(obj), "__len__"),
+    "Collection": lambda obj: isinstance(ops.payload(obj), list | tuple | dict | set | str | range),
+    "Set": lambda obj: isinstance(ops.payload(obj), set | frozenset),
+    "Callable": calls.is_callable,
+    "FunctionType": lambda obj: isinstance(obj, Function),
+    "ModuleType": lambda obj: isinstance(obj, ModuleVal),
+    "Hashable": lambda obj: not isinstance(obj, list | dict | set),
+    "Number": lambda obj: isinstance(obj, int | float | complex),
+    "Integral": lambda obj: isinstance(obj, int),
+    "Real": lambda obj: isinstance(obj, int | float),
+    "Iterator": lambda obj: hasattr(obj, "__next__"),
+    "Generator": lambda obj: hasattr(obj, "__next__"),
+}
+
+
+def _issubclass(ctx: Run, cls: Value, kinds: Value) -> Value:
+    if isinstance(cls, GenericAlias):
+        cls = cls.origin
+    for kind in _flat(kinds):
+        if isinstance(cls, ClassVal):
+            if kind in cls.mro or kind is object:
+                return True
+            if isinstance(kind, type) and cls.native is not None and issubclass(cls.native, kind):
+                return True
+        elif isinstance(cls, type) and isinstance(kind, type) and issubclass(cls, kind):
+            return True
+    if not isinstance(cls, ClassVal | type):
+        raise TypeError("issubclass() arg 1 must be a class")
+    return cls.unknown_base if isinstance(cls, ClassVal) and cls.unknown_base is not None else False
+
+
+@raw
+def _getattr(ctx: Run, obj: Value, name: Value, *default: Value) -> Value:
+    name = ops.payload(plain(name))
+    if isinstance(name, Unknown):
+        return name
+    if not default:
+        return attributes.get(ctx, obj, name)
+    try:
+        return attributes.get(ctx, obj, name, default[0])
+    except Raised as error:
+        if isinstance(error.value, AttributeError):
+            return default[0]
+        raise
+
+
+@raw
+def _hasattr(ctx: Run, obj: Value, name: Value) -> Value:
+    name = ops.payload(plain(name))
+    if isinstance(obj, Unknown):
+        return obj
+    try:
+        value = attributes.get(ctx, obj, name, MISSING if False else _NOTHING)
+    except Raised as error:
+        if isinstance(error.value, AttributeError):
+            return False
+        raise
+    if isinstance(value, Unknown) and isinstance(obj, Instance | ClassVal):
+        cls = obj.cls if isinstance(obj, Instance) else obj
+        return value if cls.unknown_base is not None and value is cls.unknown_base else True
+    return value is not _NOTHING
+
+
+_NOTHING = object()
+
+
+@raw
+def _setattr(ctx: Run, obj: Value, name: Value, value: Value) -> None:
+    name = ops.payload(plain(name))
+    if not isinstance(name, Unknown):
+        attributes.set_(ctx, obj, name, value)
+
+
+def _delattr(ctx: Run, obj: Value, name: str) -> None:
+    attributes.delete(ctx, obj, name)
+
+
+def _len(ctx: Run, obj: Value) -> Value:
+    if isinstance(obj, Instance):
+        method = ops.method_of(obj, "__len__")
+        if method is not MISSING:
+            return ctx.call(method, (), {})
+        obj = ops.payload(obj)
+    if isinstance(obj, Tensor):
+        if obj.shape is None:
+            return ctx.unknown("the length of a tensor of unknown shape")
+        if not obj.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return obj.shape[0]
+    if isinstance(obj, ClassVal) and obj.enum_members is not None:
+        return len(obj.enum_members)
+    if isinstance(obj, list | dict | set):
+        ctx.reached(obj, obj)
+    try:
+        return len(obj)
+    except TypeError:
+        raise TypeError(f"object of type '{ops.type_name(obj)}' has no len()") from None
+
+
+@raw
+def _print(ctx: Run, *args: Value, **kwargs: Value) -> None:
+    return None
+
+
+def _type(ctx: Run, obj: Value, *rest: Value) -> Value:
+    if rest:
+        bases, namespace = rest[0], rest[1]
+        frame_module = ModuleVal("<dynamic>", "", lambda name: MISSING)
+        cls = ClassVal(str(obj), str(obj), frame_module, tuple(bases))
+        order: list[Value] = [cls]
+        for base in bases:
+            for entry in base.mro if isinstance(base, ClassVal) else (base,):
+                if entry not in order and entry is not object:
+                    order.append(entry)
+            if isinstance(base, ClassVal):
+                cls.flags |= base.flags - {"library"}
+                cls.native = cls.native or base.native
+                cls.unknown_base = cls.unknown_base or base.unknown_base
+        cls.mro = tuple(order)
+        cls.attrs.update(namespace)
+        return cls
+    if isinstance(obj, Instance):
+        return obj.cls
+    if isinstance(obj, Tensor):
+        found = ctx.loader.module("torch")
+        return ctx.getattr(found, "Tensor") if isinstance(found, ModuleVal) else ctx.unknown("the type of a tensor")
+    if isinstance(obj, ClassVal):
+        return type
+    if isinstance(obj, Dim):
+        return int
+    return type(obj)
+
+
+@raw
+def _callable(ctx: Run, obj: Value) -> Value:
+    return obj if isinstance(obj, Unknown) else calls.is_callable(obj)
+
+
+def _iter(ctx: Run, obj: Value, *sentinel: Value) -> Value:
+    return _iterator(ctx, obj)
+
+
+def _iterator(ctx: Run, obj: Value) -> Value:
+    items = ops.iterate(ctx, obj)
+    return iter(items)
+
+
+@raw
+def _next(ctx: Run, iterator: Value, *default: Value) -> Value:
+    if isinstance(iterator, Unknown):
+        return iterator
+    if isinstance(iterator, Instance):
+        method = ops.method_of(iterator, "__next__")
+        if method is not MISSING:
+            try:
+                return ctx.call(method, (), {})
+            except Raised as error:
+                if isinstance(error.value, StopIteration) and default:
+                    return default[0]
+                raise
+    recording = ctx.recording
+    while recording is not None:
+        recording.impure = True  # the iterator's position is state that a copy would not advance
+        recording = recording.parent
+    try:
+        return next(iterator, *default)
+    except StopIteration:
+        raise
+    except TypeError:
+        raise TypeError(f"'{ops.type_name(iterator)}' object is not an iterator") from None
+
+
+def _pairs(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A built-in over iterables whose items may be any values (`zip`, `enumerate` …)."""
+
+    @raw
+    def model(ctx: Run, *args: Value, **kwargs: Value) -> Value:
+        for arg in args:
+            if isinstance(arg, Unknown):
+                return arg
+        try:
+            return function(ctx, *args, **{key: plain(value) for key, value in kwargs.items()})
+        except ops.NotIterable as stop:
+            return stop.value
+
+    model.__name__ = function.__name__
+    return model
+
+
+@_pairs
+def _zip(ctx: Run, *iterables: Value, strict: bool = False) -> Value:
+    return zip(*[ops.iterate(ctx, item) for item in iterables], strict=strict)
+
+
+@_pairs
+def _enumerate(ctx: Run, iterable: Value, start: Value = 0) -> Value:
+    return enumerate(ops.iterate(ctx, iterable), plain(start))
+
+
+@_pairs
+def _reversed(ctx: Run, iterable: Value) -> Value:
+    method = ops.method_of(iterable, "__reversed__")
+    if method is not MISSING:
+        return ctx.call(method, (), {})
+    return iter(ops.listed(ctx, iterable)[::-1])
+
+
+@_pairs
+def _map(ctx: Run, function: Value, *iterables: Value) -> Value:
+    return iter(
+        [ctx.call(function, items, {}) for items in zip(*[ops.iterate(ctx, item) for item in iterables], strict=False)]
+    )
+
+
+@_pairs
+def _filter(ctx: Run, function: Value, iterable: Value) -> Value:
+    kept = []
+    for item in ops.iterate(ctx, iterable):
+        answer = ops.truth(ctx, item if function is None else ctx.call(function, (item,), {}))
+        if answer is None:
+            return ctx.unknown("a filter by something that is not known")
+        if answer:
+            kept.append(item)
+    return iter(kept)
+
+
+@_pairs
+def _any(ctx: Run, iterable: Value) -> Value:
+    undecided: Value = False
+    for item in ops.iterate(ctx, iterable):
+        answer = ops.truth(ctx, item)
+        if answer is True:
+            return True
+        if answer is None:
+            undecided = item if isinstance(item, Unknown) else ctx.unknown("a condition that depends on data")
+    return undecided
+
+
+@_pairs
+def _all(ctx: Run, iterable: Value) -> Value:
+    undecided: Value = True
+    for item in ops.iterate(ctx, iterable):
+        answer = ops.truth(ctx, item)
+        if answer is False:
+            return False
+        if answer is None:
+            undecided = item if isinstance(item, Unknown) else ctx.unknown("a condition that depends on data")
+    return undecided
+
+
+@_pairs
+def _sum(ctx: Run, iterable: Value, start: Value = 0) -> Value:
+    total = start
+    for item in ops.iterate(ctx, iterable):
+        total = ops.binary(ctx, "+", total, item)
+    return total
+
+
+def _extreme(name: str, better: str) -> Callable[..., Any]:
+    @raw
+    def model(ctx: Run, *args: Value, key: Value = None, default: Value = MISSING) -> Value:
+        try:
+            items = ops.listed(ctx, args[0]) if len(args) == 1 else list(args)
+        except ops.NotIterable as stop:
+            return stop.value
+        items = [plain(item) for item in items]
+        if not items:
+            if default is not MISSING:
+                return default
+            raise ValueError(f"{name}() iterable argument is empty")
+        best, best_key = items[0], items[0] if key is None else ctx.call(key, (items[0],), {})
+        for item in items[1:]:
+            item_key = item if key is None else ctx.call(key, (item,), {})
+            answer = ops.truth(ctx, ops.compare(ctx, better, item_key, best_key))
+            if answer is None:
+                if isinstance(item_key, Unknown | Tensor) or isinstance(best_key, Unknown | Tensor):
+                    return ctx.unknown(f"{name}() of values that are not known")
+                return Dim.maximum(best, item) if name == "max" else Dim.minimum(best, item)
+            if answer:
+                best, best_key = item, item_key
+        return best
+
+    model.__name__ = name
+    return model
+
+
+@_pairs
+def _sorted(ctx: Run, iterable: Value, key: Value = None, reverse: Value = False) -> Value:
+    items = [ops.payload(plain(item)) for item in ops.listed(ctx, iterable)]
+    if any(isinstance(item, Unknown) for item in items):
+        return ctx.unknown("sorting values that are not known")
+    return sorted(items, key=ctx.host_callable(key) if key is not None else None, reverse=bool(reverse))
+
+
+def _collection(kind: type) -> Callable[..., Any]:
+    @raw
+    def model(ctx: Run, *args: Value) -> Value:
+        if not args:
+            return kind()
+        if isinstance(args[0], Unknown):
+            return args[0]
+        try:
+            items = ops.listed(ctx, args[0])
+        except ops.NotIterable as stop:
+            return stop.value
+        if kind in (set, frozenset):
+            items = [ops.payload(plain(item)) for item in items]
+        elif kind is list:
+            items = [plain(item) if type(item) is Tracked else item for item in items]
+        return kind(items)
+
+    model.__name__ = kind.__name__
+    return model
+
+
+@raw
+def _dict(ctx: Run, *args: Value, **kwargs: Value) -> Value:
+    result: dict[Value, Value] = {}
+    if args:
+        source = ops.payload(plain(args[0]))
+        if isinstance(source, Unknown):
+            return source
+        if isinstance(source, dict):
+            ctx.reached(source, source)
+            result.update(source)
+        elif isinstance(source, Instance) and attributes.get(ctx, source, "keys", None) is not None:
+            for key in ops.listed(ctx, ctx.call(attributes.get(ctx, source, "keys"), (), {})):
+                result[key] = ops.getitem(ctx, source, key)
+        else:
+            try:
+                for pair in ops.listed(ctx, source):
+                    key, value = ops.listed(ctx, pair)
+                    result[ops.payload(plain(key))] = plain(value)
+            except ops.NotIterable as stop:
+                return stop.value
+    result.update({key: plain(value) for key, value in kwargs.items()})
+    return result
+
+
+def _number(kind: type) -> Callable[..., Any]:
+    def model(ctx: Run, *args: Value) -> Value:
+        if not args:
+            return kind()
+        value = ops.payload(args[0])
+        if isinstance(value, Tensor):
+            const = ops.constant(value)
+            if const is None or const.size != 1:
+                return ctx.unknown(f"{kind.__name__}() of a tensor's data")
+            return kind(const.reshape(-1)[0])
+        if isinstance(value, Dim):
+            return value if kind is int else ctx.unknown("a symbolic size as a float")
+        if isinstance(value, Instance):
+            method = ops.method_of(value, f"__{kind.__name__}__")
+            if method is not MISSING:
+                return ctx.call(method, (), {})
+        if isinstance(value, Instance | list | dict | Function | ClassVal):
+            raise TypeError(
+                f"{kind.__name__}() argument must be a string, a bytes-like object or a real number, not '{ops.type_name(value)}'"
+                if kind is int
+                else f"float() argument must be a string or a real number, not '{ops.type_name(value)}'"
+            )
+        return kind(value, *[plain(arg) for arg in args[1:]])
+
+    model.__name__ = kind.__name__
+    return model
+
+
+@raw
+def _bool(ctx: Run, *args: Value) -> Value:
+    if not args:
+        return False
+    answer = ops.truth(ctx, args[0])
+    if answer is None:
+        return args[0] if isinstance(args[0], Unknown) else ctx.unknown("a condition that depends on data")
+    return answer
+
+
+@raw
+def _str(ctx: Run, *args: Value) -> Value:
+    if not args:
+        return ""
+    value = args[0]
+    if isinstance(value, Unknown):
+        return value
+    if type(value) is Tracked and isinstance(value.value, int):
+        return value.map(str)
+    if isinstance(value, bytes):
+        return str(*args)
+    return formatting.to_text(ctx, value)
+
+
+def _repr(ctx: Run, value: Value) -> str:
+    return formatting.to_text(ctx, value, debug=True)
+
+
+def _range(ctx: Run, *args: Value) -> Value:
+    if any(isinstance(arg, Dim) for arg in args):
+        return ctx.unknown("a range over a symbolic size")
+    bounds = [arg if not isinstance(arg, Tensor) else _number(int)(ctx, arg) for arg in args]
+    if any(isinstance(bound, Unknown) for bound in bounds):
+        return ctx.unknown("a range that depends on data")
+    for bound in bounds:
+        if not isinstance(bound, int):
+            raise TypeError(f"'{ops.type_name(bound)}' object cannot be interpreted as an integer")
+    return range(*bounds)
+
+
+def _abs(ctx: Run, value: Value) -> Value:
+    if isinstance(value, Tensor):
+        return ctx.call(attributes.get(ctx, value, "abs"), (), {})
+    return abs(value)
+
+
+def _round(ctx: Run, value: Value, *digits: Value) -> Value:
+    if isinstance(value, Tensor):
+        return ctx.call(attributes.get(ctx, value, "round"), (), {})
+    return round(value, *digits)
+
+
+def _pow(ctx: Run, base: Value, exponent: Value, *modulus: Value) -> Value:
+    return pow(base, exponent, *modulus) if modulus else ops.binary(ctx, "**", base, exponent)
+
+
+def _divmod(ctx: Run, left: Value, right: Value) -> Value:
+    return ops.binary(ctx, "//", left, right), ops.binary(ctx, "%", left, right)
+
+
+def _hash(ctx: Run, value: Value) -> Value:
+    return hash(value) if not isinstance(value, list | dict | set) else _unhashable(value)
+
+
+def _unhashable(value: Value) -> Value:
+    raise TypeError(f"unhashable type: '{type(value).__name__}'")
+
+
+@raw
+def _id(ctx: Run, value: Value) -> int:
+    return id(value)
+
+
+def _dir(ctx: Run, *args: Value) -> Value:
+    obj = args[0] if args else None
+    names: set[str] = set()
+    cls = obj.cls if isinstance(obj, Instance) else obj
+    if isinstance(obj, Instance):
+        names |= set(obj.attrs)
+    if isinstance(cls, ClassVal):
+        for owner in cls.mro:
+            if isinstance(owner, ClassVal):
+                names |= set(owner.attrs)
+    elif isinstance(obj, ModuleVal):
+        names |= set(obj.names())
+    return sorted(names)
+
+
+def _vars_like(ctx: Run, obj: Value) -> Value:
+    return attributes.get(ctx, obj, "__dict__")
+
+
+@raw
+def _property(ctx: Run, getter: Value = None, setter: Value = None, deleter: Value = None, doc: Value = None) -> Value:
+    return Property(getter, setter, deleter)
+
+
+@raw
+def _static(ctx: Run, func: Value) -> Value:
+    return Wrapped("static", func)
+
+
+@raw
+def _classmethod(ctx: Run, func: Value) -> Value:
+    return Wrapped("class", func)
+
+
+def _outside(name: str) -> Callable[..., Any]:
+    @raw
+    def model(ctx: Run, *args: Value, **kwargs: Value) -> Value:
+        return ctx.unknown(f"{name}() is not analysed")
+
+    return model
+
+
+def _slice(ctx: Run, *args: Value) -> Value:
+    return slice(*args)
+
+
+def _host(function: Callable[..., Any]) -> Callable[..., Any]:
+    def model(ctx: Run, *args: Value) -> Value:
+        return function(*args)
+
+    model.__name__ = function.__name__
+    return model
+
+
+_TYPES: dict[type, Callable[..., Any]] = {
+    int: _number(int),
+    float: _number(float),
+    complex: _number(complex),
+    bool: _bool,
+    str: _str,
+    list: _collection(list),
+    tuple: _collection(tuple),
+    set: _collection(set),
+    frozenset: _collection(frozenset),
+    dict: _dict,
+    range: _range,
+    slice: _slice,
+    type: _type,
+    bytes: _host(bytes),
+    zip: _zip,
+    enumerate: _enumerate,
+    map: _map,
+    filter: _filter,
+    reversed: _reversed,
+    property: _property,
+    staticmethod: _static,
+    classmethod: _classmethod,
+}
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "isinstance": _isinstance,
+    "issubclass": _issubclass,
+    "getattr": _getattr,
+    "hasattr": _hasattr,
+    "setattr": _setattr,
+    "delattr": _delattr,
+    "len": _len,
+    "print": _print,
+    "callable": _callable,
+    "iter": _iter,
+    "next": _next,
+    "any": _any,
+    "all": _all,
+    "sum": _sum,
+    "max": _extreme("max", ">"),
+    "min": _extreme("min", "<"),
+    "sorted": _sorted,
+    "repr": _repr,
+    "abs": _abs,
+    "round": _round,
+    "pow": _pow,
+    "divmod": _divmod,
+    "hash": _hash,
+    "id": _id,
+    "dir": _dir,
+    "vars": _vars_like,
+    "ord": _host(ord),
+    "chr": _host(chr),
+    "hex": _host(hex),
+    "bin": _host(bin),
+    "open": _outside("open"),
+    "exec": _outside("exec"),
+    "eval": _outside("eval"),
+    "compile": _outside("compile"),
+    "input": _outside("input"),
+    "__import__": _outside("__import__"),
+}
+
+
+@raw
+def _object(ctx: Run, *args: Value) -> Value:
+    return ctx.new_instance(ClassVal("object", "object", ModuleVal("builtins", "", lambda name: MISSING), ()))
+
+
+def host_types() -> dict[type, Callable[..., Any]]:
+    """Models of calling Python's own types."""
+    return {**_TYPES, object: _object}
+
+
+def table(run: Run) -> dict[str, Value]:
+    """The built-in names."""
+    names: dict[str, Value] = {name: Intrinsic(f"builtins.{name}", function) for name, function in _FUNCTIONS.items()}
+    for kind in _TYPES:
+        names[kind.__name__] = kind
+    names["object"] = object
+    for name in dir(host):
+        value = getattr(host, name)
+        if isinstance(value, type) and issubclass(value, BaseException):
+            names[name] = value
+    names.update(
+        {"NotImplemented": NotImplemented, "Ellipsis": Ellipsis, "__debug__": True, "__name__": "__analysed__"}
+    )
+    return names
+
+
+__all__ = ["BoundMethod", "HostMethod", "Partial", "dataclasses", "host_types", "is_instance", "table"]

@@ -1,0 +1,508 @@
+"""Calls: binding arguments, running analysed functions, making instances, and Python's own methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specdiff.interp import limits, memo
+from specdiff.interp.attributes import (
+    OBJECT_METHODS,
+    BoundIntrinsic,
+    get,
+    payload_for,
+)
+from specdiff.interp.dims import Dim
+from specdiff.interp.objects import (
+    MISSING,
+    BoundMethod,
+    BudgetExceeded,
+    ClassVal,
+    Frame,
+    Function,
+    GenericAlias,
+    HostMethod,
+    Instance,
+    Partial,
+    Raised,
+    Union,
+    Value,
+    Wrapped,
+)
+from specdiff.interp.ops import HOST_ERRORS, guarded, lookup, method_of, payload, raised, type_name
+from specdiff.interp.run import Run
+from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.values import Intrinsic, Tensor, Unknown
+from specdiff.ir import nodes as ir
+
+MUTATORS = frozenset(
+    ["append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "popitem", "setdefault", "add", "discard", "move_to_end", "intersection_update", "difference_update", "symmetric_difference_update", "appendleft", "popleft", "__setitem__", "__delitem__", "__init__", "subtract", "rotate", "extendleft"]
+)
+_MUTABLE = (list, dict, set)
+_RAW = frozenset(
+    {
+        "append",
+        "add",
+        "extend",
+        "insert",
+        "setdefault",
+        "get",
+        "pop",
+        "index",
+        "count",
+        "remove",
+        "discard",
+        "update",
+        "__setitem__",
+        "__contains__",
+        "__getitem__",
+        "move_to_end",
+        "appendleft",
+        "fromkeys",
+    }
+)
+
+
+def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    """Call any value of the analysed program."""
+    kind = type(callee)
+    if kind is Function:
+        return call_function(run, callee, args, kwargs)
+    if kind is BoundMethod:
+        func = callee.func
+        if type(func) is Function:
+            return call_function(run, func, (callee.receiver, *args), kwargs)
+        return call(run, func, (callee.receiver, *args), kwargs)
+    if kind is ClassVal:
+        return construct(run, callee, args, kwargs)
+    if kind is Intrinsic:
+        return _intrinsic(run, callee.function, args, kwargs)
+    if kind is BoundIntrinsic:
+        return _intrinsic(run, callee.function, (callee.receiver, *args), kwargs)
+    if kind is HostMethod:
+        return _host_method(run, callee, args, kwargs)
+    if kind is Partial:
+        return call(run, callee.func, (*callee.args, *args), {**callee.keywords, **kwargs})
+    if kind is Unknown:
+        return callee
+    if kind is Wrapped:
+        if callee.kind == "context":
+            return _generator_context(run, callee, args, kwargs)
+        return call(run, callee.func, args, kwargs)
+    if kind is GenericAlias:
+        return call(run, callee.origin, args, kwargs)
+    if kind is Union:
+        raise raised(run, TypeError("'types.UnionType' object is not callable"))
+    if isinstance(callee, Instance):
+        method = method_of(callee, "__call__")
+        if method is not MISSING:
+            return call(run, method, args, kwargs)
+        if callee.cls.unknown_base is not None:
+            return run.unknown("a call of an object whose class is not fully known", callee.cls.unknown_base)
+        raise raised(run, TypeError(f"'{callee.cls.name}' object is not callable"))
+    if kind is ContextValue and len(args) == 1:
+        return args[0]  # a context manager used as a decorator: the function itself
+    if isinstance(callee, type):
+        return _host_type(run, callee, args, kwargs)
+    raise raised(run, TypeError(f"'{type_name(callee)}' object is not callable"))
+
+
+def _intrinsic(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    if not getattr(function, "raw", False):
+        for value in args:
+            if type(value) is Unknown:
+                return value
+            if type(value) in memo.OBSERVED:
+                args = tuple(plain(item) for item in args)
+                break
+        for value in kwargs.values():
+            if type(value) is Unknown:
+                return value
+            if type(value) in memo.OBSERVED:
+                kwargs = {key: plain(item) for key, item in kwargs.items()}
+                break
+    return guarded(run, function, (run, *args), kwargs)
+
+
+# --- Analysed functions ------------------------------------------------------------------------
+
+
+class Plan:
+    """How the arguments of one function bind, worked out once."""
+
+    __slots__ = ("body", "defaults", "generator", "kwarg", "kwonly", "names", "posonly", "required", "vararg")
+
+    def __init__(self, params: tuple[ir.Param, ...]) -> None:
+        self.names = [p.name for p in params if p.kind in ("posonly", "plain")]
+        self.posonly = {p.name for p in params if p.kind == "posonly"}
+        self.kwonly = [p.name for p in params if p.kind == "kwonly"]
+        self.vararg = next((p.name for p in params if p.kind == "vararg"), None)
+        self.kwarg = next((p.name for p in params if p.kind == "kwarg"), None)
+        self.defaults = {p.name: p.default for p in params if p.default is not None}
+
+
+def node_of(function: Function) -> ir.FunctionDef | ir.Lambda:
+    """The lowered function, loaded when it is first needed."""
+    node = function.node
+    if node is None:
+        stub = function.stub
+        node = function.unit.function(stub) if isinstance(stub, ir.FunctionStub) else stub
+        function.node = node
+    assert node is not None
+    return node
+
+
+def plan_of(run: Run, function: Function) -> Plan:
+    """The binding plan; evaluates the defaults the first time."""
+    if function.plan is None:
+        node = node_of(function)
+        plan = function.plan = Plan(node.params)
+        function.defaults = {}
+        scope = function.scope or Frame(function.module)
+        with run.at(function.file, function.stub.line):
+            for name, expr in plan.defaults.items():
+                function.defaults[name] = run.evaluate(expr, scope)
+    return function.plan  # type: ignore[no-any-return]
+
+
+def bind_arguments(run: Run, function: Function, args: tuple[Value, ...], kwargs: dict[str, Value]) -> dict[str, Value]:
+    """Local names of a call; raises Python's TypeErrors."""
+    plan = plan_of(run, function)
+    names = plan.names
+    bound: dict[str, Value] = dict(zip(names, args, strict=False))
+    name = function.qualname
+    if len(args) > len(names):
+        if plan.vararg is None:
+            takes = (
+                f"{len(names)}"
+                if not plan.defaults
+                else f"from {len(names) - len([n for n in names if n in plan.defaults])} to {len(names)}"
+            )
+            plural = "s" if len(names) != 1 else ""
+            raise raised(
+                run, TypeError(f"{name}() takes {takes} positional argument{plural} but {len(args)} were given")
+            )
+        bound[plan.vararg] = tuple(args[len(names) :])
+    elif plan.vararg is not None:
+        bound[plan.vararg] = ()
+    extra: dict[str, Value] = {}
+    if kwargs:
+        allowed = names if not plan.posonly else [n for n in names if n not in plan.posonly]
+        for key, value in kwargs.items():
+            if key in plan.kwonly or key in allowed:
+                if key in bound:
+                    raise raised(run, TypeError(f"{name}() got multiple values for argument '{key}'"))
+                bound[key] = value
+            elif plan.kwarg is not None:
+                extra[key] = value
+            else:
+                raise raised(run, TypeError(f"{name}() got an unexpected keyword argument '{key}'"))
+    if plan.kwarg is not None:
+        bound[plan.kwarg] = extra
+    defaults = function.defaults or {}
+    missing = []
+    for key in (*names, *plan.kwonly):
+        if key not in bound:
+            if key in defaults:
+                bound[key] = defaults[key]
+            else:
+                missing.append(key)
+    if missing:
+        kind = "positional" if missing[0] in names else "keyword-only"
+        quoted = [f"'{key}'" for key in missing]
+        text = (
+            quoted[0]
+            if len(quoted) == 1
+            else ", ".join(quoted[:-1]) + (" and " if len(quoted) == 2 else ", and ") + quoted[-1]
+        )
+        plural = "s" if len(missing) > 1 else ""
+        raise raised(run, TypeError(f"{name}() missing {len(missing)} required {kind} argument{plural}: {text}"))
+    return bound
+
+
+def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    """Run the body of an analysed function."""
+    replacement = run.overlay(function)
+    if replacement is not None:
+        if not isinstance(replacement, Function):
+            return call(run, replacement, args, kwargs)
+        function = replacement
+    bound = bind_arguments(run, function, args, kwargs)
+    frame = Frame(function.module, function.closure, function)
+    frame.locals = bound
+    if args:
+        frame.self_ = args[0]
+    node = node_of(function)
+    if run.depth >= limits.MAX_CALL_DEPTH:
+        raise BudgetExceeded("MAX_CALL_DEPTH", run.place)
+    file, line, caller = run.file, run.line, run.caller
+    run.enter(function)
+    run.depth += 1
+    run.file = function.file
+    run.sites.append((file, line, caller))
+    entered = False
+    if run.trace is not None:
+        if function.name == "forward" and args and isinstance(args[0], Instance) and "module" in args[0].cls.flags:
+            run.trace.enter(args[0], function)
+            entered = True
+    try:
+        if type(node) is ir.Lambda:
+            return run.evaluate(node.body, frame)
+        return run.execute_body(node, frame)
+    except Raised as error:
+        if len(error.places) < 40:
+            error.places.append(run.place)
+        raise
+    except RecursionError:
+        raise BudgetExceeded("MAX_CALL_DEPTH", run.place) from None
+    finally:
+        run.depth -= 1
+        run.sites.pop()
+        run.file, run.line, run.caller = file, line, caller
+        if entered:
+            run.trace.leave()
+
+
+def _generator_context(run: Run, callee: Wrapped, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    """A ``@contextmanager`` function: it runs to its end on entry (see `Frame.yields`); usable as a decorator too."""
+    yielded = call(run, callee.func, args, kwargs)
+    try:
+        value = next(iter(yielded)) if not isinstance(yielded, Unknown) else yielded
+    except StopIteration:
+        value = None
+    return ContextValue(value)
+
+
+class ContextValue:
+    """A context manager whose entry gives ``value`` and whose exit does nothing."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
+# --- Instances ---------------------------------------------------------------------------------
+
+
+def construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    """``cls(*args, **kwargs)``; module constructors that were run before on the same arguments are copied."""
+    if "module" in cls.flags:
+        return memo.construct(run, cls, args, kwargs, _construct)
+    return _construct(run, cls, args, kwargs)
+
+
+def _construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    if cls.enum_members is not None and cls.enum_members and args:
+        return enum_member(run, cls, args[0])
+    new = lookup(cls, "__new__")[0]
+    if new is not MISSING:
+        maker = new.func if isinstance(new, Wrapped) else new
+        made = call(run, maker, (cls, *args), kwargs)
+        if not isinstance(made, Instance) or cls not in made.cls.mro:
+            return made
+    else:
+        made = run.new_instance(cls)
+        if cls.native is not None:
+            made.native = _native(run, cls, args, kwargs)
+    init = lookup(cls, "__init__")[0]
+    if init is not MISSING:
+        call(run, init, (made, *args), kwargs)
+    elif cls.native is not None:
+        if issubclass(cls.native, dict | list | set):
+            _host_init(run, made, args, kwargs)
+    elif args or kwargs:
+        if cls.unknown_base is None and new is MISSING:
+            raise raised(run, TypeError(f"{cls.name}() takes no arguments"))
+    return made
+
+
+def _native(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    native = cls.native
+    assert native is not None
+    try:
+        if hasattr(native, "_fields"):
+            return native(*[plain(a) for a in args], **kwargs)
+        return payload_for(native, args)
+    except HOST_ERRORS as error:
+        raise raised(run, error) from None
+
+
+def enum_member(run: Run, cls: ClassVal, value: Value) -> Value:
+    """``Kind(value)`` of an enumeration."""
+    value = plain(value)
+    assert cls.enum_members is not None
+    for member in cls.enum_members.values():
+        if member is value or member.attrs.get("_value_") == payload(value):
+            return member
+    missing = lookup(cls, "_missing_")[0]
+    if missing is not MISSING:
+        return call(run, get(run, cls, "_missing_"), (value,), {})
+    raise raised(run, ValueError(f"{value!r} is not a valid {cls.name}"))
+
+
+# --- Python's own types and methods ------------------------------------------------------------
+
+
+def _host_type(run: Run, callee: type, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    model = run.host_types.get(callee)
+    if model is not None:
+        return _intrinsic(run, model, args, kwargs)
+    if issubclass(callee, BaseException):
+        try:
+            return callee(*[plain(arg) for arg in args])
+        except HOST_ERRORS as error:
+            raise raised(run, error) from None
+    return run.unknown(f"a call of {callee.__name__} is not modelled")
+
+
+def _host_init(run: Run, made: Instance, args: tuple[Value, ...], kwargs: dict[str, Value]) -> None:
+    native = made.native
+    if not args and not kwargs:
+        return
+    source = payload(args[0]) if args else None
+    if isinstance(native, dict):
+        if source is not None:
+            native.update(source if isinstance(source, dict) else dict(run.listed(source)))
+        native.update(kwargs)
+    elif isinstance(native, list):
+        native.extend(run.listed(source))
+    elif isinstance(native, set):
+        native.update(run.listed(source))
+
+
+def _host_method(run: Run, method: HostMethod, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    receiver, name = method.receiver, method.name
+    owner = receiver
+    if isinstance(receiver, Instance):
+        if name == "__init__":
+            _host_init(run, receiver, args, kwargs)
+            return None
+        receiver = receiver.native
+    elif isinstance(receiver, type):
+        return _unbound(run, receiver, name, args, kwargs)
+    if name in MUTATORS and isinstance(receiver, _MUTABLE):
+        run.touch(owner if isinstance(owner, Instance) else receiver)
+        if owner is not receiver:
+            run.touch(receiver)
+    elif run.recording is not None and isinstance(receiver, _MUTABLE):
+        run.reached(receiver, owner if isinstance(owner, Instance) else receiver)
+    args = tuple(plain(arg) for arg in args)
+    if isinstance(receiver, str | bytes):
+        return _string_method(run, receiver, name, args, kwargs)
+    if name == "sort":
+        key = kwargs.get("key")
+        kwargs = {**kwargs, "key": run.host_callable(key)} if key is not None else kwargs
+    if name in (
+        "extend",
+        "update",
+        "union",
+        "intersection",
+        "difference",
+        "issubset",
+        "issuperset",
+        "extendleft",
+        "symmetric_difference",
+        "isdisjoint",
+        "difference_update",
+        "intersection_update",
+    ):
+        args = tuple(_plain_items(run, arg, isinstance(receiver, dict)) for arg in args)
+        if any(isinstance(arg, Unknown) for arg in args):
+            return run.unknown("a collection that is not known")
+    elif args and name in ("get", "pop", "setdefault", "__getitem__", "__contains__", "move_to_end"):
+        args = (payload(args[0]), *args[1:])
+        if isinstance(args[0], Unknown):
+            return args[0]
+    elif name in ("index", "count", "remove") and args and isinstance(receiver, list | tuple):
+        args = (payload(args[0]), *args[1:])
+        if isinstance(args[0], Unknown):
+            return args[0]
+        if isinstance(args[0], Tensor):
+            return run.unknown("a search for a tensor")
+    if kwargs and name not in ("sort", "update", "setdefault"):
+        kwargs = {key: plain(value) for key, value in kwargs.items()}
+    try:
+        result = getattr(receiver, name)(*args, **kwargs)
+    except HOST_ERRORS as error:
+        raise raised(run, error) from None
+    if name in ("values", "items", "keys", "get", "pop", "setdefault", "popitem", "copy") and run.recording is not None:
+        _reached_items(run, receiver, result, name)
+    return result
+
+
+def _reached_items(run: Run, container: Value, result: Value, name: str) -> None:
+    if name in ("values", "items", "copy") and isinstance(container, dict):
+        for value in container.values():
+            if isinstance(value, _MUTABLE):
+                run.reached(value, container)
+    elif isinstance(result, _MUTABLE):
+        run.reached(result, container)
+
+
+def _plain_items(run: Run, value: Value, mapping: bool) -> Value:
+    if isinstance(value, Unknown):
+        return value
+    value = payload(value)
+    if mapping:
+        if isinstance(value, Instance):
+            keys = run.listed(call(run, get(run, value, "keys"), (), {}))
+            return {key: run.getitem(value, key) for key in keys}
+        return value if isinstance(value, dict) else [tuple(run.listed(item)) for item in run.listed(value)]
+    return run.listed(value)
+
+
+def _string_method(run: Run, receiver: Value, name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    if name == "join" and args:
+        items = [payload(plain(item)) for item in run.listed(args[0])]
+        for item in items:
+            if isinstance(item, Unknown):
+                return item
+        args = (items,)
+    elif name in ("format", "format_map"):
+        values = [*args, *kwargs.values()]
+        for value in values:
+            if isinstance(value, Unknown):
+                return value
+        args = tuple(run.printable(value) for value in args)
+        kwargs = {key: run.printable(value) for key, value in kwargs.items()}
+    else:
+        for value in args:
+            if isinstance(value, Unknown):
+                return value
+        args = tuple(payload(value) for value in args)
+    try:
+        return getattr(receiver, name)(*args, **kwargs)
+    except HOST_ERRORS as error:
+        raise raised(run, error) from None
+
+
+def _unbound(run: Run, receiver: type, name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    """``dict.fromkeys(…)``, ``str.join(sep, …)``, ``object.__setattr__(…)``."""
+    if receiver is object or name in ("__setattr__", "__getattribute__", "__init_subclass__"):
+        model = OBJECT_METHODS.get(name)
+        if model is not None:
+            return guarded(run, model, (run, *args), kwargs)
+    if name in ("fromkeys", "maketrans", "fromhex", "from_bytes", "fromisoformat"):
+        try:
+            items = [run.listed(args[0]), *args[1:]] if name == "fromkeys" else [plain(arg) for arg in args]
+            return getattr(receiver, name)(*items)
+        except HOST_ERRORS as error:
+            raise raised(run, error) from None
+    if args:
+        first = args[0]
+        if isinstance(first, Instance) and first.native is None:
+            return run.unknown(f"{receiver.__name__}.{name} of an object without such a payload")
+        return _host_method(run, HostMethod(first, name), args[1:], kwargs)
+    return run.unknown(f"{receiver.__name__}.{name} is not modelled")
+
+
+def is_callable(value: Value) -> bool:
+    """``callable(value)``."""
+    if isinstance(value, Instance):
+        return method_of(value, "__call__") is not MISSING
+    return isinstance(
+        value, Function | BoundMethod | ClassVal | Intrinsic | BoundIntrinsic | HostMethod | Partial | Wrapped | type
+    )
+
+
+__all__ = ["Dim", "Tracked", "call", "construct"]

@@ -1,0 +1,200 @@
+"""Symbolic sizes: integer polynomials over named sizes (`batch`, `sequence`) and opaque parts (`floor(a/b)`).
+
+Every symbol stands for an integer of at least 1. A result that is constant is a plain ``int``.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+Monomial: TypeAlias = tuple[str, ...]
+"""Symbols of a product, sorted, repeated for powers; empty for the constant term."""
+Size: TypeAlias = "int | Dim"
+
+
+class Dim:
+    """A size that is not a number. Immutable; equality is equality of the canonical form."""
+
+    __slots__ = ("_hash", "terms")
+
+    def __init__(self, terms: dict[Monomial, int]) -> None:
+        self.terms = tuple(sorted(terms.items()))
+        self._hash = hash(self.terms)
+
+    @staticmethod
+    def symbol(name: str) -> Dim:
+        """The size with a name."""
+        return Dim({(name,): 1})
+
+    @staticmethod
+    def maximum(left: Size, right: Size) -> Size:
+        """The larger of two sizes."""
+        answer = decide(">=", left, right)
+        if answer is None:
+            return Dim.symbol(f"max({left}, {right})")
+        return left if answer else right
+
+    @staticmethod
+    def minimum(left: Size, right: Size) -> Size:
+        """The smaller of two sizes."""
+        answer = decide("<=", left, right)
+        if answer is None:
+            return Dim.symbol(f"min({left}, {right})")
+        return left if answer else right
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dim) and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __add__(self, other: Size) -> Size:
+        return _sum(self, other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Size) -> Size:
+        return _sum(self, other, -1)
+
+    def __rsub__(self, other: Size) -> Size:
+        return _sum(-self, other, 1)
+
+    def __neg__(self) -> Size:
+        return _made({monomial: -factor for monomial, factor in self.terms})
+
+    def __mul__(self, other: Size) -> Size:
+        if not isinstance(other, int | Dim):
+            return NotImplemented
+        terms: dict[Monomial, int] = {}
+        for left, a in self.terms:
+            for right, b in _terms(other):
+                monomial = tuple(sorted((*left, *right)))
+                terms[monomial] = terms.get(monomial, 0) + a * b
+        return _made(terms)
+
+    __rmul__ = __mul__
+
+    def __pow__(self, other: int) -> Size:
+        result: Size = 1
+        for _ in range(other):
+            result = result * self
+        return result
+
+    def __floordiv__(self, other: Size) -> Size:
+        exact = _divided(self, other)
+        return exact if exact is not None else Dim.symbol(f"floor(({self})/({other}))")
+
+    def __rfloordiv__(self, other: Size) -> Size:
+        return Dim.symbol(f"floor(({other})/({self}))")
+
+    def __truediv__(self, other: Size) -> Size:
+        return self // other
+
+    def __mod__(self, other: Size) -> Size:
+        return 0 if _divided(self, other) is not None else Dim.symbol(f"mod({self}, {other})")
+
+    def __rmod__(self, other: Size) -> Size:
+        return Dim.symbol(f"mod({other}, {self})")
+
+    def _compared(self, op: str, other: object) -> object:
+        from specdiff.interp.values import Unknown  # noqa: PLC0415
+
+        if not isinstance(other, int | Dim):
+            return Unknown(f"{self} {op} {other} depends on the input")
+        answer = decide(op, self, other)
+        return Unknown(f"{self} {op} {other} depends on the input") if answer is None else answer
+
+    def __lt__(self, other: object) -> object:
+        return self._compared("<", other)
+
+    def __le__(self, other: object) -> object:
+        return self._compared("<=", other)
+
+    def __gt__(self, other: object) -> object:
+        return self._compared(">", other)
+
+    def __ge__(self, other: object) -> object:
+        return self._compared(">=", other)
+
+    def __str__(self) -> str:
+        pieces = []
+        for monomial, factor in sorted(self.terms, key=lambda term: (-len(term[0]), term[0])):
+            name = "*".join(monomial)
+            if not monomial:
+                pieces.append(str(factor))
+            elif factor == 1:
+                pieces.append(name)
+            else:
+                pieces.append(f"{factor}*{name}")
+        return "+".join(pieces).replace("+-", "-")
+
+    __repr__ = __str__
+
+
+def _terms(value: Size) -> tuple[tuple[Monomial, int], ...]:
+    return value.terms if isinstance(value, Dim) else (((), value),)
+
+
+def _made(terms: dict[Monomial, int]) -> Size:
+    terms = {monomial: factor for monomial, factor in terms.items() if factor}
+    if not terms:
+        return 0
+    if len(terms) == 1 and () in terms:
+        return terms[()]
+    return Dim(terms)
+
+
+def _sum(left: Size, right: Size, sign: int) -> Size:
+    if not isinstance(right, int | Dim):
+        return NotImplemented
+    terms = dict(_terms(left))
+    for monomial, factor in _terms(right):
+        terms[monomial] = terms.get(monomial, 0) + sign * factor
+    return _made(terms)
+
+
+def _divided(left: Size, right: Size) -> Size | None:
+    """``left / right`` where it divides for all values of the symbols."""
+    divisor = _terms(right)
+    if len(divisor) != 1 or divisor[0][1] == 0:
+        return 1 if left == right else None
+    monomial, factor = divisor[0]
+    terms: dict[Monomial, int] = {}
+    for product, count in _terms(left):
+        rest = list(product)
+        for symbol in monomial:
+            if symbol not in rest:
+                return None
+            rest.remove(symbol)
+        if count % factor:
+            return None
+        terms[tuple(rest)] = count // factor
+    return _made(terms)
+
+
+def decide(op: str, left: Size, right: Size) -> bool | None:
+    """Whether a comparison holds for all values of the symbols; None where it depends on them."""
+    difference = _sum(left, right, -1)
+    if isinstance(difference, int):
+        return {
+            "<": difference < 0,
+            "<=": difference <= 0,
+            ">": difference > 0,
+            ">=": difference >= 0,
+            "==": difference == 0,
+            "!=": difference != 0,
+        }[op]
+    factors = [factor for monomial, factor in difference.terms if monomial]
+    constant = dict(difference.terms).get((), 0)
+    low = sum(factors) + constant if all(factor > 0 for factor in factors) else None
+    high = sum(factors) + constant if all(factor < 0 for factor in factors) else None
+    if op in (">", ">="):
+        if low is not None and (low > 0 or (op == ">=" and low >= 0)):
+            return True
+        return False if high is not None and (high < 0 or (op == ">" and high <= 0)) else None
+    if op in ("<", "<="):
+        opposite = decide(">=" if op == "<" else ">", left, right)
+        return None if opposite is None else not opposite
+    if (low is not None and low > 0) or (high is not None and high < 0):
+        return op == "!="
+    return None

@@ -1,0 +1,31 @@
+"""Puts the interpreter together: one `Run` whose entry points are the functions of this package."""
+
+from __future__ import annotations
+
+from specdiff.interp import attributes, branches, builtins, calls, classes, expressions, formatting, ops, statements
+from specdiff.interp.run import Library, Loader, Run
+
+
+def new_run(loader: Loader, library: Library) -> Run:
+    """A fresh run over a loader's modules with the given modelled libraries."""
+    run = Run(loader, library)
+    run.bind(
+        evaluate=expressions.evaluate,
+        execute=statements.execute,
+        execute_body=statements.execute_body,
+        assign=statements.assign,
+        make_function=statements.make_function,
+        call=calls.call,
+        getattr=attributes.get,
+        setattr=attributes.set_,
+        getitem=ops.getitem,
+        listed=ops.listed,
+        either=branches.either,
+        printable=formatting.printable,
+        plan_of=calls.plan_of,
+        exception_is=statements.exception_is,
+        make_dataclass=classes.make_dataclass,
+    )
+    run.builtins = builtins.table(run)
+    run.host_types = builtins.host_types()
+    return run

@@ -1,0 +1,429 @@
+"""Evaluating expressions: one function per node kind, in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specdiff.interp import attributes, calls, ops
+from specdiff.interp.dims import Dim
+from specdiff.interp.formatting import format_value
+from specdiff.interp.objects import MISSING, Frame, Function, LazyName, Raised, Super, Value
+from specdiff.interp.ops import NotIterable, raised
+from specdiff.interp.run import Run
+from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.values import Unknown
+from specdiff.ir import nodes as ir
+
+
+def evaluate(run: Run, node: ir.Expr, frame: Frame) -> Value:
+    """The value of an expression."""
+    return TABLE[type(node)](run, node, frame)
+
+
+def _const(run: Run, node: ir.Const, frame: Frame) -> Value:
+    return node.value
+
+
+def _ellipsis(run: Run, node: ir.Ellipsis_, frame: Frame) -> Value:
+    return Ellipsis
+
+
+def _name(run: Run, node: ir.Name, frame: Frame) -> Value:
+    value = load(run, node.id, frame)
+    if value is MISSING:
+        run.line = node.line
+        raise raised(run, NameError(f"name '{node.id}' is not defined"))
+    return value
+
+
+def load(run: Run, name: str, frame: Frame) -> Value:
+    """The value of a name seen from a frame, or `MISSING`."""
+    value = frame.locals.get(name, MISSING)
+    if value is not MISSING:
+        return frame.module.get(name) if type(value) is LazyName else value
+    scope = frame.parent
+    while scope is not None:
+        value = scope.locals.get(name, MISSING)
+        if value is not MISSING:
+            if run.recording is not None and isinstance(value, list | dict | set):
+                run.reached(value, value)
+            return value
+        scope = scope.parent
+    value = frame.module.get(name)
+    if value is not MISSING:
+        return value
+    return run.builtins.get(name, MISSING)
+
+
+def _attr(run: Run, node: ir.Attr, frame: Frame) -> Value:
+    value = node.value
+    obj = TABLE[type(value)](run, value, frame)
+    run.line = node.line
+    return attributes.get(run, obj, node.name)
+
+
+def _item(run: Run, node: ir.Item, frame: Frame) -> Value:
+    container = evaluate(run, node.value, frame)
+    index = evaluate(run, node.index, frame)
+    run.line = node.line
+    return ops.getitem(run, container, index)
+
+
+def _slice(run: Run, node: ir.SliceExpr, frame: Frame) -> Value:
+    lower = evaluate(run, node.lower, frame) if node.lower is not None else None
+    upper = evaluate(run, node.upper, frame) if node.upper is not None else None
+    step = evaluate(run, node.step, frame) if node.step is not None else None
+    return slice(lower, upper, step)
+
+
+def arguments(run: Run, args: tuple[ir.Arg, ...], frame: Frame) -> tuple[tuple[Value, ...], dict[str, Value]]:
+    """Evaluated arguments of a call."""
+    positional: list[Value] = []
+    named: dict[str, Value] = {}
+    for arg in args:
+        value = evaluate(run, arg.value, frame)
+        if arg.star == 0:
+            if arg.name is None:
+                positional.append(value)
+            else:
+                named[arg.name] = value
+        elif arg.star == 1:
+            positional.extend(ops.listed(run, value))
+        else:
+            value = ops.payload(plain(value))
+            if isinstance(value, Unknown):
+                run.note(f"keyword arguments that are not known: {value.reason}", value.place)
+            elif isinstance(value, dict):
+                for key, item in value.items():
+                    if key in named:
+                        raise raised(run, TypeError(f"got multiple values for keyword argument '{key}'"))
+                    named[key] = item
+            else:
+                for key in ops.listed(run, run.call(attributes.get(run, value, "keys"), (), {})):
+                    named[key] = ops.getitem(run, value, key)
+    return tuple(positional), named
+
+
+def _call(run: Run, node: ir.Call, frame: Frame) -> Value:
+    func = node.func
+    if type(func) is ir.Name:
+        if func.id == "super" and "super" not in frame.locals:
+            return _super(run, node, frame)
+        special = _FRAME_CALLS.get(func.id)
+        if special is not None and func.id not in frame.locals:
+            return special(run, node, frame)
+    callee = TABLE[type(func)](run, func, frame)
+    args, kwargs = arguments(run, node.args, frame)
+    run.line = node.line
+    return calls.call(run, callee, args, kwargs)
+
+
+def _super(run: Run, node: ir.Call, frame: Frame) -> Value:
+    if node.args:
+        args, _ = arguments(run, node.args, frame)
+        cls, receiver = args[0], args[1] if len(args) > 1 else None
+        return Super(cls, receiver)
+    scope: Frame | None = frame
+    while scope is not None and (scope.cls is None or scope.self_ is MISSING):
+        scope = scope.parent
+    if scope is None or scope.cls is None:
+        run.line = node.line
+        raise raised(run, RuntimeError("super(): no arguments"))
+    return Super(scope.cls, scope.self_)
+
+
+def _locals(run: Run, node: ir.Call, frame: Frame) -> Value:
+    return dict(frame.locals)
+
+
+def _globals(run: Run, node: ir.Call, frame: Frame) -> Value:
+    return run.module_globals(frame.module)
+
+
+def _vars(run: Run, node: ir.Call, frame: Frame) -> Value:
+    if not node.args:
+        return dict(frame.locals)
+    args, _ = arguments(run, node.args, frame)
+    return attributes.get(run, args[0], "__dict__")
+
+
+_FRAME_CALLS: dict[str, Callable[[Run, ir.Call, Frame], Value]] = {
+    "locals": _locals,
+    "globals": _globals,
+    "vars": _vars,
+}
+
+
+def _binary(run: Run, node: ir.Binary, frame: Frame) -> Value:
+    left, right = node.left, node.right
+    a = TABLE[type(left)](run, left, frame)
+    b = TABLE[type(right)](run, right, frame)
+    run.line = node.line
+    return ops.binary(run, node.op, a, b)
+
+
+def _unary(run: Run, node: ir.Unary, frame: Frame) -> Value:
+    value = evaluate(run, node.operand, frame)
+    run.line = node.line
+    return ops.unary(run, node.op, value)
+
+
+def _bool(run: Run, node: ir.BoolOp, frame: Frame) -> Value:
+    stop = node.op == "or"
+    undecided: Value = None
+    value: Value = None
+    for operand in node.values:
+        value = evaluate(run, operand, frame)
+        answer = ops.truth(run, value)
+        if answer is None:
+            undecided = undecided if undecided is not None else _open(run, value)
+        elif answer == stop:
+            if undecided is not None and not isinstance(value, bool):
+                return undecided
+            return value  # decided whatever the open operands are, for a plain truth
+    return undecided if undecided is not None else value
+
+
+def _open(run: Run, value: Value) -> Unknown:
+    return value if isinstance(value, Unknown) else run.unknown("a condition that depends on data")
+
+
+def _compare(run: Run, node: ir.Compare, frame: Frame) -> Value:
+    left = evaluate(run, node.left, frame)
+    result: Value = True
+    for op, comparator in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(run, comparator, frame)
+        run.line = node.line
+        result = ops.compare(run, op, left, right)
+        if len(node.ops) > 1 and ops.truth(run, result) is False:
+            return result
+        left = right
+    return result
+
+
+def _ifexp(run: Run, node: ir.IfExp, frame: Frame) -> Value:
+    test = evaluate(run, node.test, frame)
+    run.line = node.line
+    answer = ops.truth(run, test)
+    if answer is True:
+        return evaluate(run, node.body, frame)
+    if answer is False:
+        return evaluate(run, node.orelse, frame)
+    return run.either(
+        lambda: evaluate(run, node.body, frame), lambda: evaluate(run, node.orelse, frame), _open(run, test)
+    )
+
+
+def items_of(run: Run, items: tuple[ir.Expr, ...], frame: Frame) -> list[Value]:
+    """The items of a display."""
+    values: list[Value] = []
+    for item in items:
+        if type(item) is ir.Starred:
+            values.extend(ops.listed(run, evaluate(run, item.value, frame)))
+        else:
+            values.append(evaluate(run, item, frame))
+    return values
+
+
+def _tuple(run: Run, node: ir.TupleExpr, frame: Frame) -> Value:
+    return tuple(items_of(run, node.items, frame))
+
+
+def _list(run: Run, node: ir.ListExpr, frame: Frame) -> Value:
+    return [value.observe() if type(value) is Tracked else value for value in items_of(run, node.items, frame)]
+
+
+def _hashable(run: Run, value: Value) -> Value:
+    value = ops.payload(plain(value))
+    if isinstance(value, Unknown | Dim) or value.__hash__ is None:
+        if isinstance(value, list | dict | set):
+            raise raised(run, TypeError(f"unhashable type: '{type(value).__name__}'"))
+    return value
+
+
+def _set(run: Run, node: ir.SetExpr, frame: Frame) -> Value:
+    return {_hashable(run, value) for value in items_of(run, node.items, frame)}
+
+
+def _dict(run: Run, node: ir.DictExpr, frame: Frame) -> Value:
+    result: dict[Value, Value] = {}
+    for item in node.items:
+        if item.key is None:
+            value = ops.payload(plain(evaluate(run, item.value, frame)))
+            if isinstance(value, dict):
+                result.update(value)
+            elif isinstance(value, Unknown):
+                run.note(f"a mapping that is not known: {value.reason}", value.place)
+            else:
+                for key in ops.listed(run, run.call(attributes.get(run, value, "keys"), (), {})):
+                    result[key] = ops.getitem(run, value, key)
+        else:
+            key = _hashable(run, evaluate(run, item.key, frame))
+            value = evaluate(run, item.value, frame)
+            result[key] = value.observe() if type(value) is Tracked else value
+    return result
+
+
+def _starred(run: Run, node: ir.Starred, frame: Frame) -> Value:
+    return evaluate(run, node.value, frame)
+
+
+def _comp(run: Run, node: ir.Comp, frame: Frame) -> Value:
+    inner = Frame(frame.module, frame if not frame.is_class else frame.parent, frame.function)
+    inner.cls, inner.self_ = frame.cls, frame.self_
+    if frame.is_class:
+        inner.locals.update(frame.locals)
+    if node.kind == "dict":
+        mapping: dict[Value, Value] = {}
+
+        def add_pair() -> None:
+            key = _hashable(run, evaluate(run, node.element, inner))
+            assert node.value is not None
+            mapping[key] = plain(evaluate(run, node.value, inner))
+
+        _clauses(run, node.clauses, 0, inner, add_pair, frame)
+        return mapping
+    found: list[Value] = []
+
+    def add() -> None:
+        value = evaluate(run, node.element, inner)
+        found.append(value.observe() if type(value) is Tracked else value)
+
+    try:
+        _clauses(run, node.clauses, 0, inner, add, frame)
+    except NotIterable as stop:
+        return stop.value
+    if node.kind == "list":
+        return found
+    if node.kind == "set":
+        return {_hashable(run, value) for value in found}
+    return iter(found)
+
+
+def _clauses(
+    run: Run, clauses: tuple[ir.Clause, ...], index: int, inner: Frame, add: Callable[[], None], outer: Frame
+) -> None:
+    clause = clauses[index]
+    iterable = evaluate(run, clause.iter, outer if index == 0 else inner)
+    last = index + 1 == len(clauses)
+    target = clause.target
+    simple = target.id if type(target) is ir.Name else None
+    for item in run.bounded(ops.iterate(run, iterable)):
+        if simple is not None:
+            inner.locals[simple] = item
+        else:
+            run.assign(target, item, inner)
+        keep = True
+        for test in clause.ifs:
+            answer = ops.truth(run, evaluate(run, test, inner))
+            if answer is None:
+                raise NotIterable(run.unknown("a comprehension filters by something that is not known"))
+            if not answer:
+                keep = False
+                break
+        if keep:
+            if last:
+                add()
+            else:
+                _clauses(run, clauses, index + 1, inner, add, outer)
+
+
+def _fstring(run: Run, node: ir.FString, frame: Frame) -> Value:
+    pieces: list[str] = []
+    tracked: list[Any] = []
+    for part in node.parts:
+        if type(part) is ir.Const:
+            pieces.append(str(part.value))
+            continue
+        assert type(part) is ir.Formatted
+        value = evaluate(run, part.value, frame)
+        if isinstance(value, Unknown):
+            return value
+        spec = _fstring(run, part.spec, frame) if part.spec is not None else ""
+        if isinstance(spec, Unknown):
+            return spec
+        if part.debug:
+            pieces.append(part.debug)
+        if type(value) is Tracked and not tracked and not spec and part.conversion is None:
+            tracked.append((value, len(pieces)))
+            pieces.append("")
+            continue
+        pieces.append(format_value(run, value, part.conversion, spec))
+    if tracked:
+        value, at = tracked[0]
+        before, after = "".join(pieces[:at]), "".join(pieces[at + 1 :])
+        return value.map(lambda number: f"{before}{number}{after}")
+    return "".join(pieces)
+
+
+def _named(run: Run, node: ir.NamedExpr, frame: Frame) -> Value:
+    value = evaluate(run, node.value, frame)
+    scope = frame
+    while scope.function is frame.function and scope.parent is not None and scope.parent.function is frame.function:
+        scope = scope.parent
+    scope.locals[node.target] = value
+    frame.locals[node.target] = value
+    return value
+
+
+def _lambda(run: Run, node: ir.Lambda, frame: Frame) -> Value:
+    function = Function(
+        "<lambda>", "<lambda>", frame.module, frame if not frame.is_class else frame.parent, node, None, run.file
+    )
+    function.scope = frame
+    function.owner = frame.cls
+    calls.plan_of(run, function)
+    return function
+
+
+def _yield(run: Run, node: ir.Yield, frame: Frame) -> Value:
+    value = evaluate(run, node.value, frame) if node.value is not None else None
+    _yields(frame).append(value)
+    return None
+
+
+def _yield_from(run: Run, node: ir.YieldFrom, frame: Frame) -> Value:
+    _yields(frame).extend(ops.listed(run, evaluate(run, node.value, frame)))
+    return None
+
+
+def _yields(frame: Frame) -> list[Value]:
+    if frame.yields is None:
+        frame.yields = []
+    return frame.yields
+
+
+def _await(run: Run, node: ir.Await, frame: Frame) -> Value:
+    return evaluate(run, node.value, frame)
+
+
+TABLE: dict[type, Callable[..., Value]] = {
+    ir.Const: _const,
+    ir.Ellipsis_: _ellipsis,
+    ir.Name: _name,
+    ir.Attr: _attr,
+    ir.Item: _item,
+    ir.SliceExpr: _slice,
+    ir.Call: _call,
+    ir.Binary: _binary,
+    ir.Unary: _unary,
+    ir.BoolOp: _bool,
+    ir.Compare: _compare,
+    ir.IfExp: _ifexp,
+    ir.TupleExpr: _tuple,
+    ir.ListExpr: _list,
+    ir.SetExpr: _set,
+    ir.DictExpr: _dict,
+    ir.Starred: _starred,
+    ir.Comp: _comp,
+    ir.FString: _fstring,
+    ir.NamedExpr: _named,
+    ir.Lambda: _lambda,
+    ir.Yield: _yield,
+    ir.YieldFrom: _yield_from,
+    ir.Await: _await,
+}
+"""Every expression node has an entry (a test holds the table against the IR's union)."""
+
+__all__ = ["TABLE", "Raised", "arguments", "evaluate", "load"]

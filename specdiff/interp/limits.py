@@ -1,0 +1,19 @@
+"""Budgets. Reaching one makes the value unknown, with the limit's name and the line; it never hangs or crashes."""
+
+from __future__ import annotations
+
+MAX_CALL_DEPTH = 150
+"""Nested calls of analysed code. Deep model trees stay below 40; beyond this the code recurses without end.
+Each analysed call takes about five host frames, so this also stays clear of the host's own recursion limit."""
+
+MAX_STEPS = 4_000_000
+"""Statements executed for one model class. The largest model of transformers 5 takes some 600,000."""
+
+MAX_LOOP = 20_000
+"""Turns of one loop. Real models loop over layers, experts, vocabulary pieces or label ids."""
+
+MAX_CONST_ELEMENTS = 65_536
+"""Elements of a tensor or list whose content is computed rather than only its shape."""
+
+MAX_TRACKED_VARIANTS = 24
+"""Recorded variants of one constructor before its integer arguments are no longer generalised over."""

@@ -1,0 +1,362 @@
+"""The state of one analysis run, and the entry points that the parts of the interpreter call one another by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from specdiff.interp import limits
+from specdiff.interp.objects import BudgetExceeded, ClassVal, Frame, Function, Instance, ModuleVal, Value
+from specdiff.interp.tracked import Recording
+from specdiff.interp.values import Place, Tensor, Unknown
+from specdiff.ir import nodes as ir
+
+STUB_PREFIX = "<specdiff>/"
+"""Names of our own library stubs begin with this, so that no report takes them for analysed files."""
+
+
+class Library(Protocol):
+    """The modelled libraries, as the interpreter sees them (`intrinsics.table` builds one)."""
+
+    functions: dict[str, Callable[..., Any]]
+    """Native functions by dotted name."""
+    constants: dict[str, Any]
+    """Values by dotted name."""
+    tensor_methods: dict[str, Callable[..., Any]]
+    tensor_attributes: dict[str, Callable[..., Any]]
+    tensor_binary: dict[str, Callable[..., Any]]
+    tensor_unary: dict[str, Callable[..., Any]]
+    getitem: Callable[..., Any]
+    setitem: Callable[..., Any]
+    decorators: frozenset[str]
+    """Names of the model library's decorators that change nothing the analysis looks at."""
+
+    def overlay(self, function: Function) -> Value:
+        """What stands in for a function of an analysed library, or None."""
+
+    def adjust_class(self, run: Run, cls: ClassVal) -> None:
+        """Adjust a class of an analysed library once its body has run."""
+
+
+class Loader(Protocol):
+    """Finds modules (`project.modules`)."""
+
+    def module(self, name: str) -> ModuleVal | Unknown:
+        """The module of a dotted name; unknown where it is not analysed."""
+
+    def name(self, level: int, module: str, name: str, importer: ModuleVal) -> Value:
+        """The value of ``from module import name``."""
+
+    def is_source(self, level: int, module: str, importer: ModuleVal) -> bool:
+        """Whether ``from module import …`` names analysed source, so that binding can wait."""
+
+    def defined_in_models(self, module: str) -> bool:
+        """Whether a module holds model code, as opposed to library code around it."""
+
+
+class Journal:
+    """What objects were before a branch, so that the other branch starts from the same state."""
+
+    __slots__ = ("parent", "saved")
+
+    def __init__(self, parent: Journal | None) -> None:
+        self.parent = parent
+        self.saved: dict[int, tuple[Any, Any]] = {}
+
+    def save(self, target: Any) -> None:
+        """Keep a copy of a dict, list, set or instance before its first change."""
+        key = id(target)
+        if key not in self.saved:
+            if isinstance(target, Instance):
+                native = target.native
+                copied = native.copy() if isinstance(native, dict | list | set) else native
+                self.saved[key] = (target, (dict(target.attrs), copied))
+            elif isinstance(target, Tensor):
+                self.saved[key] = (target, (target.node, target.const))
+            else:
+                self.saved[key] = (target, target.copy())
+
+
+class Note:
+    """Something undecided that the run met."""
+
+    __slots__ = ("place", "reason")
+
+    def __init__(self, reason: str, place: Place) -> None:
+        self.reason = reason
+        self.place = place
+
+
+class Run:
+    """State of one run. Owned by the evaluator; not shared between threads."""
+
+    def __init__(self, loader: Loader, library: Library) -> None:
+        self.loader = loader
+        self.library = library
+        self.file = ""
+        self.line = 0
+        self.depth = 0
+        self.steps = 0
+        self.clock = 1
+        self.serial = 1
+        self.journal: Journal | None = None
+        self.recording: Recording | None = None
+        self.stamps: dict[int, tuple[Any, int]] = {}
+        """Clock of the last change of a dict, list or set, by id (which is kept alive)."""
+        self.notes: list[Note] = []
+        self.memo: dict[Any, Any] = {}
+        self.trace: Any = None
+        """The operation trace while ``forward`` runs; None while models are built."""
+        self.listeners: list[Callable[[str, Any], None]] = []
+        self.caller: Function | None = None
+        """The nearest function of model code that is running."""
+        self.sites: list[tuple[str, int, Function | None]] = []
+        """Where each running call was made, outermost first, with the model function it was made in."""
+        self.edges: dict[tuple[Function | None, Function], None] = {}
+        """Calls between functions of model code, in order of first occurrence."""
+        self.builtins: dict[str, Value] = {}
+        self.host_types: dict[type, Callable[..., Value]] = {}
+
+    # --- The parts of the interpreter above this one, bound by `evaluator.new_run` ---------------
+
+    def bind(self, **parts: Callable[..., Any]) -> None:
+        """Make the upper parts of the interpreter callable from the lower ones."""
+        self._parts = parts
+
+    def evaluate(self, node: ir.Expr, frame: Frame) -> Value:
+        """The value of an expression (`expressions.evaluate`)."""
+        return self._parts["evaluate"](self, node, frame)
+
+    def execute_body(self, node: ir.FunctionDef, frame: Frame) -> Value:
+        """Run a function's body (`statements.execute_body`)."""
+        return self._parts["execute_body"](self, node, frame)
+
+    def execute_block(self, body: tuple[ir.Stmt, ...], frame: Frame) -> Any:
+        """Run statements (`statements.execute`)."""
+        return self._parts["execute"](self, body, frame)
+
+    def assign(self, target: ir.Expr, value: Value, frame: Frame) -> None:
+        """Bind a target (`statements.assign`)."""
+        self._parts["assign"](self, target, value, frame)
+
+    def call(self, callee: Value, args: tuple[Value, ...] = (), kwargs: dict[str, Value] | None = None) -> Value:
+        """Call a value (`calls.call`)."""
+        return self._parts["call"](self, callee, args, kwargs or {})
+
+    def getattr(self, obj: Value, name: str, *default: Value) -> Value:
+        """An attribute (`attributes.get`)."""
+        return self._parts["getattr"](self, obj, name, *default)
+
+    def setattr(self, obj: Value, name: str, value: Value) -> None:
+        """Set an attribute (`attributes.set_`)."""
+        self._parts["setattr"](self, obj, name, value)
+
+    def getitem(self, container: Value, index: Value) -> Value:
+        """An item (`ops.getitem`)."""
+        return self._parts["getitem"](self, container, index)
+
+    def listed(self, value: Value) -> list[Value]:
+        """All items of an iterable (`ops.listed`)."""
+        return self._parts["listed"](self, value)  # type: ignore[no-any-return]
+
+    def either(self, first: Callable[[], Value], second: Callable[[], Value], test: Unknown) -> Value:
+        """The joined value of two alternatives (`branches.either`)."""
+        return self._parts["either"](self, first, second, test)
+
+    def printable(self, value: Value) -> Value:
+        """The value as Python's own formatting takes it (`formatting.printable`)."""
+        return self._parts["printable"](self, value)
+
+    def plan_of(self, function: Function) -> Any:
+        """How a function's arguments bind (`calls.plan_of`)."""
+        return self._parts["plan_of"](self, function)
+
+    def host_callable(self, value: Value) -> Callable[..., Value]:
+        """An analysed callable as one of Python's own, for ``key=`` and the like."""
+        return lambda *args, **kwargs: self.call(value, args, kwargs)
+
+    def decorate(self, decorator: Value, value: Value) -> Value:
+        """Apply a decorator; one that is not known leaves the function as it is, noted."""
+        if isinstance(decorator, Unknown):
+            self.note(f"a decorator that is not known is taken to change nothing: {decorator.reason}")
+            return value
+        result = self.call(decorator, (value,), {})
+        if isinstance(result, Unknown):
+            self.note(f"a decorator's result is not known, so it is taken to change nothing: {result.reason}")
+            return value
+        return result
+
+    def is_neutral(self, decorator: ir.Expr, frame: Frame) -> bool:
+        """Whether a decorator is one of the model library's that change nothing the analysis looks at."""
+        node = decorator.func if type(decorator) is ir.Call else decorator
+        name = node.id if type(node) is ir.Name else node.name if type(node) is ir.Attr else ""
+        return name in self.library.decorators and name not in frame.locals
+
+    def enter(self, function: Function) -> None:
+        """Note a call; only functions of model code appear in the call graph."""
+        if function.in_models is None:
+            function.in_models = self.loader.defined_in_models(function.module.name)
+        if function.in_models:
+            self.edges.setdefault((self.caller, function))
+            self.caller = function
+
+    def overlay(self, function: Function) -> Value:
+        """What stands in for a library function (`Library.overlays`), or None."""
+        return None if function.in_models else self.library.overlay(function)
+
+    def overlay_class(self, cls: ClassVal) -> None:
+        """Let the library model adjust a class of the analysed library once its body has run."""
+        self.library.adjust_class(self, cls)
+
+    def is_library(self, file: str) -> bool:
+        """Whether a file is one of our own library stubs."""
+        return file.startswith(STUB_PREFIX)
+
+    def is_library_module_class(self, cls: ClassVal) -> bool:
+        """Whether a class is a stub, whose special methods the interpreter implements itself."""
+        return cls.file.startswith(STUB_PREFIX)
+
+    def unit_of(self, module: ModuleVal) -> Any:
+        """The source unit of a module."""
+        return module.unit
+
+    def module_globals(self, module: ModuleVal) -> dict[str, Value]:
+        """``globals()``."""
+        return module.globals()
+
+    def import_module(self, name: str, importer: ModuleVal) -> Value:
+        """``import name``."""
+        return self.loader.module(name)
+
+    def import_name(self, level: int, module: str, name: str, importer: ModuleVal) -> Value:
+        """``from module import name``."""
+        return self.loader.name(level, module, name, importer)
+
+    def bounded(self, items: Iterable[Value]) -> Iterator[Value]:
+        """Items within the loop budget."""
+        for turns, item in enumerate(items):
+            if turns > limits.MAX_LOOP:
+                raise BudgetExceeded("MAX_LOOP", self.place)
+            yield item
+
+    @property
+    def place(self) -> Place:
+        """The line being executed."""
+        return Place(self.file, self.line)
+
+    def note(self, reason: str, place: Place | None = None) -> None:
+        """Record something undecided, once per reason and place."""
+        note = Note(reason, place or self.place)
+        if all(other.reason != reason or other.place != note.place for other in self.notes[-50:]):
+            self.notes.append(note)
+
+    def unknown(self, reason: str, cause: Unknown | None = None) -> Unknown:
+        """A value that is not known, at the line being executed; the first cause is kept."""
+        if cause is not None:
+            return cause
+        return Unknown(reason, self.place)
+
+    def step(self) -> None:
+        """Count one statement against the budget."""
+        self.steps += 1
+        if self.steps > limits.MAX_STEPS:
+            raise BudgetExceeded("MAX_STEPS", self.place)
+
+    def new_instance(self, cls: ClassVal) -> Instance:
+        """A fresh object of a class, without running its constructor."""
+        self.serial += 1
+        return Instance(cls, self.serial, Place(self.file, self.line))
+
+    def touch(self, target: Any) -> None:
+        """Must be called before any change to an instance, dict, list or set of the analysed program."""
+        self.clock += 1
+        if self.journal is not None:
+            self.journal.save(target)
+        recording = self.recording
+        if isinstance(target, Instance):
+            target.mtime = self.clock
+            while recording is not None and target.serial < recording.start:
+                recording.impure = True
+                recording = recording.parent
+        else:
+            key = id(target)
+            self.stamps[key] = (target, self.clock)
+            while recording is not None:
+                if key in recording.outside:
+                    recording.impure = True
+                recording = recording.parent
+
+    def reached(self, container: Any, source: Any = None) -> None:
+        """Note that a recording looked into a dict, list or set that may be older than it."""
+        recording = self.recording
+        if recording is None:
+            return
+        if isinstance(source, Instance):
+            while recording is not None and source.serial < recording.start:
+                recording.outside[id(container)] = container
+                recording = recording.parent
+        else:
+            while recording is not None and id(source) in recording.outside:
+                recording.outside[id(container)] = container
+                recording = recording.parent
+
+    def model_place(self) -> tuple[str, int]:
+        """The line being executed, or where library code that runs was called from in model code."""
+        if not self.file.startswith(STUB_PREFIX) and (self.caller is None or self.caller.file == self.file):
+            return self.file, self.line
+        for file, line, caller in reversed(self.sites):
+            if caller is not None and file == caller.file:
+                return file, line
+        return self.file, self.line
+
+    @contextmanager
+    def at(self, file: str, line: int) -> Iterator[None]:
+        """Execute at another place for a while."""
+        before = (self.file, self.line)
+        self.file, self.line = file, line
+        try:
+            yield
+        finally:
+            self.file, self.line = before
+
+    # --- CallContext: what intrinsics see ------------------------------------------------------
+
+    def emit(
+        self,
+        kind: str,
+        inputs: tuple[Tensor, ...],
+        shape: tuple[Any, ...] | None,
+        dtype: str,
+        *,
+        const: Any = None,
+        view_of: Tensor | None = None,
+        **attrs: Any,
+    ) -> Tensor:
+        """See `CallContext.emit`."""
+        self.serial += 1
+        result = Tensor(shape, dtype, const=const, base=view_of, place=Place(self.file, self.line))
+        result.serial = self.serial
+        if inputs:
+            result.grad = any(getattr(item, "grad", False) for item in inputs)
+        if self.trace is not None:
+            result.node = self.trace.record(self, kind, inputs, result, attrs)
+        return result
+
+    def write(self, target: Tensor, result: Tensor) -> Tensor:
+        """See `CallContext.write`."""
+        self.clock += 1
+        if self.journal is not None:
+            owner: Tensor | None = target
+            while owner is not None:
+                self.journal.save(owner)
+                owner = owner.base
+        target.node = result.node
+        target.const = result.const
+        if self.trace is not None:
+            base, seen = target.base, 0
+            while base is not None and seen < 16:
+                base.node = self.trace.overwrite(self, base, target)
+                base.const = None
+                base, seen = base.base, seen + 1
+        return target

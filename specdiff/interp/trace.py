@@ -1,0 +1,121 @@
+"""The operations a run of ``forward`` carries out, in order. Nothing else makes graph nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from specdiff.interp.memo import template_of
+from specdiff.interp.objects import Function, Instance
+from specdiff.interp.values import Tensor
+
+if TYPE_CHECKING:
+    from specdiff.interp.run import Run
+
+
+class Op(NamedTuple):
+    """One operation on tensors."""
+
+    id: int
+    kind: str
+    inputs: tuple[int, ...]
+    """Ids of the operations that made the inputs."""
+    shape: tuple[Any, ...] | None
+    dtype: str
+    attrs: dict[str, Any]
+    file: str
+    line: int
+    """The innermost line of model code (not of library stubs)."""
+    module: str
+    """Path of the module whose ``forward`` runs."""
+    function: str
+    """Qualified name of the model-code function that runs."""
+    view_of: int | None
+    """For an in-place change seen through a view: the operation that made the view."""
+
+
+class Trace:
+    """Records operations; owned by one forward run."""
+
+    def __init__(self, root: Instance) -> None:
+        self.ops: list[Op] = []
+        self.stack: list[tuple[Instance, str]] = [(root, "")]
+        self.paths: dict[int, str] = {id(root): ""}
+        self.keep: list[Any] = [root]
+
+    def record(self, run: Run, kind: str, inputs: tuple[Tensor, ...], result: Tensor, attrs: dict[str, Any]) -> int:
+        """Add an operation; parameters and other tensors from outside become sources."""
+        ids = tuple(self.source(run, item) for item in inputs if isinstance(item, Tensor))
+        return self.add(run, kind, ids, result, attrs)
+
+    def add(self, run: Run, kind: str, ids: tuple[int, ...], result: Tensor, attrs: dict[str, Any]) -> int:
+        """Add an operation whose inputs are known by id."""
+        file, line = run.model_place()
+        function = run.caller.qualname if run.caller is not None else ""
+        op = Op(
+            len(self.ops), kind, ids, result.shape, result.dtype, attrs, file, line, self.stack[-1][1], function, None
+        )
+        self.ops.append(op)
+        return op.id
+
+    def source(self, run: Run, tensor: Tensor) -> int:
+        """The operation that made a tensor's current value."""
+        if tensor.node is None:
+            attrs: dict[str, Any] = {}
+            kind = {"parameter": "parameter", "buffer": "buffer"}.get(tensor.kind, "constant")
+            if kind != "constant":
+                attrs["tensor"] = tensor
+            elif tensor.const is not None:
+                attrs["tensor"] = tensor
+            tensor.node = self.add(run, kind, (), tensor, attrs)
+            self.keep.append(tensor)
+        return tensor.node
+
+    def overwrite(self, run: Run, base: Tensor, view: Tensor) -> int:
+        """A view of ``base`` was changed in place: the base's next value."""
+        return self.add(run, "overwrite", (self.source(run, base), self.source(run, view)), base, {})
+
+    def mark(self) -> int:
+        """A position in the trace."""
+        return len(self.ops)
+
+    def enter(self, module: Instance, function: Function) -> None:
+        """``forward`` of a module begins."""
+        self.stack.append((module, self.path(module)))
+
+    def leave(self) -> None:
+        """``forward`` of a module ends."""
+        self.stack.pop()
+
+    def path(self, module: Instance) -> str:
+        """The module's name below the root, found through the modules that are running."""
+        known = self.paths.get(id(module))
+        if known is not None:
+            return known
+        for owner, prefix in reversed(self.stack):
+            found = self._below(owner, prefix, module, 0)
+            if found is not None:
+                self.paths[id(module)] = found
+                self.keep.append(module)
+                return found
+        return self.stack[-1][1] + ".?"
+
+    def _below(self, owner: Instance, prefix: str, wanted: Instance, depth: int) -> str | None:
+        if template_of(owner) is not None:
+            return None  # nobody has looked into it, so what runs cannot come from it
+        for name, child in (owner.attrs.get("_modules") or {}).items():
+            if not isinstance(child, Instance):
+                continue
+            path = f"{prefix}.{name}" if prefix else name
+            if child is wanted:
+                return path
+            if depth < 8:
+                found = self._below(child, path, wanted, depth + 1)
+                if found is not None:
+                    return found
+        return None
+
+    def close(self) -> None:
+        """Forget the trace's ids in tensors that outlive it (parameters, buffers)."""
+        for item in self.keep:
+            if isinstance(item, Tensor):
+                item.node = None

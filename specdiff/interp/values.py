@@ -1,0 +1,113 @@
+"""The values the interpreter computes with.
+
+Where the program is concrete, values are Python's own (``int``, ``str``, ``list``, ``dict`` …).
+The classes here stand for what is not: tensors, symbolic sizes (`dims.Dim`), instances and
+classes of the analysed code, and what could not be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from specdiff.interp.dims import Dim
+
+
+class Place(NamedTuple):
+    """A line of analysed code."""
+
+    file: str
+    """Path relative to the analysed package or folder."""
+    line: int
+    """1-based."""
+
+
+class Unknown:
+    """A value that is not known, and why. Operations on it give it back, so the first cause is kept."""
+
+    __slots__ = ("cause", "place", "reason")
+
+    def __init__(self, reason: str, place: Place | None = None, cause: Unknown | None = None) -> None:
+        self.reason = reason
+        self.place = place
+        self.cause = cause
+
+    def __repr__(self) -> str:
+        return f"Unknown({self.reason!r} at {self.place})"
+
+
+class Tensor:
+    """A tensor: shape and dtype always, data only for small constants.
+
+    A tensor has identity (two names may hold one parameter); ``node`` is its current value in the
+    trace, so an in-place operation moves ``node`` on and keeps the object.
+    """
+
+    __slots__ = ("base", "const", "device", "dtype", "grad", "kind", "node", "place", "serial", "shape", "tags")
+
+    def __init__(
+        self,
+        shape: tuple[int | Dim, ...] | None,
+        dtype: str = "float32",
+        *,
+        node: int | None = None,
+        const: Any = None,
+        base: Tensor | None = None,
+        device: str = "cpu",
+        place: Place | None = None,
+    ) -> None:
+        self.shape = shape
+        """None where even the rank is unknown."""
+        self.dtype = dtype
+        """torch's name without the prefix: `float32`, `bfloat16`, `int64`, `bool`."""
+        self.node = node
+        """Id of the operation in the trace that made the current value; None outside a traced run."""
+        self.const = const
+        """None, a numpy array, or a zero-argument callable that computes one (run at most once)."""
+        self.base = base
+        """The tensor this one is a view of; writing to a view writes to its base."""
+        self.device = device
+        self.kind = "tensor"
+        """`tensor`, `parameter`, `buffer` or `uninitialized` (a lazy layer's parameter)."""
+        self.grad = False
+        """``requires_grad``."""
+        self.place = place
+        """Where it was made."""
+        self.serial = 0
+        """Order of creation within the run."""
+        self.tags: dict[str, Any] | None = None
+        """Attributes the analysed code hangs on the tensor object itself."""
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.shape}, {self.dtype}, {self.kind})"
+
+
+class DType(NamedTuple):
+    """``torch.float32``; ``name`` is without the prefix."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+class Device(NamedTuple):
+    """``torch.device``."""
+
+    type: str
+    index: int | None = None
+
+
+class Intrinsic:
+    """A library function that is modelled natively: called as ``function(ctx, *args, **kwargs)``."""
+
+    __slots__ = ("function", "name")
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.name = name
+        """Dotted library name (`torch.nn.functional.softmax`)."""
+        self.function = function
+
+    def __repr__(self) -> str:
+        return f"<intrinsic {self.name}>"

@@ -1,0 +1,59 @@
+"""transformers' base model without device placement, kernels, parallel plans and random initialisation."""
+
+from torch import nn
+
+
+class PreTrainedModel:
+    def __init__(self, config, *inputs, **kwargs):
+        nn.Module.__init__(self)
+        if not hasattr(config, "model_type"):
+            raise TypeError(
+                f"Parameter config in `{self.__class__.__name__}(config)` should be an instance of class `PreTrainedConfig`."
+            )
+        self.config = config
+        self.name_or_path = getattr(config, "name_or_path", "")
+        self.warnings_issued = {}
+        self.generation_config = None
+        self.loss_type = None
+        self.kernel_config = None
+        if getattr(config, "_attn_implementation_internal", None) is None:
+            config._attn_implementation_internal = "eager"
+        if getattr(config, "_experts_implementation_internal", None) is None:
+            config._experts_implementation_internal = "eager"
+
+    def __init_subclass__(cls, **kwargs):
+        pass
+
+    def post_init(self):
+        if hasattr(self, "get_expanded_tied_weights_keys"):
+            self.all_tied_weights_keys = self.get_expanded_tied_weights_keys(all_submodels=False)
+            for name, module in self.named_children():
+                if tied_keys := getattr(module, "all_tied_weights_keys", None):
+                    self.all_tied_weights_keys.update({f"{name}.{k}": f"{name}.{v}" for k, v in tied_keys.items()})
+            self.tie_weights(recompute_mapping=False)
+        else:
+            self.init_weights()
+
+    def _check_and_adjust_attn_implementation(self, attn_implementation=None, *args, **kwargs):
+        return attn_implementation or "eager"
+
+    def get_correct_attn_implementation(self, requested_attention=None, *args, **kwargs):
+        return requested_attention or "eager"
+
+    def _check_and_adjust_experts_implementation(self, experts_implementation=None):
+        return experts_implementation or "eager"
+
+    def initialize_weights(self):
+        pass
+
+    def _initialize_weights(self, *args, **kwargs):
+        pass
+
+    def _backward_compatibility_gradient_checkpointing(self):
+        pass
+
+    def init_parallel_plans(self):
+        pass
+
+    def can_generate(self):
+        return False

@@ -1,0 +1,9 @@
+"""Errors of the compiler."""
+
+
+class TorchDynamoException(RuntimeError):
+    pass
+
+
+class Unsupported(TorchDynamoException):
+    pass

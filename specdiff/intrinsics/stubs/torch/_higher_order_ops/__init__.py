@@ -1,0 +1,3 @@
+"""Control flow as operators."""
+
+from .associative_scan import associative_scan

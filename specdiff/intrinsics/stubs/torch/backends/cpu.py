@@ -1,0 +1,5 @@
+"""The processor."""
+
+
+def get_cpu_capability():
+    return "DEFAULT"

@@ -1,0 +1,4 @@
+"""Collective operations with gradients."""
+
+from . import functional
+from .functional import all_gather, all_reduce

@@ -1,0 +1,1 @@
+"""Functions are modelled natively."""

@@ -1,0 +1,1 @@
+"""Initialisers are modelled natively."""

@@ -1,0 +1,7 @@
+"""Names for annotations."""
+
+from typing import Any
+
+Number = Any
+Device = Any
+Tensor = Any

@@ -1,0 +1,3 @@
+"""torch.utils."""
+
+from . import _pytree, checkpoint, data, hooks

@@ -1,0 +1,564 @@
+"""Products, convolutions, pooling, normalisation, embedding, attention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specdiff.interp.dims import Dim
+from specdiff.interp.values import Tensor
+from specdiff.intrinsics.torch_core import broadcast, dtype_name, fresh, lazily, of, same, tensors
+from specdiff.intrinsics.torch_pointwise import unary
+from specdiff.intrinsics.torch_shapes import SHAPES
+
+Model = Callable[..., Any]
+
+
+def _linear(ctx: Any, input: Tensor, weight: Tensor, bias: Any = None) -> Any:  # noqa: A002
+    input, weight = of(input), of(weight)  # noqa: A001
+    shape = None
+    if input.shape is not None and weight.shape is not None and len(weight.shape) == 2:
+        if input.shape and same(input.shape[-1], weight.shape[1]) is False:
+            rows = "x".join(str(size) for size in input.shape[-2:])
+            raise RuntimeError(
+                f"mat1 and mat2 shapes cannot be multiplied ({rows} and {weight.shape[1]}x{weight.shape[0]})"
+            )
+        shape = (*input.shape[:-1], weight.shape[0])
+    return ctx.emit("linear", tensors(input, weight, bias), shape, input.dtype, bias=isinstance(bias, Tensor))
+
+
+def matmul(ctx: Any, input: Any, other: Any) -> Any:  # noqa: A002
+    """``torch.matmul`` and ``@``."""
+    input, other = of(input), of(other)  # noqa: A001
+    a, b = input.shape, other.shape
+    if a is None or b is None:
+        return ctx.emit("matmul", (input, other), None, input.dtype)
+    if not a or not b:
+        raise RuntimeError("both arguments to matmul need to be at least 1D, but they are 0D and 0D")
+    inner, outer = a[-1], b[-2] if len(b) > 1 else b[-1]
+    if same(inner, outer) is False:
+        left = f"{a[-2] if len(a) > 1 else 1}x{a[-1]}"
+        right = f"{outer}x{b[-1] if len(b) > 1 else 1}"
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({left} and {right})")
+    batch = broadcast(a[:-2], b[:-2]) or ()
+    shape = (*batch, *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
+    return ctx.emit("matmul", (input, other), shape, input.dtype, const=lazily(lambda numpy, x, y: x @ y, input, other))
+
+
+def _addmm(ctx: Any, input: Any, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, **kwargs: Any) -> Any:  # noqa: A002
+    product = matmul(ctx, mat1, mat2)
+    return ctx.emit("add", tensors(product, input), product.shape, product.dtype, other=None)
+
+
+def _einsum(ctx: Any, equation: Any, *operands: Any) -> Any:
+    items = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else list(operands)
+    text = str(equation).replace(" ", "")
+    left, arrow, right = text.partition("->")
+    known: dict[str, Any] = {}
+    rest: tuple[Any, ...] | None = ()
+    for letters, item in zip(left.split(","), items, strict=False):
+        if item.shape is None:
+            return ctx.emit("einsum", tuple(items), None, items[0].dtype, equation=text)
+        before, dots, after = letters.partition("...")
+        for letter, size in zip(before, item.shape, strict=False):
+            _meet(known, letter, size, text)
+        if after:
+            for letter, size in zip(after, item.shape[-len(after) :], strict=True):
+                _meet(known, letter, size, text)
+        if dots:
+            middle = item.shape[len(before) : len(item.shape) - len(after)]
+            rest = broadcast(rest, middle)
+    if not arrow:
+        letters = left.replace(",", "").replace(".", "")
+        right = ("..." if "..." in left else "") + "".join(
+            sorted(letter for letter in set(letters) if letters.count(letter) == 1)
+        )
+    shape: list[Any] = []
+    index = 0
+    while index < len(right):
+        if right.startswith("...", index):
+            shape.extend(rest or ())
+            index += 3
+        else:
+            shape.append(known.get(right[index], fresh("size")))
+            index += 1
+    return ctx.emit(
+        "einsum",
+        tuple(items),
+        tuple(shape),
+        items[0].dtype,
+        equation=text,
+        const=lazily(lambda numpy, *parts: numpy.einsum(text, *parts), *items),
+    )
+
+
+def _meet(known: dict[str, Any], letter: str, size: Any, text: str) -> None:
+    other = known.setdefault(letter, size)
+    if same(other, size) is False and 1 not in (other, size):
+        raise RuntimeError(
+            f"einsum(): subscript {letter} has size {size} for operand which does not broadcast with previously seen size {other}"
+        )
+    if isinstance(size, int) and size != 1:
+        known[letter] = size
+
+
+def _outer(ctx: Any, input: Tensor, vec2: Tensor, **kwargs: Any) -> Any:  # noqa: A002
+    shape = (*(input.shape or ()), *(vec2.shape or ()))
+    return ctx.emit(
+        "outer", (input, vec2), shape, input.dtype, const=lazily(lambda numpy, a, b: numpy.outer(a, b), input, vec2)
+    )
+
+
+def _pair(value: Any, n: int) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,) * n
+
+
+def _conv(n: int, transposed: bool) -> Model:
+    def model(
+        ctx: Any,
+        input: Tensor,
+        weight: Tensor,
+        bias: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        *rest: Any,
+        dilation: Any = 1,
+        groups: Any = 1,
+        output_padding: Any = 0,
+        **kwargs: Any,
+    ) -> Any:  # noqa: A002
+        input = of(input)  # noqa: A001
+        if rest:
+            if transposed:
+                output_padding = rest[0]
+                groups = rest[1] if len(rest) > 1 else groups
+                dilation = rest[2] if len(rest) > 2 else dilation
+            else:
+                dilation = rest[0]
+                groups = rest[1] if len(rest) > 1 else groups
+        shape = None
+        if input.shape is not None and weight.shape is not None and len(weight.shape) == n + 2:
+            kernel = weight.shape[2:]
+            s, d = _pair(stride, n), _pair(dilation, n)
+            spatial = input.shape[-n:]
+            channels = input.shape[-n - 1]
+            wanted = weight.shape[0] if transposed else weight.shape[1] * groups
+            if same(channels, wanted) is False:
+                raise RuntimeError(
+                    f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {wanted} channels, but got {channels} channels instead"
+                )
+            sizes = []
+            for index in range(n):
+                if padding == "same":
+                    sizes.append(spatial[index])
+                    continue
+                p = 0 if padding == "valid" else _pair(padding, n)[index]
+                if transposed:
+                    sizes.append(
+                        (spatial[index] - 1) * s[index]
+                        - 2 * p
+                        + d[index] * (kernel[index] - 1)
+                        + _pair(output_padding, n)[index]
+                        + 1
+                    )
+                else:
+                    sizes.append((spatial[index] + 2 * p - d[index] * (kernel[index] - 1) - 1) // s[index] + 1)
+            out = weight.shape[1] * groups if transposed else weight.shape[0]
+            shape = (*input.shape[: -n - 1], out, *sizes)
+        return ctx.emit(
+            "conv_transpose" if transposed else "conv",
+            tensors(input, weight, bias),
+            shape,
+            input.dtype,
+            n=n,
+            stride=stride,
+            groups=groups,
+            padding=padding,
+        )
+
+    model.__name__ = f"conv{'_transpose' if transposed else ''}{n}d"
+    return model
+
+
+def _pool(n: int, which: str) -> Model:
+    def model(
+        ctx: Any,
+        input: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        *rest: Any,
+        dilation: Any = 1,
+        ceil_mode: Any = False,
+        **kwargs: Any,
+    ) -> Any:  # noqa: A002
+        if which == "max" and rest:
+            dilation = rest[0]
+            ceil_mode = rest[1] if len(rest) > 1 else ceil_mode
+        elif rest:
+            ceil_mode = rest[0]
+        if input.shape is None:
+            return ctx.emit("pool", (input,), None, input.dtype, which=which)
+        k, s, p, d = (
+            _pair(kernel_size, n),
+            _pair(kernel_size if stride is None or stride == [] else stride, n),
+            _pair(padding, n),
+            _pair(dilation, n),
+        )
+        sizes = []
+        for index in range(n):
+            span = input.shape[-n + index] + 2 * p[index] - d[index] * (k[index] - 1) - 1
+            sizes.append((span + (s[index] - 1 if ceil_mode else 0)) // s[index] + 1)
+        return ctx.emit("pool", (input,), (*input.shape[:-n], *sizes), input.dtype, which=which, kernel=k)
+
+    model.__name__ = f"{which}_pool{n}d"
+    return model
+
+
+def _adaptive(n: int, which: str) -> Model:
+    def model(ctx: Any, input: Tensor, output_size: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+        if input.shape is None:
+            return ctx.emit("pool", (input,), None, input.dtype, which=which)
+        wanted = _pair(output_size, n)
+        sizes = tuple(input.shape[-n + index] if size is None else size for index, size in enumerate(wanted))
+        return ctx.emit("pool", (input,), (*input.shape[:-n], *sizes), input.dtype, which=which, adaptive=True)
+
+    return model
+
+
+def _norm(kind: str) -> Model:
+    names = {
+        "layer_norm": ("normalized_shape", "weight", "bias", "eps"),
+        "rms_norm": ("normalized_shape", "weight", "eps"),
+        "group_norm": ("num_groups", "weight", "bias", "eps"),
+        "batch_norm": ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
+        "instance_norm": ("running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps"),
+    }[kind]
+
+    def model(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+        bound = dict(zip(names, args, strict=False)) | kwargs
+        input = of(input)  # noqa: A001
+        shape = bound.get("normalized_shape")
+        if shape is not None and input.shape is not None:
+            wanted = tuple(shape) if isinstance(shape, list | tuple) else (shape,)
+            for own, want in zip(input.shape[-len(wanted) :], wanted, strict=False):
+                if same(own, want) is False:
+                    raise RuntimeError(
+                        f"Given normalized_shape={list(wanted)}, expected input with shape [*, {', '.join(map(str, wanted))}], but got input of size{list(input.shape)}"
+                    )
+        default = {"layer_norm": 1e-5, "group_norm": 1e-5, "batch_norm": 1e-5, "instance_norm": 1e-5}.get(kind)
+        return ctx.emit(
+            kind,
+            tensors(input, bound.get("weight"), bound.get("bias")),
+            input.shape,
+            input.dtype,
+            eps=bound.get("eps", default),
+            affine=isinstance(bound.get("weight"), Tensor),
+            bias=isinstance(bound.get("bias"), Tensor),
+        )
+
+    model.__name__ = kind
+    return model
+
+
+def _embedding(ctx: Any, input: Tensor, weight: Tensor, padding_idx: Any = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+    shape = None if input.shape is None or weight.shape is None else (*input.shape, weight.shape[-1])
+    return ctx.emit("embedding", (input, weight), shape, weight.dtype)
+
+
+def _sdpa(
+    ctx: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Any = None,
+    dropout_p: Any = 0.0,
+    is_causal: Any = False,
+    scale: Any = None,
+    enable_gqa: Any = False,
+    **kwargs: Any,
+) -> Any:
+    shape = None if query.shape is None or value.shape is None else (*query.shape[:-1], value.shape[-1])
+    return ctx.emit(
+        "sdpa",
+        tensors(query, key, value, attn_mask),
+        shape,
+        query.dtype,
+        scale=scale,
+        causal=is_causal is True,
+        gqa=enable_gqa is True,
+    )
+
+
+def _interpolate(
+    ctx: Any,
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: Any = "nearest",
+    *args: Any,
+    **kwargs: Any,
+) -> Any:  # noqa: A002
+    if input.shape is None:
+        return ctx.emit("interpolate", (input,), None, input.dtype)
+    n = len(input.shape) - 2
+    if size is not None:
+        sizes = tuple(_pair(size, n))
+    else:
+        factors = _pair(scale_factor, n)
+        sizes = tuple(
+            (
+                int(own * factor)
+                if isinstance(own, int)
+                else own * int(factor)
+                if float(factor).is_integer()
+                else fresh("size")
+            )
+            if isinstance(factor, int | float)
+            else fresh("size")
+            for own, factor in zip(input.shape[2:], factors, strict=True)
+        )
+    return ctx.emit("interpolate", (input,), (*input.shape[:2], *sizes), input.dtype, mode=mode)
+
+
+def _glu(ctx: Any, input: Tensor, dim: Any = -1) -> Any:  # noqa: A002
+    first, second = SHAPES["chunk"](ctx, input, 2, dim)
+    gate = ctx.emit("sigmoid", (second,), second.shape, second.dtype)
+    return ctx.emit("mul", (first, gate), first.shape, first.dtype, other=None)
+
+
+def _shuffle(up: bool) -> Model:
+    def model(ctx: Any, input: Tensor, factor: Any) -> Any:  # noqa: A002
+        if input.shape is None:
+            return ctx.emit("pixel_shuffle", (input,), None, input.dtype)
+        *batch, c, h, w = input.shape
+        shape = (
+            (*batch, c // (factor * factor), h * factor, w * factor)
+            if up
+            else (*batch, c * factor * factor, h // factor, w // factor)
+        )
+        return ctx.emit("pixel_shuffle", (input,), shape, input.dtype)
+
+    return model
+
+
+def _spread(name: str) -> Model:
+    def model(ctx: Any, input: Tensor, dim: Any = None, *args: Any, keepdim: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+        from specdiff.intrinsics.torch_pointwise import reduce  # noqa: PLC0415
+
+        return reduce(name)(ctx, input, dim if not isinstance(dim, bool) else None, keepdim)
+
+    return model
+
+
+def _vector_norm(
+    ctx: Any, input: Tensor, p: Any = 2, dim: Any = None, keepdim: Any = False, dtype: Any = None, **kwargs: Any
+) -> Any:  # noqa: A002
+    from specdiff.intrinsics.torch_pointwise import reduce  # noqa: PLC0415
+
+    return reduce("norm")(ctx, input, dim, keepdim)
+
+
+def _linalg_norm(ctx: Any, A: Tensor, ord: Any = None, dim: Any = None, keepdim: Any = False, **kwargs: Any) -> Any:  # noqa: A002, N803
+    return _vector_norm(ctx, A, ord, dim, keepdim)
+
+
+def _var_mean(ctx: Any, input: Tensor, dim: Any = None, keepdim: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+    return _spread("var")(ctx, input, dim, keepdim=keepdim), _spread("mean")(ctx, input, dim, keepdim=keepdim)
+
+
+def _normalize(ctx: Any, input: Tensor, p: Any = 2.0, dim: Any = 1, eps: Any = 1e-12, **kwargs: Any) -> Any:  # noqa: A002
+    return ctx.emit("normalize", (input,), input.shape, input.dtype, p=p, dim=dim, eps=eps)
+
+
+def _cosine(ctx: Any, x1: Tensor, x2: Tensor, dim: Any = 1, eps: Any = 1e-8) -> Any:
+    shape = broadcast(x1.shape, x2.shape)
+    if shape is not None:
+        dropped = dim % len(shape)
+        shape = tuple(size for index, size in enumerate(shape) if index != dropped)
+    return ctx.emit("cosine_similarity", (x1, x2), shape, x1.dtype)
+
+
+def _grid_sample(ctx: Any, input: Tensor, grid: Tensor, **kwargs: Any) -> Any:  # noqa: A002
+    shape = None if input.shape is None or grid.shape is None else (*input.shape[:2], *grid.shape[1:-1])
+    return ctx.emit("grid_sample", (input, grid), shape, input.dtype)
+
+
+def _image_unfold(
+    ctx: Any, input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Any:  # noqa: A002
+    if input.shape is None:
+        return ctx.emit("unfold", (input,), None, input.dtype)
+    k, d, p, s = (_pair(value, 2) for value in (kernel_size, dilation, padding, stride))
+    count: Any = 1
+    for index in range(2):
+        count = count * ((input.shape[-2 + index] + 2 * p[index] - d[index] * (k[index] - 1) - 1) // s[index] + 1)
+    return ctx.emit("unfold", (input,), (input.shape[0], input.shape[1] * k[0] * k[1], count), input.dtype)
+
+
+def _opaque(kind: str, dtype: str = "") -> Model:
+    """An operation whose output shape is not modelled."""
+
+    def model(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        inputs = tensors(*args, *kwargs.values())
+        return ctx.emit(kind, inputs, None, dtype or (inputs[0].dtype if inputs else "float32"))
+
+    model.__name__ = kind
+    return model
+
+
+def _weight_norm(ctx: Any, v: Tensor, g: Tensor, dim: Any = 0) -> Any:
+    return ctx.emit("weight_norm", (v, g), v.shape, v.dtype)
+
+
+def _prelu(ctx: Any, input: Tensor, weight: Tensor) -> Any:  # noqa: A002
+    return ctx.emit("prelu", (input, weight), input.shape, input.dtype)
+
+
+def _bmm(ctx: Any, input: Tensor, mat2: Tensor, **kwargs: Any) -> Any:  # noqa: A002
+    return matmul(ctx, input, mat2)
+
+
+def _cdist(ctx: Any, x1: Tensor, x2: Tensor, *args: Any, **kwargs: Any) -> Any:
+    shape = None if x1.shape is None or x2.shape is None else (*x1.shape[:-1], x2.shape[-2])
+    return ctx.emit("cdist", (x1, x2), shape, x1.dtype)
+
+
+def _baddbmm(
+    ctx: Any, input: Any, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, **kwargs: Any
+) -> Any:  # noqa: A002
+    product = matmul(ctx, batch1, batch2)
+    if alpha != 1:
+        product = ctx.emit("mul", (product,), product.shape, product.dtype, other=alpha)
+    return ctx.emit("add", tensors(product, input), product.shape, product.dtype, other=None)
+
+
+BOTH: dict[str, Model] = {
+    "matmul": matmul,
+    "mm": _bmm,
+    "bmm": _bmm,
+    "mv": _bmm,
+    "dot": _bmm,
+    "addmm": _addmm,
+    "baddbmm": _baddbmm,
+    "outer": _outer,
+    "ger": _outer,
+    "norm": _vector_norm,
+    "std": _spread("std"),
+    "var": _spread("var"),
+    "cov": _opaque("cov"),
+    "inverse": unary("inverse"),
+    "pinverse": _opaque("pinverse"),
+    "det": _opaque("det"),
+    "renorm": unary("renorm"),
+    "multinomial": _opaque("random", "int64"),
+    "bernoulli": unary("random"),
+    "histc": lambda ctx, input, bins=100, **kwargs: ctx.emit("histc", (input,), (bins,), input.dtype),
+    "quantile": _opaque("quantile"),
+    "kthvalue": _opaque("kthvalue"),
+    "cummax": _opaque("cummax"),
+    "rot90": _opaque("rot90"),
+    "cross": lambda ctx, input, other, dim=None: ctx.emit("cross", (input, other), input.shape, input.dtype),
+    "isin": lambda ctx, elements, test_elements, **kwargs: ctx.emit(
+        "compare",
+        tensors(elements, test_elements),
+        elements.shape if isinstance(elements, Tensor) else (),
+        "bool",
+        op="in",
+    ),
+    "isclose": lambda ctx, input, other, **kwargs: ctx.emit(
+        "compare", (input, other), broadcast(input.shape, other.shape), "bool", op="isclose"
+    ),
+    "stft": _opaque("stft", "complex64"),
+    "istft": _opaque("istft"),
+}
+FUNCTIONS: dict[str, Model] = {
+    "torch.nn.functional.linear": _linear,
+    "torch.nn.functional.bilinear": _opaque("bilinear"),
+    "torch.nn.functional.embedding": _embedding,
+    "torch.nn.functional.scaled_dot_product_attention": _sdpa,
+    "torch.nn.functional.interpolate": _interpolate,
+    "torch.nn.functional.upsample": _interpolate,
+    "torch.nn.functional.glu": _glu,
+    "torch.nn.functional.pixel_shuffle": _shuffle(True),
+    "torch.nn.functional.pixel_unshuffle": _shuffle(False),
+    "torch.nn.functional.channel_shuffle": unary("channel_shuffle"),
+    "torch.nn.functional.normalize": _normalize,
+    "torch.nn.functional.cosine_similarity": _cosine,
+    "torch.cosine_similarity": _cosine,
+    "torch.nn.functional.grid_sample": _grid_sample,
+    "torch.nn.functional.affine_grid": _opaque("affine_grid"),
+    "torch.nn.functional.unfold": _image_unfold,
+    "torch.nn.functional.fold": _opaque("fold"),
+    "torch.nn.functional.prelu": _prelu,
+    "torch.nn.functional.pairwise_distance": _opaque("pairwise_distance"),
+    "torch.nn.functional.multi_head_attention_forward": _opaque("multi_head_attention"),
+    "torch.nn.functional.gumbel_softmax": lambda ctx, logits, *args, **kwargs: ctx.emit(
+        "softmax", (logits,), logits.shape, logits.dtype, dim=kwargs.get("dim", -1), computed_in=logits.dtype
+    ),
+    "torch.nn.functional.softmin": unary("softmin"),
+    "torch.nn.functional.local_response_norm": unary("local_response_norm"),
+    "torch.nn.functional.grouped_mm": _opaque("grouped_mm"),
+    "torch._grouped_mm": _opaque("grouped_mm"),
+    **{
+        f"torch.nn.functional.{kind}": _norm(kind)
+        for kind in ("layer_norm", "rms_norm", "group_norm", "batch_norm", "instance_norm")
+    },
+    **{f"torch.{kind}": _norm(kind) for kind in ("layer_norm", "rms_norm", "group_norm", "batch_norm")},
+    **{f"torch.nn.functional.conv{n}d": _conv(n, False) for n in (1, 2, 3)},
+    **{f"torch.conv{n}d": _conv(n, False) for n in (1, 2, 3)},
+    **{f"torch.nn.functional.conv_transpose{n}d": _conv(n, True) for n in (1, 2, 3)},
+    **{f"torch.nn.functional.{which}_pool{n}d": _pool(n, which) for n in (1, 2, 3) for which in ("max", "avg")},
+    **{f"torch.{which}_pool{n}d": _pool(n, which) for n in (1, 2, 3) for which in ("max", "avg")},
+    **{
+        f"torch.nn.functional.adaptive_{which}_pool{n}d": _adaptive(n, which)
+        for n in (1, 2, 3)
+        for which in ("max", "avg")
+    },
+    "torch.einsum": _einsum,
+    "torch.cdist": _cdist,
+    "torch.var_mean": _var_mean,
+    "torch.std_mean": _var_mean,
+    "torch.linalg.norm": _linalg_norm,
+    "torch.linalg.vector_norm": _linalg_norm,
+    **{
+        f"torch.linalg.{name}": _opaque(f"linalg_{name}")
+        for name in ("svd", "inv", "solve", "qr", "eigh", "cholesky", "det", "pinv", "lstsq")
+    },
+    "torch.linalg.cross": BOTH["cross"],
+    **{
+        f"torch.fft.{name}": _opaque(
+            f"fft_{name}", "complex64" if not name.startswith("i") or name == "ifft" else "float32"
+        )
+        for name in (
+            "fft",
+            "ifft",
+            "rfft",
+            "irfft",
+            "fft2",
+            "ifft2",
+            "fftn",
+            "ifftn",
+            "rfft2",
+            "irfft2",
+            "fftshift",
+            "ifftshift",
+            "rfftn",
+            "irfftn",
+            "fftfreq",
+            "rfftfreq",
+        )
+    },
+    "torch._weight_norm": _weight_norm,
+    "torch.normal": _opaque("random"),
+    "torch.tensordot": _opaque("tensordot"),
+    "torch.kron": _opaque("kron"),
+    "torch.block_diag": _opaque("block_diag"),
+    "torch.clamp_": unary("clamp"),
+    "torch.special.expit": unary("sigmoid", True),
+    "torch.special.logit": unary("logit", True),
+    "torch.vmap": lambda ctx, function, *args, **kwargs: function,
+    "torch.func.vmap": lambda ctx, function, *args, **kwargs: function,
+    "torch.result_type": lambda ctx, *args: args[0],
+}
+__all__ = ["BOTH", "FUNCTIONS", "Dim", "dtype_name", "matmul"]
