@@ -1,0 +1,180 @@
+"""The built module tree: parameter names and shapes in torch's order, ties, totals, and identical siblings folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from specdiff.facts import Value
+from specdiff.interp.dims import Dim
+from specdiff.interp.memo import LazyInstance, origin_of, template_of
+from specdiff.interp.objects import Instance
+from specdiff.interp.values import Tensor
+from specdiff.results import ModuleNode, Param
+
+
+@dataclass(frozen=True, slots=True)
+class NamedParameter:
+    """One entry of ``named_parameters(remove_duplicate=False)``."""
+
+    name: str
+    tensor: Tensor
+    identity: Any
+    """Equal for two names of one tensor."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes; a size that is not known is -1."""
+        return tuple(size if isinstance(size, int) else -1 for size in self.tensor.shape or ())
+
+
+class Collector:
+    """Lists a tree's parameters. Copies that nobody changed are listed from their template, once."""
+
+    def __init__(self) -> None:
+        self._templates: dict[int, list[tuple[str, Tensor, Any]]] = {}
+        self._keep: list[Instance] = []
+
+    def parameters(self, root: Instance) -> list[NamedParameter]:
+        """All parameters below a module, in torch's order."""
+        return [NamedParameter(name, tensor, key) for name, tensor, key in self._entries(root)]
+
+    def _entries(self, module: Instance) -> Iterator[tuple[str, Tensor, Any]]:
+        template = template_of(module)
+        if template is not None:
+            start = origin_of(module)
+            for name, tensor, key in self._of_template(template):
+                yield name, tensor, key if _older(tensor, key, start) else (id(module), key)
+            return
+        attrs = module.attrs
+        for name, tensor in (attrs.get("_parameters") or {}).items():
+            if isinstance(tensor, Tensor):
+                yield name, tensor, id(tensor)
+        for name, child in (attrs.get("_modules") or {}).items():
+            if isinstance(child, Instance):
+                for inner, tensor, key in self._entries(child):
+                    yield f"{name}.{inner}", tensor, key
+
+    def _of_template(self, template: Instance) -> list[tuple[str, Tensor, Any]]:
+        found = self._templates.get(id(template))
+        if found is None:
+            found = self._templates[id(template)] = list(self._entries(template))
+            self._keep.append(template)
+        return found
+
+
+def _older(tensor: Tensor, key: Any, start: int) -> bool:
+    """Whether a tensor in a template is shared by all its copies because it was made before them."""
+    return isinstance(key, int) and tensor.serial < start
+
+
+def tied_pairs(parameters: list[NamedParameter]) -> list[tuple[str, str]]:
+    """(later name, first name) for each further name of a tensor."""
+    first: dict[Any, str] = {}
+    pairs = []
+    for parameter in parameters:
+        other = first.setdefault(parameter.identity, parameter.name)
+        if other != parameter.name:
+            pairs.append((parameter.name, other))
+    return pairs
+
+
+def total(parameters: list[NamedParameter]) -> int | None:
+    """Number of elements, tied parameters once; None where a shape is not known."""
+    seen: set[Any] = set()
+    count = 0
+    for parameter in parameters:
+        if parameter.identity not in seen:
+            seen.add(parameter.identity)
+            if parameter.tensor.shape is None or any(isinstance(size, Dim) for size in parameter.tensor.shape):
+                return None
+            count += prod(parameter.shape)
+    return count
+
+
+_HIDDEN = frozenset({"training"})
+
+
+class Folder:
+    """Builds `ModuleNode` trees, identical siblings folded into one node with several names."""
+
+    def __init__(self) -> None:
+        self._templates: dict[int, ModuleNode] = {}
+
+    def node(self, module: Instance, name: str = "") -> ModuleNode:
+        """The tree below a module."""
+        template = template_of(module)
+        source = module if template is None else template
+        if template is not None:
+            found = self._templates.get(id(template))
+            if found is not None:
+                return _renamed(found, (name,))
+        attrs = source.attrs
+        children: list[ModuleNode] = []
+        for child_name, child in (attrs.get("_modules") or {}).items():
+            if isinstance(child, Instance):
+                children.append(self.node(child, child_name))
+        made = ModuleNode(
+            (name,),
+            source.cls.name,
+            "" if source.cls.file.startswith("<") else source.cls.file,
+            source.cls.line if not source.cls.file.startswith("<") else 0,
+            tuple(_params(attrs.get("_parameters"))),
+            tuple(_params(attrs.get("_buffers"))),
+            tuple(_folded(children)),
+            {
+                key: value
+                for key, value in attrs.items()
+                if not key.startswith("_") and key not in _HIDDEN and isinstance(value, bool | int | float | str)
+            },
+        )
+        if template is not None:
+            self._templates[id(template)] = made
+        return made
+
+
+def _params(table: dict[str, Any] | None) -> Iterator[Param]:
+    for name, tensor in (table or {}).items():
+        if isinstance(tensor, Tensor):
+            place = tensor.place
+            shape = tuple(size if isinstance(size, int) else -1 for size in tensor.shape or ())
+            yield Param(name, shape, tensor.dtype, place.file if place else "", place.line if place else 0)
+
+
+def _renamed(node: ModuleNode, names: tuple[str, ...]) -> ModuleNode:
+    return ModuleNode(
+        names, node.class_name, node.file, node.line, node.params, node.buffers, node.children, node.settings
+    )
+
+
+def _folded(children: list[ModuleNode]) -> Iterator[ModuleNode]:
+    """Neighbours with numbers for names and equal structure become one node."""
+    run: list[ModuleNode] = []
+    for child in children:
+        if run and not (child.names[0].isdigit() and run[0].names[0].isdigit() and same_structure(run[0], child)):
+            yield _renamed(run[0], tuple(node.names[0] for node in run))
+            run = []
+        run.append(child)
+    if run:
+        yield _renamed(run[0], tuple(node.names[0] for node in run))
+
+
+def same_structure(left: ModuleNode, right: ModuleNode) -> bool:
+    """Whether two modules have the same class, parameters and children, whatever their plain settings."""
+    return (
+        left.class_name == right.class_name
+        and left.file == right.file
+        and [(p.name, p.shape, p.dtype) for p in left.params] == [(p.name, p.shape, p.dtype) for p in right.params]
+        and len(left.children) == len(right.children)
+        and (
+            left.children is right.children
+            or all(
+                a.names == b.names and same_structure(a, b) for a, b in zip(left.children, right.children, strict=True)
+            )
+        )
+    )
+
+
+__all__ = ["Collector", "Folder", "LazyInstance", "NamedParameter", "Value", "tied_pairs", "total"]

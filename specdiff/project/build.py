@@ -1,0 +1,293 @@
+"""Builds model classes: finds the configuration class, makes the configuration, runs the constructor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specdiff.errors import Problem, TargetError
+from specdiff.interp import ops
+from specdiff.interp.calls import node_of
+from specdiff.interp.classes import Annotation
+from specdiff.interp.formatting import to_text
+from specdiff.interp.objects import (
+    MISSING,
+    BudgetExceeded,
+    ClassVal,
+    Frame,
+    Function,
+    GenericAlias,
+    Instance,
+    ModuleVal,
+    Raised,
+    Union,
+    Value,
+)
+from specdiff.interp.ops import NotIterable
+from specdiff.interp.run import Run
+from specdiff.interp.values import Place, Unknown
+from specdiff.project.modules import Program
+from specdiff.project.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a class could not be built: what Python or torch would raise, and where."""
+
+    kind: str
+    """Name of the exception (`TypeError`), or `Undecided`, or `Limit`."""
+    message: str
+    places: tuple[Place, ...]
+    """Innermost line first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A model class and what running its constructor gave."""
+
+    cls: ClassVal
+    config: Value
+    instance: Instance | None
+    failure: Failure | None
+    notes: tuple[tuple[str, Place], ...]
+
+
+def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) -> list[ClassVal | tuple[str, Failure]]:
+    """The classes to analyse, in source order: those asked for, else every model class of the file."""
+    found: list[ClassVal | tuple[str, Failure]] = []
+    others: list[ClassVal] = []
+    for chunk in module.unit.chunks:
+        if chunk.kind != "class" or (wanted and chunk.name not in wanted):
+            continue
+        try:
+            cls = module.get(chunk.name)
+        except Raised as error:
+            found.append((chunk.name, failure_of(program.run, error)))
+            continue
+        except BudgetExceeded as error:
+            found.append((chunk.name, Failure("Limit", error.limit, (error.place,) if error.place else ())))
+            continue
+        if not isinstance(cls, ClassVal):
+            if wanted:
+                place = cls.place if isinstance(cls, Unknown) and cls.place else Place(module.file, chunk.line)
+                found.append((chunk.name, Failure("Undecided", getattr(cls, "reason", "not a class"), (place,))))
+            continue
+        if wanted or is_pretrained(cls):
+            found.append(cls)
+        elif "module" in cls.flags:
+            others.append(cls)
+    if not wanted and not found:
+        built = _built_inside(module)
+        found.extend(cls for cls in others if cls.name not in built)
+    missing = [name for name in wanted if not any(_name(entry) == name for entry in found)]
+    if missing:
+        raise TargetError(
+            *[Problem(module.file, 0, 0, f"no class {name} in this file{_near(module, name)}") for name in missing]
+        )
+    return found
+
+
+def _near(module: ModuleVal, name: str) -> str:
+    import difflib  # noqa: PLC0415 - only on the way to an error
+
+    names = [chunk.name for chunk in module.unit.chunks if chunk.kind == "class"]
+    near = difflib.get_close_matches(name, names, 1, 0.6)
+    return (
+        f"; did you mean {near[0]}?" if near else f"; it has {', '.join(names[:8])}" if names else "; it has no classes"
+    )
+
+
+def _name(entry: ClassVal | tuple[str, Failure]) -> str:
+    return entry.name if isinstance(entry, ClassVal) else entry[0]
+
+
+def is_pretrained(cls: ClassVal) -> bool:
+    """Whether a class extends transformers' base model."""
+    return any(isinstance(base, ClassVal) and base.name == "PreTrainedModel" and base is not cls for base in cls.mro)
+
+
+def _built_inside(module: ModuleVal) -> set[str]:
+    """Names of classes that other code of the file mentions (so they are parts, not models)."""
+    names = {chunk.name for chunk in module.unit.chunks if chunk.kind == "class"}
+    mentioned: set[str] = set()
+    for position, chunk in enumerate(module.unit.chunks):
+        if chunk.kind in ("class", "def"):
+            text = module.unit.chunk_text(position)
+            mentioned |= {name for name in names if name != chunk.name and name in text}
+    return mentioned
+
+
+def config_class(run: Run, cls: ClassVal) -> Value:
+    """The configuration class of a model class: transformers' rule (`PreTrainedModel.__init_subclass__`), then the
+    annotation of the constructor's first parameter."""
+    for owner in cls.mro:
+        if not isinstance(owner, ClassVal):
+            continue
+        own = owner.attrs.get("config_class")
+        if own is not None:
+            return own if isinstance(own, Union | ClassVal) else _resolve(run, own, Frame(owner.module))
+        annotation = owner.attrs.get("__annotations__", {}).get("config")
+        if isinstance(annotation, Annotation):
+            value = annotation.evaluate(run)
+            return value if isinstance(value, Union) else _resolve(run, value, annotation.frame)
+    init = ops.lookup(cls, "__init__")[0]
+    if isinstance(init, Function):
+        for param in node_of(init).params[1:]:
+            if param.annotation is not None:
+                with run.at(init.file, init.line):
+                    value = run.evaluate(param.annotation, Frame(init.module))
+                value = _resolve(run, value, Frame(init.module))
+                if isinstance(value, ClassVal):
+                    return value
+    return None
+
+
+def _resolve(run: Run, value: Value, frame: Frame) -> Value:
+    """An annotation's class: forward references looked up, ``Optional`` and generics opened."""
+    if isinstance(value, str):
+        return frame.module.get(value) if value.isidentifier() else None
+    if isinstance(value, GenericAlias):
+        args = value.args if isinstance(value.args, tuple) else (value.args,)
+        for arg in args:
+            found = _resolve(run, arg, frame)
+            if isinstance(found, ClassVal):
+                return found
+        return value.origin
+    return value
+
+
+def make_config(run: Run, cls: ClassVal, values: dict[str, Any]) -> Value:
+    """A configuration from published values on top of the defaults."""
+    if "config" in cls.flags:
+        return run.call(cls, (), dict(values))
+    if cls.fields is not None:
+        return run.call(cls, (), {name: value for name, value in values.items() if name in cls.fields})
+    init = ops.lookup(cls, "__init__")[0]
+    if isinstance(init, Function):
+        plan = run.plan_of(init)
+        if plan.kwarg is None:
+            values = {name: value for name, value in values.items() if name in plan.names or name in plan.kwonly}
+    return run.call(cls, (), dict(values))
+
+
+def build(program: Program, target: Target, cls: ClassVal, values: dict[str, Any]) -> Built:
+    """Run a model class's constructor on a configuration."""
+    run = program.run
+    run.notes.clear()
+    run.steps = 0
+    run.depth = 0
+    run.file, run.line = cls.file, cls.line
+    run.journal = run.recording = run.caller = None
+    config: Value = None
+    instance: Value = None
+    failure: Failure | None = None
+    try:
+        config_cls = config_class(run, cls)
+        if isinstance(config_cls, Unknown):
+            failure = Failure("Undecided", config_cls.reason, (config_cls.place,) if config_cls.place else ())
+        else:
+            args: tuple[Value, ...]
+            if config_cls is None:
+                args = ()
+            else:
+                config = _shared_config(program, config_cls, values)
+                args = (config,)
+            if not isinstance(config, Unknown):
+                instance = run.call(cls, args, {})
+                if isinstance(instance, Unknown):
+                    failure = Failure("Undecided", instance.reason, (instance.place,) if instance.place else ())
+            else:
+                failure = Failure("Undecided", config.reason, (config.place,) if config.place else ())
+    except Raised as error:
+        failure = failure_of(run, error)
+    except NotIterable as stop:
+        failure = Failure("Undecided", stop.value.reason, (stop.value.place,) if stop.value.place else ())
+    except BudgetExceeded as error:
+        failure = Failure("Limit", f"the limit {error.limit} was reached", (error.place,) if error.place else ())
+    except RecursionError:
+        failure = Failure("Limit", "the limit MAX_CALL_DEPTH was reached", (run.place,))
+    notes = tuple((note.reason, note.place) for note in run.notes)
+    return Built(cls, config, instance if isinstance(instance, Instance) and failure is None else None, failure, notes)
+
+
+def _shared_config(program: Program, cls: Value, values: dict[str, Any]) -> Value:
+    """One configuration for all classes of a file, as long as building them leaves it unchanged."""
+    run = program.run
+    key = ("config", id(cls), json.dumps(values, sort_keys=True, default=str))
+    entry = run.memo.get(key)
+    if entry is not None:
+        config, clock = entry
+        if not _changed(run, config, clock):
+            return config
+    config = make_config(run, cls, values) if isinstance(cls, ClassVal) else run.call(cls, (), {})
+    _settle(run, config, program.attention)
+    run.memo[key] = (config, run.clock)
+    return config
+
+
+def _settle(run: Run, config: Value, attention: str, depth: int = 0) -> None:
+    """Choose the backends before any model is built, so that building leaves the configuration unchanged."""
+    if not isinstance(config, Instance) or "config" not in config.cls.flags or depth > 4:
+        return
+    for name, choice in (("_attn_implementation_internal", attention), ("_experts_implementation_internal", "eager")):
+        if config.attrs.get(name, MISSING) is None:
+            config.attrs[name] = choice
+    for value in config.attrs.values():
+        _settle(run, value, attention, depth + 1)
+
+
+def _changed(run: Run, value: Value, clock: int, depth: int = 0) -> bool:
+    if depth > 6:
+        return False
+    if isinstance(value, Instance):
+        if value.mtime > clock:
+            return True
+        return any(_changed(run, item, clock, depth + 1) for item in value.attrs.values())
+    if isinstance(value, list | dict):
+        stamp = run.stamps.get(id(value))
+        if stamp is not None and stamp[1] > clock:
+            return True
+        items: Iterable[Value] = value.values() if isinstance(value, dict) else value
+        return any(_changed(run, item, clock, depth + 1) for item in items)
+    return False
+
+
+def failure_of(run: Run, error: Raised) -> Failure:
+    """An exception of the analysed code as data."""
+    value = error.value
+    if isinstance(value, Instance):
+        kind = value.cls.name
+        args = value.attrs.get("args")
+        if args is None and isinstance(value.native, BaseException):
+            args = value.native.args
+        message = " ".join(to_text(run, arg) for arg in args) if isinstance(args, tuple) else kind
+    else:
+        kind = type(value).__name__
+        message = (
+            str(value)
+            if not isinstance(value, KeyError)
+            else ", ".join(to_text(run, arg, debug=True) for arg in value.args)
+        )
+    return Failure(kind, message, tuple(error.places))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A `config.json`.
+
+    Raises:
+        TargetError: the file is missing or does not hold a JSON object.
+    """
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TargetError(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")) from None
+    except json.JSONDecodeError as error:
+        raise TargetError(Problem(str(path), error.lineno, error.colno, f"not JSON: {error.msg}")) from None
+    except UnicodeDecodeError:
+        raise TargetError(Problem(str(path), 0, 0, "not UTF-8 text")) from None
+    if not isinstance(loaded, dict):
+        raise TargetError(Problem(str(path), 1, 1, "a configuration must be a JSON object"))
+    return loaded

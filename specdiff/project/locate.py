@@ -1,0 +1,79 @@
+"""From dotted module names to files, importing nothing.
+
+Only the top-level name is ever looked up (``importlib.util.find_spec`` of a dotted name would import
+its parents); from there the path is walked.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+STUBS = Path(__file__).resolve().parent.parent / "intrinsics" / "stubs"
+"""Our own models of libraries, as plain Python that the interpreter runs."""
+
+
+@lru_cache(maxsize=32)
+def package_folder(name: str) -> Path | None:
+    """The folder of an installed top-level package; None where it is not installed."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Where analysed source may come from."""
+
+    packages: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    """Dotted package name to the folders it is looked up in, first hit first (`transformers`; a model package
+    whose files stand elsewhere shadows the installed one)."""
+    folder: Path | None = None
+    """The target's folder: its modules, and those of the folders above it, can be imported by bare name."""
+    _found: dict[str, tuple[Path, bool] | None] = field(default_factory=dict)
+
+    def find(self, module: str) -> tuple[Path, bool] | None:
+        """The file of a module and whether it is a package; None where it is not analysed source."""
+        if module not in self._found:
+            self._found[module] = self._search(module)
+        return self._found[module]
+
+    def _search(self, module: str) -> tuple[Path, bool] | None:
+        parts = module.split(".")
+        for length in range(len(parts), 0, -1):
+            for folder in self.packages.get(".".join(parts[:length]), ()):
+                found = _walk(folder, parts[length:])
+                if found is not None:
+                    return found
+        found = _walk(STUBS, parts)
+        if found is not None or self.folder is None:
+            return found
+        for folder in (self.folder, *list(self.folder.parents)[:MAX_PARENTS]):
+            found = _walk(folder, parts)
+            if found is not None:
+                return found
+        return None
+
+
+MAX_PARENTS = 4
+"""How many folders above a target its own absolute imports are looked up in (a repository's root is rarely further)."""
+
+
+def _walk(base: Path, parts: list[str]) -> tuple[Path, bool] | None:
+    path = base.joinpath(*parts)
+    package = path / "__init__.py"
+    if package.is_file():
+        return package, True
+    if parts:
+        module = path.with_name(path.name + ".py")
+        if module.is_file():
+            return module, False
+    if path.is_dir() and not path.is_relative_to(STUBS) and (not parts or any(path.glob("*.py"))):
+        return path, True  # a namespace package: a folder without __init__.py
+    return None

@@ -1,0 +1,364 @@
+"""Modules of the analysed program, whose names bind only when they are read.
+
+A module's top level is not run from top to bottom: reading a name runs the statements that bind or
+change that name, in order, and what those read in turn. A model file thus costs what it uses.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specdiff.cache import Cache
+from specdiff.errors import SourceError
+from specdiff.frontend.unit import SourceUnit
+from specdiff.interp.objects import MISSING, BudgetExceeded, Frame, LazyName, ModuleVal, Raised, Value
+from specdiff.interp.run import STUB_PREFIX, Run
+from specdiff.interp.values import Intrinsic, Unknown
+from specdiff.ir import nodes as ir
+from specdiff.project.locate import STUBS, Roots
+
+if TYPE_CHECKING:
+    from specdiff.interp.run import Library
+
+
+class Program:
+    """All modules of one run, by dotted name. Implements `interp.run.Loader`."""
+
+    def __init__(
+        self, roots: Roots, library: Library, model_prefixes: tuple[str, ...] = (), cache: Cache | None = None
+    ) -> None:
+        self.cache = cache
+        self.roots = roots
+        self.library = library
+        self.model_prefixes = model_prefixes
+        """Dotted prefixes of modules that count as model code (`transformers.models`)."""
+        self.modules: dict[str, ModuleVal] = {}
+        self.units: dict[Path, SourceUnit] = {}
+        self.attention = "eager"
+        """The attention backend that is followed where one is chosen at run time."""
+        self.run: Run
+
+    # --- Loader --------------------------------------------------------------------------------
+
+    def defined_in_models(self, module: str) -> bool:
+        """See `Loader.defined_in_models`."""
+        if not self.model_prefixes:
+            found = self.modules.get(module)
+            return found is not None and found.unit is not None and not found.file.startswith(STUB_PREFIX)
+        return any(module == prefix or module.startswith(prefix + ".") for prefix in self.model_prefixes)
+
+    def module(self, name: str) -> ModuleVal | Unknown:
+        """See `Loader.module`."""
+        found = self.modules.get(name)
+        if found is not None:
+            return found
+        place = self.roots.find(name)
+        if place is not None:
+            return self._source_module(name, *place)
+        if self.library.has_module(name):
+            made = ModuleVal(name, name, lambda attribute: self._native(name, attribute))
+            self.modules[name] = made
+            return made
+        missing = self.library.missing_package(name)
+        if missing is not None:
+            raise Raised(missing, [self.run.place])
+        return Unknown(f"module {name} is not analysed", self.run.place)
+
+    def is_source(self, level: int, module: str, importer: ModuleVal) -> bool:
+        """See `Loader.is_source`."""
+        return self.roots.find(absolute(level, module, importer.package)) is not None
+
+    def name(self, level: int, module: str, name: str, importer: ModuleVal) -> Value:
+        """See `Loader.name`."""
+        target = absolute(level, module, importer.package)
+        neutral = self.library.replacement(target, name)
+        if neutral is not None:
+            return neutral
+        found = self.module(target)
+        if isinstance(found, Unknown):
+            return found
+        value = found.get(name)
+        if value is not MISSING:
+            return value
+        if self.roots.find(f"{target}.{name}") is not None or self.library.has_module(f"{target}.{name}"):
+            return self.module(f"{target}.{name}")
+        if found.unit is None or found.file.startswith(STUB_PREFIX):
+            return self.run.unknown(f"{target}.{name} is not modelled")
+        raise Raised(ImportError(f"cannot import name '{name}' from '{target}' ({found.file})"), [self.run.place])
+
+    def forget_models(self) -> None:
+        """Let go of model code and of everything built from it; the library around it stays."""
+        run = self.run
+        run.memo.clear()
+        run.stamps.clear()
+        run.edges.clear()
+        run.notes.clear()
+        if not self.model_prefixes:
+            return
+        for name in [name for name in self.modules if self.defined_in_models(name) and ".auto" not in name]:
+            module = self.modules.pop(name)
+            if module.unit is not None:
+                self.units.pop(module.unit.path, None)
+        for module in self.modules.values():
+            for key, value in list(module.env.items()):
+                if isinstance(value, ModuleVal) and value.name not in self.modules and value.unit is not None:
+                    del module.env[key]
+
+    # --- Modules with source -------------------------------------------------------------------
+
+    def unit(self, path: Path) -> SourceUnit:
+        """The source unit of a file; each file is read once."""
+        found = self.units.get(path)
+        if found is None:
+            found = self.units[path] = SourceUnit(path, self.shown(path), self.cache)
+        return found
+
+    def shown(self, path: Path) -> str:
+        """The path as reports show it: relative to the analysed package or folder."""
+        if path.is_relative_to(STUBS):
+            return STUB_PREFIX + path.relative_to(STUBS).as_posix()
+        for folders in self.roots.packages.values():
+            for folder in folders:
+                if path.is_relative_to(folder):
+                    return path.relative_to(folder).as_posix()
+        if self.roots.folder is not None and path.is_relative_to(self.roots.folder):
+            return path.relative_to(self.roots.folder).as_posix()
+        return path.name
+
+    def _source_module(self, name: str, path: Path, is_package: bool) -> ModuleVal:
+        package = name if is_package else name.rpartition(".")[0]
+        if path.is_dir():
+            made = ModuleVal(name, package, lambda attribute: self._submodule(name, attribute))
+            self.modules[name] = made
+            return made
+        source = _SourceModule(self, name, package, self.unit(path))
+        self.modules[name] = source.value
+        return source.value
+
+    def _submodule(self, name: str, attribute: str) -> Value:
+        found = self.roots.find(f"{name}.{attribute}")
+        return self.module(f"{name}.{attribute}") if found is not None else MISSING
+
+    def _native(self, module: str, attribute: str) -> Value:
+        dotted = f"{module}.{attribute}"
+        value = self.library.native(dotted)
+        if value is not MISSING:
+            self.modules[module].env[attribute] = value
+            return value
+        if self.library.has_module(dotted):
+            return self.module(dotted)
+        if attribute.startswith("__"):
+            return MISSING
+        return self.run.unknown(f"{dotted} is not modelled")
+
+
+def absolute(level: int, module: str, package: str) -> str:
+    """The dotted name a relative import means."""
+    if level == 0:
+        return module
+    parts = package.split(".")
+    base = parts[: len(parts) - (level - 1)]
+    return ".".join([*base, module]) if module else ".".join(base)
+
+
+class _SourceModule:
+    """Binds the names of one module on demand."""
+
+    def __init__(self, program: Program, name: str, package: str, unit: SourceUnit) -> None:
+        self.program = program
+        self.unit = unit
+        self.value = ModuleVal(name, package, self.load)
+        self.value.unit = unit
+        self.value.file = unit.name
+        self.value.names = self.names
+        self.value.env.update(
+            {"__name__": name, "__file__": unit.name, "__package__": package, "__doc__": None, "__spec__": None}
+        )
+        self.frame = Frame(self.value)
+        self.frame.locals = self.value.env
+        self.done: set[int] = set()
+        self.running: set[str] = set()
+        self.missing: set[str] = set()
+        self.index: dict[str, list[int]] = {}
+        self.lazy = "_LazyModule(" in unit.text
+        """A package that binds its names on demand, by the type-checking branch's imports."""
+        self.stars: list[tuple[int, str]] | None = None
+        for position, chunk in enumerate(unit.chunks):
+            for bound in chunk.binds:
+                self.index.setdefault(bound, []).append(position)
+            for mentioned in chunk.mentions:
+                positions = self.index.setdefault(mentioned, [])
+                if not positions or positions[-1] != position:
+                    positions.append(position)
+
+    def names(self) -> list[str]:
+        """Names that the module's statements bind."""
+        found = {name for chunk in self.unit.chunks for name in chunk.binds}
+        return sorted(found)
+
+    def load(self, name: str) -> Value:
+        """Run the statements that bind or change a name; its value, or `MISSING`."""
+        if name in self.running or name in self.missing:
+            value = self.value.env.get(name, MISSING)
+            if type(value) is LazyName:
+                del self.value.env[name]  # `from . import name` comes back here for a submodule
+                value = self.value.env[name] = self.program.name(value.level, value.module, value.name, self.value)
+            return value
+        run = self.program.run
+        self.running.add(name)
+        recording, journal, run.recording, run.journal = run.recording, run.journal, None, None
+        caller, run.caller = run.caller, None
+        trace, run.trace = run.trace, None
+        try:
+            with run.at(self.unit.name, run.line):
+                for position in self.index.get(name, ()):
+                    if position not in self.done and self._relevant(position, name):
+                        self._execute(position, name)
+                value = self.value.env.get(name, MISSING)
+                if type(value) is LazyName:
+                    value = self.program.name(value.level, value.module, value.name, self.value)
+                if value is MISSING:
+                    value = self._from_star(name)
+                if value is MISSING:
+                    value = self._fallback(name)
+        finally:
+            self.running.discard(name)
+            run.recording, run.journal, run.caller, run.trace = recording, journal, caller, trace
+        if value is MISSING:
+            self.missing.add(name)
+        else:
+            self.value.env[name] = value
+        return value
+
+    def _relevant(self, position: int, name: str) -> bool:
+        chunk = self.unit.chunks[position]
+        if self.lazy and chunk.kind == "compound" and self._type_checking(position):
+            return False  # its imports are followed one name at a time (`_lazy_package`)
+        return name in chunk.binds or name in chunk.mentions
+
+    def _type_checking(self, position: int) -> bool:
+        return "TYPE_CHECKING" in self.unit.chunk_text(position).partition("\n")[0]
+
+    def _execute(self, position: int, name: str) -> None:
+        chunk = self.unit.chunks[position]
+        replacement = self.program.library.replacement(self.value.name, name)
+        if replacement is not None and chunk.kind in ("def", "class"):
+            self.value.env[name] = replacement
+            return
+        statements = self.unit.statements(position)
+        self.done.add(position)
+        try:
+            self._run(position, name, statements)
+        except (Raised, BudgetExceeded):
+            self.done.discard(position)  # the next reader gets the same error
+            raise
+
+    def _run(self, position: int, name: str, statements: tuple[ir.Stmt, ...]) -> None:
+        run = self.program.run
+        for node in statements:
+            run.execute_block((node,), self.frame)
+
+    def _star_imports(self) -> list[tuple[int, str]]:
+        if self.stars is None:
+            self.stars = []
+            for position, chunk in enumerate(self.unit.chunks):
+                if "*" in chunk.binds:
+                    for node in self.unit.statements(position):
+                        self.stars.extend(_stars(node))
+        return self.stars
+
+    def _from_star(self, name: str) -> Value:
+        if name.startswith("__"):
+            return MISSING
+        for level, module in reversed(self._star_imports()):
+            target = absolute(level, module, self.value.package)
+            found = self.program.module(target)
+            if isinstance(found, ModuleVal):
+                if found.unit is not None and not found.unit.may_define(name):
+                    continue
+                value = found.get(name)
+                if value is not MISSING:
+                    return value
+        return MISSING
+
+    def _fallback(self, name: str) -> Value:
+        """A submodule of a package, or a name that only the type-checking branch imports (lazy packages do that)."""
+        module = self.value.name
+        native = self.program.library.native(f"{module}.{name}")
+        if native is not MISSING:
+            return native
+        if self.value.package == module:
+            if self.program.roots.find(f"{module}.{name}") is not None:
+                return self.program.module(f"{module}.{name}")
+            if self.lazy:
+                value = self._lazy_package(name)
+                if value is not MISSING:
+                    return value
+        if name == "__getattr__":
+            return MISSING
+        hook = self.value.get("__getattr__") if "__getattr__" in self.index else MISSING
+        if hook is not MISSING:
+            try:
+                return self.program.run.call(hook, (name,), {})
+            except Raised:
+                return MISSING
+        return MISSING
+
+    def _lazy_package(self, name: str) -> Value:
+        for position, _ in enumerate(self.unit.chunks):
+            if self.unit.chunks[position].kind != "compound" or not self._type_checking(position):
+                continue
+            for node in self.unit.statements(position):
+                if isinstance(node, ir.If):
+                    value = self._imported_in(node.body, name)
+                    if value is not MISSING:
+                        return value
+        return MISSING
+
+    def _imported_in(self, body: tuple[ir.Stmt, ...], name: str) -> Value:
+        stars = []
+        for node in body:
+            if isinstance(node, ir.ImportFrom):
+                for alias in node.names:
+                    if alias.name == "*":
+                        stars.append((node.level, node.module))
+                    elif (alias.asname or alias.name) == name:
+                        return self.program.name(node.level, node.module, alias.name, self.value)
+            elif isinstance(node, ir.Try):
+                value = self._imported_in((*node.body, *node.orelse), name)
+                if value is not MISSING:
+                    return value
+            elif isinstance(node, ir.If):
+                value = self._imported_in((*node.body, *node.orelse), name)
+                if value is not MISSING:
+                    return value
+        for level, module in stars:
+            target = absolute(level, module, self.value.package)
+            place = self.program.roots.find(target)
+            if place is None or place[0].is_dir():
+                continue
+            unit = self.program.unit(place[0])
+            if place[1] or unit.may_define(name):
+                found = self.program.module(target)
+                value = found.get(name) if isinstance(found, ModuleVal) else MISSING
+                if value is not MISSING:
+                    return value
+        return MISSING
+
+
+def _stars(node: ir.Stmt) -> list[tuple[int, str]]:
+    """Star imports anywhere in a statement that can run (not below ``if TYPE_CHECKING``)."""
+    if isinstance(node, ir.ImportFrom):
+        return [(node.level, node.module)] if any(alias.name == "*" for alias in node.names) else []
+    if isinstance(node, ir.If):
+        test = node.test
+        name = test.id if isinstance(test, ir.Name) else test.name if isinstance(test, ir.Attr) else ""
+        body = node.orelse if name == "TYPE_CHECKING" else (*node.body, *node.orelse)
+        return [star for inner in body for star in _stars(inner)]
+    if isinstance(node, ir.Try):
+        return [star for inner in (*node.body, *node.orelse) for star in _stars(inner)]
+    return []
+
+
+__all__ = ["Any", "Intrinsic", "Program", "SourceError", "absolute"]

@@ -1,0 +1,151 @@
+"""What a target names: `gpt_oss`, `gpt_oss::Class`, a file, a folder with remote code, a folder of model files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from specdiff.errors import Problem, TargetError
+from specdiff.project.locate import Roots, package_folder
+
+_RELATIVE_UP = re.compile(r"^\s*from \.\.", re.MULTILINE)
+_MODEL_FILE = re.compile(r"^(?:modeling|modular)_(\w+)\.py$")
+_IDENTIFIER = re.compile(r"^\w+$")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One file of model code and how to read it."""
+
+    text: str
+    """As the user wrote it, without the class."""
+    roots: Roots
+    module: str
+    """Dotted name of the module to analyse."""
+    path: Path
+    classes: tuple[str, ...] = ()
+    """Classes asked for; empty means every model class."""
+    config: Path | None = None
+    """A `config.json` that comes with the code."""
+    model_prefixes: tuple[str, ...] = field(default=())
+    """Dotted prefixes that count as model code; empty means all analysed source."""
+
+
+def transformers_folder() -> Path:
+    """The installed transformers, found without importing it.
+
+    Raises:
+        TargetError: it is not installed.
+    """
+    folder = package_folder("transformers")
+    if folder is None:
+        raise TargetError(
+            Problem("transformers", 0, 0, "the package is not installed; install it or give a path as the target")
+        )
+    return folder
+
+
+def resolve(text: str, classes: tuple[str, ...] = ()) -> list[Target]:
+    """The files a target stands for.
+
+    Raises:
+        TargetError: nothing is there.
+    """
+    name, separator, cls = text.partition("::")
+    if separator:
+        classes = (*classes, cls)
+    path = Path(name)
+    if path.is_file():
+        return [_file_target(name, path, classes)]
+    if path.is_dir():
+        return _folder_targets(name, path, classes)
+    if _IDENTIFIER.match(name):
+        return [_model_type(name, classes)]
+    raise TargetError(Problem(name, 0, 0, "no such file, folder or model type"))
+
+
+def _model_type(name: str, classes: tuple[str, ...]) -> Target:
+    root = transformers_folder()
+    folder = root / "models" / name.replace("-", "_")
+    path = folder / f"modeling_{folder.name}.py"
+    if not path.is_file():
+        options = sorted(
+            item.name for item in (root / "models").iterdir() if (item / f"modeling_{item.name}.py").is_file()
+        )
+        import difflib  # noqa: PLC0415 - only on the way to an error
+
+        near = difflib.get_close_matches(name, options, 1, 0.6)
+        hint = (
+            f"; did you mean {near[0]}?"
+            if near
+            else "; give a model type of the installed transformers, a file or a folder"
+        )
+        raise TargetError(Problem(name, 0, 0, f"no such file, folder or model type{hint}"))
+    return Target(
+        name,
+        Roots({"transformers": (root,)}),
+        f"transformers.models.{folder.name}.{path.stem}",
+        path,
+        classes,
+        None,
+        ("transformers.models",),
+    )
+
+
+def _package_root(path: Path, name: str) -> Path | None:
+    """The package folder of a given name that a file lies in."""
+    for folder in path.resolve().parents:
+        if folder.name == name and (folder / "__init__.py").is_file() and (folder / "models").is_dir():
+            return folder
+    return None
+
+
+def _file_target(text: str, path: Path, classes: tuple[str, ...], config: Path | None = None) -> Target:
+    path = path.resolve()
+    if path.suffix != ".py":
+        raise TargetError(Problem(text, 0, 0, "not a Python file"))
+    root = _package_root(path, "transformers")
+    if root is not None:
+        module = ".".join(("transformers", *path.relative_to(root).with_suffix("").parts))
+        return Target(text, Roots({"transformers": (root,)}), module, path, classes, config, ("transformers.models",))
+    folder = path.parent
+    installed = package_folder("transformers")
+    packages = {"transformers": (installed,)} if installed is not None else {}
+    source = path.read_text(encoding="utf-8", errors="replace")
+    match = _MODEL_FILE.match(path.name)
+    if match is not None and _RELATIVE_UP.search(source) and installed is not None:
+        # A model file of the library outside of it is read as if it stood in the library.
+        name = match.group(1)
+        package = f"transformers.models.{name}"
+        packages[package] = (folder, installed / "models" / name)
+        return Target(
+            text, Roots(packages, folder), f"{package}.{path.stem}", path, classes, config, ("transformers.models",)
+        )
+    if (folder / "__init__.py").is_file() or re.search(r"^\s*from \.\w", source, re.MULTILINE):
+        package = re.sub(r"\W", "_", folder.name) or "target"
+        packages[package] = (folder,)
+        return Target(text, Roots(packages, folder), f"{package}.{path.stem}", path, classes, config, ())
+    return Target(text, Roots(packages, folder), path.stem, path, classes, config, ())
+
+
+def _folder_targets(text: str, path: Path, classes: tuple[str, ...]) -> list[Target]:
+    config = path / "config.json"
+    remote = sorted(path.glob("modeling_*.py"))
+    if config.is_file() and remote:
+        return [_file_target(str(item), item, classes, config) for item in remote]
+    files = sorted(item for item in path.rglob("modeling_*.py") if "__pycache__" not in item.parts)
+    if files:
+        return [
+            _file_target(
+                str(item),
+                item,
+                classes,
+                item.parent / "config.json" if (item.parent / "config.json").is_file() else None,
+            )
+            for item in files
+        ]
+    plain = sorted(path.glob("*.py"))
+    if not plain:
+        raise TargetError(Problem(text, 0, 0, "no modeling_*.py and no Python file in this folder"))
+    return [_file_target(str(item), item, classes, config if config.is_file() else None) for item in plain]
