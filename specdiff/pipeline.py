@@ -1,0 +1,214 @@
+"""The only module that names every stage: target -> program -> built model -> graphs -> facts -> match."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from specdiff.cache import default_cache
+from specdiff.errors import Problem, TargetError
+from specdiff.facts import Evidence, FactSheet, Undecided
+from specdiff.graph.modules import Collector, Folder, tied_pairs, total
+from specdiff.interp import ops
+from specdiff.interp.evaluator import new_run
+from specdiff.interp.objects import ClassVal
+from specdiff.interp.values import Unknown
+from specdiff.intrinsics.table import TableLibrary
+from specdiff.project.build import Built, Failure, build, model_classes, read_config
+from specdiff.project.modules import Program
+from specdiff.project.targets import Target, resolve
+from specdiff.results import CheckResult, ClassResult, Confidence, Finding, Severity
+
+RECURSION_LIMIT = 12_000
+"""Host frames: `limits.MAX_CALL_DEPTH` analysed calls of some forty host frames each, and a margin."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for."""
+
+    classes: tuple[str, ...] = ()
+    config: Path | None = None
+    settings: tuple[tuple[str, object], ...] = ()
+    only: frozenset[str] = frozenset()
+    """Parts of the result to compute; empty means all."""
+    attention: str = "eager"
+    jobs: int = 0
+    """Processes; 0 means one per core."""
+    use_cache: bool = True
+    debug: bool = False
+
+
+class Session:
+    """Programs kept between targets, so that the library around the models is interpreted once."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._programs: dict[str, Program] = {}
+
+    def program(self, target: Target) -> Program:
+        """The program for a target; targets that read the same packages share one."""
+        shared = target.roots.folder is None
+        key = repr((sorted(target.roots.packages.items()), target.model_prefixes)) if shared else ""
+        program = self._programs.get(key) if shared else None
+        if program is None:
+            program = new_program(target, self.options)
+            if shared:
+                self._programs[key] = program
+        return program
+
+    def analyse(self, target: Target) -> Iterator[ClassResult]:
+        """Analyse the classes of one file; one class's failure is that class's result."""
+        program = self.program(target)
+        values = config_values(target, self.options)
+        try:
+            yield from _analyse(program, target, values, self.options)
+        finally:
+            program.forget_models()
+            if program.cache is not None:
+                program.cache.flush()
+
+
+def inspect(target: str, options: Options = Options()) -> list[ClassResult]:  # noqa: B008 - frozen
+    """Analyse a target's model classes.
+
+    Raises:
+        SpecdiffError: the target, a class or the configuration is not there or cannot be read.
+    """
+    session = Session(options)
+    return [result for item in resolve(target, options.classes) for result in session.analyse(item)]
+
+
+def inspect_many(targets: Sequence[str], options: Options = Options()) -> Iterator[ClassResult]:  # noqa: B008 - frozen
+    """Analyse several targets and folders, spread over processes."""
+    session = Session(options)
+    for target in targets:
+        for item in resolve(target, options.classes):
+            yield from session.analyse(item)
+
+
+def new_program(target: Target, options: Options) -> Program:
+    """A program with its run, ready to build classes of a target."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
+    ops.DEBUG = options.debug
+    library = TableLibrary()
+    program = Program(target.roots, library, target.model_prefixes, default_cache() if options.use_cache else None)
+    program.attention = options.attention
+    program.run = new_run(program, library)
+    return program
+
+
+def config_values(target: Target, options: Options) -> dict[str, Any]:
+    """Published configuration values with the settings of this run on top."""
+    path = options.config or target.config
+    values = read_config(path) if path is not None else {}
+    for key, value in options.settings:
+        place = values
+        *parents, last = key.split(".")
+        for parent in parents:
+            inner = place.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise TargetError(Problem("--set", 0, 0, f"{key}: {parent} is not a mapping in this configuration"))
+            place = inner
+        place[last] = value
+    return values
+
+
+def _analyse(program: Program, target: Target, values: dict[str, Any], options: Options) -> Iterator[ClassResult]:
+    module = program.module(target.module)
+    if isinstance(module, Unknown) or module.unit is None:
+        raise TargetError(Problem(target.text, 0, 0, "the module cannot be read"))
+    for entry in model_classes(program, module, target.classes):
+        if isinstance(entry, ClassVal):
+            yield class_result(program, build(program, target, entry, values), options)
+        else:
+            yield _failed(entry[0], module.file, 0, entry[1])
+
+
+def class_result(program: Program, built: Built, options: Options) -> ClassResult:
+    """Everything known about one built class."""
+    cls = built.cls
+    if built.instance is None:
+        assert built.failure is not None
+        return _failed(cls.name, cls.file, cls.line, built.failure, built)
+    parameters = Collector().parameters(built.instance)
+    tree = Folder().node(built.instance)
+    count = total(parameters)
+    return ClassResult(
+        name=cls.name,
+        file=cls.file,
+        line=cls.line,
+        tree=tree,
+        parameters={item.name: item.shape for item in parameters},
+        tied=tuple(tied_pairs(parameters)),
+        total_parameters=count,
+        active_parameters=None,
+        sheet=FactSheet({}, {}, {}),
+        calls=(),
+        live=(),
+        unused=(),
+        undecided=tuple(Undecided(reason, place.file, place.line) for reason, place in built.notes),
+        findings=(),
+        verdict="undecided",
+    )
+
+
+def _failed(name: str, file: str, line: int, failure: Failure, built: Built | None = None) -> ClassResult:
+    places = failure.places or ()
+    where = next((place for place in places if not place.file.startswith("<")), None)
+    primary = Evidence(
+        where.file if where else file, where.line if where else line, where.line if where else line, failure.message
+    )
+    related = tuple(
+        Evidence(place.file, place.line, place.line, "called from here")
+        for place in places
+        if place is not where and not place.file.startswith("<")
+    )
+    undecided = failure.kind in ("Undecided", "Limit")
+    finding = Finding(
+        "build.undecided" if undecided else "build.error",
+        Severity.WARNING if undecided else Severity.ERROR,
+        Confidence.MEDIUM if undecided else Confidence.HIGH,
+        failure.message if undecided else f"{failure.kind}: {failure.message}",
+        primary,
+        related,
+    )
+    entry = Undecided(f"the class could not be built: {finding.message}", primary.file, primary.line)
+    notes = tuple(Undecided(reason, place.file, place.line) for reason, place in built.notes) if built else ()
+    return ClassResult(
+        name,
+        file,
+        line,
+        None,
+        {},
+        (),
+        None,
+        None,
+        FactSheet({}, {}, {}),
+        (),
+        (),
+        (),
+        (entry, *notes),
+        (finding,),
+        "undecided",
+    )
+
+
+def check(spec_path: Path, options: Options = Options(), target: str | None = None) -> CheckResult:  # noqa: B008 - frozen
+    """Hold a spec against the code.
+
+    Raises:
+        SpecdiffError: the spec does not validate, or the target is not there.
+    """
+    from specdiff.match.compare import check_spec  # noqa: PLC0415 - YAML and the matcher only where a spec is read
+    from specdiff.spec.load import load_spec  # noqa: PLC0415
+
+    spec = load_spec(spec_path)
+    text = target or spec.target
+    results = inspect(
+        text, options if options.config or not spec.config_path else replace(options, config=Path(spec.config_path))
+    )
+    return check_spec(spec, results[0])

@@ -1,0 +1,199 @@
+"""The architecture drawing as DOT, Mermaid text, SVG, PNG and PDF.
+
+Positions are worked out in `figure`; Graphviz (its `neato`, with every node pinned) draws them. A `dot` program on the
+path does it, or else the libraries that the `pygraphviz` wheel carries.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html import escape
+
+import graphviz
+
+from specdiff.errors import Problem, SpecdiffError
+from specdiff.graph.architecture import Architecture, architecture
+from specdiff.report import figure, mermaid, wording
+from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, STATUS_COLOURS
+from specdiff.results import CheckResult, ClassResult, Status
+
+_FONT = "Helvetica,Arial,sans-serif"
+_PER_INCH = 72.0
+_RENDER_SECONDS = 60
+"""A drawing takes a tenth of a second; beyond this the program hangs."""
+
+
+def draw(result: ClassResult | CheckResult, kind: str) -> bytes:
+    """A result's architecture.
+
+    Args:
+        result: A class, or a check, whose claims then colour the boxes.
+        kind: `svg`, `png`, `pdf`, `dot` or `mermaid`.
+
+    Raises:
+        SpecdiffError: the class could not be built, or no Graphviz was found.
+    """
+    drawing = drawn(result)
+    match kind:
+        case "mermaid":
+            return mermaid.text(drawing).encode()
+        case "dot":
+            return dot(drawing).encode()
+        case _:
+            return _render(dot(drawing), kind)
+
+
+def drawn(result: ClassResult | CheckResult) -> Architecture:
+    """The drawing's content.
+
+    Raises:
+        SpecdiffError: the class could not be built.
+    """
+    code = result.code if isinstance(result, CheckResult) else result
+    statuses = {}
+    if isinstance(result, CheckResult):
+        statuses = {
+            claim.key: Status.MATCH if wording.standing(claim) == wording.DEVIATION else claim.status
+            for claim in result.claims
+        }
+    if code.tree is None:
+        raise SpecdiffError(Problem(code.file, code.line, 0, f"{code.name} could not be built, so it cannot be drawn"))
+    return architecture(code.name, code.tree, code.sheet, statuses)
+
+
+def dot(drawing: Architecture) -> str:
+    """DOT with every position pinned; any Graphviz program draws it the same way."""
+    placed = figure.lay_out(drawing)
+    graph = graphviz.Digraph(
+        identifier(drawing.name),
+        graph_attr={
+            "layout": "neato", "splines": "line", "outputorder": "nodesfirst", "pad": "0.25", "bgcolor": "transparent",
+            "fontname": _FONT, "overlap": "true", "inputscale": "72", "tooltip": graphviz.escape(wording.clean(drawing.name)),
+        },
+        node_attr={"fontname": _FONT, "fixedsize": "shape", "penwidth": "1"},
+        edge_attr={"arrowsize": "0.6", "penwidth": "1"},
+    )  # fmt: skip
+    for index, shape in enumerate(placed.shapes):
+        _shape(graph, f"n{index}", shape)
+    for index, words in enumerate(placed.words):
+        _words(graph, f"t{index}", words)
+    count = 0
+    for line in placed.lines:
+        names = []
+        for x, y in line.points:
+            names.append(f"p{count}")
+            graph.node(f"p{count}", "", shape="point", style="invis", width="0.001", height="0.001", pos=_pos(x, y))
+            count += 1
+        style = {"color": LINE_COLOURS[line.style], "style": "dashed" if line.style == "assumed" else "solid"}
+        for at in range(len(names) - 1):
+            last = at == len(names) - 2
+            graph.edge(
+                names[at], names[at + 1],
+                arrowhead="normal" if line.arrow and last else "none",
+                headclip="false", tailclip="false", **style,
+            )  # fmt: skip
+    return str(graph.source)
+
+
+def _shape(graph: graphviz.Digraph, name: str, shape: figure.Shape) -> None:
+    fill, outline = COLOURS[shape.style]
+    attributes = {
+        "pos": _pos(shape.x, shape.y),
+        "width": _inches(shape.width),
+        "height": _inches(shape.height),
+        "shape": "circle" if shape.style == "add" else "box",
+        "style": "filled" if shape.style == "add" else "rounded,filled",
+        "fillcolor": fill,
+        "color": outline,
+        "class": f"box {shape.style}",
+        "id": identifier(shape.id),
+        "tooltip": graphviz.escape(wording.clean(shape.id)),
+    }
+    if shape.style == "module":
+        attributes["style"] = "rounded,filled,dashed"
+    if shape.status:
+        attributes |= {"color": STATUS_COLOURS[shape.status], "class": f"box {shape.style} status-{shape.status}"}
+        attributes["penwidth"] = "1.2" if shape.status == "match" else "2.2"
+    label = "+" if shape.style == "add" else _label(shape)
+    graph.node(name, label, **attributes)
+
+
+def _label(shape: figure.Shape) -> str:
+    if not shape.title:
+        return ""
+    inner = shape.style in ("part", "router", "experts")
+    size = figure.TITLE_SIZE - (1 if inner else 0)
+    title = f'<FONT POINT-SIZE="{size:g}"><B>{_text(shape.title)}</B></FONT>'
+    mark = ""
+    if shape.status:
+        colour = STATUS_COLOURS[shape.status]
+        mark = f'<FONT POINT-SIZE="{size:g}" COLOR="{colour}"><B> {MARKS[shape.status]}</B></FONT>'
+    # A line is as high as its largest space, which leaves some air between small letters.
+    space = f'<FONT POINT-SIZE="{figure.LINE_SIZE + 2:g}"> </FONT>'
+    lines = "".join(
+        f'<BR/>{space}<FONT POINT-SIZE="{figure.LINE_SIZE:g}">{_text(line)}</FONT>{space}' for line in shape.lines
+    )
+    return f"<{title}{mark}{lines}>"
+
+
+def _words(graph: graphviz.Digraph, name: str, words: figure.Words) -> None:
+    width = figure.text_width(words.text, words.size, words.bold) + 4
+    centre = words.x + (width / 2, 0.0, -width / 2)[words.align]
+    label = f"<<B>{_text(words.text)}</B>>" if words.bold else f"<{_text(words.text)}>"
+    if words.align == 0 and not words.bold:
+        # Only a plain label can begin at its node's left edge, whatever the font turns out to be.
+        label = graphviz.escape(wording.clean(words.text)) + "\\l"
+    graph.node(
+        name, label, shape="plaintext", pos=_pos(centre, words.y), width=_inches(width),
+        height=_inches(words.size * 1.5), fontsize=f"{words.size:g}", **{"class": "words"},
+    )  # fmt: skip
+
+
+def _text(text: str) -> str:
+    """Text inside an HTML-like label: markup and control characters of analysed names stay text."""
+    return escape(wording.clean(text), quote=True)
+
+
+def _pos(x: float, y: float) -> str:
+    return f"{x:.2f},{y:.2f}!"
+
+
+def _inches(points: float) -> str:
+    return f"{points / _PER_INCH:.4f}"
+
+
+def identifier(text: str) -> str:
+    """A box's id in the drawing: letters, digits and `_` only: an identifier in every format."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "model"
+
+
+def _render(source: str, kind: str) -> bytes:
+    program = shutil.which("dot")
+    if program is not None:
+        run = subprocess.run(  # noqa: S603 - Graphviz itself, fed by our own DOT on its standard input
+            [program, "-Kneato", f"-T{kind}"], input=source.encode(), capture_output=True, timeout=_RENDER_SECONDS,
+            check=False,
+        )  # fmt: skip
+        if run.returncode:
+            said = run.stderr.decode(errors="replace").strip().splitlines()
+            raise SpecdiffError(Problem("dot", 0, 0, f"cannot draw: {said[0] if said else 'no reason given'}"))
+        return _finished(run.stdout, kind)
+    try:
+        import pygraphviz  # noqa: PLC0415 - a binary wheel that is needed only here
+    except ImportError:
+        message = f"{kind} needs a `dot` program or the pygraphviz package; `dot` and `mermaid` work without"
+        raise SpecdiffError(Problem("diagram", 0, 0, message)) from None
+    data: bytes = pygraphviz.AGraph(string=source).draw(format=kind, prog="neato")
+    return _finished(data, kind)
+
+
+def _finished(data: bytes, kind: str) -> bytes:
+    """SVG without the program's version, so that versions that draw alike give the same bytes."""
+    if kind != "svg":
+        return data
+    text = data.decode("utf-8").replace("\r\n", "\n")
+    text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!DOCTYPE.*?>\n?", "", text, flags=re.DOTALL)
+    return (text.strip() + "\n").encode()
