@@ -311,7 +311,14 @@ def _super(run: Run, obj: Super, name: str) -> Value:
     if isinstance(receiver, Instance) and "module" in start.flags and name == "__getattr__":
         return BoundMethod(Intrinsic("Module.__getattr__", _module_getattr), receiver)
     native = start.native
-    if native is not None and isinstance(receiver, Instance) and receiver.native is not None and hasattr(native, name):
+    own = name in ("__setattr__", "__getattribute__", "__delattr__")  # the object's attributes, not its payload's
+    if (
+        native is not None
+        and not own
+        and isinstance(receiver, Instance)
+        and receiver.native is not None
+        and hasattr(native, name)
+    ):
         return HostMethod(receiver.native, name) if name != "__init__" else HostMethod(receiver, name)
     if name in OBJECT_METHODS:
         if name == "__new__":

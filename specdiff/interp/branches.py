@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from specdiff.interp.dims import Dim
 from specdiff.interp.objects import MISSING, Frame, Instance, Raised, Value
 from specdiff.interp.run import Journal, Run
 from specdiff.interp.signals import Returned
@@ -99,6 +100,55 @@ def fork(run: Run, frame: Frame, first: Callable[[], Any], second: Callable[[], 
         else:
             frame.locals[name] = join(run, a, b, reason)
     return signal_a if signal_a is signal_b else None
+
+
+def loop(run: Run, frame: Frame, turn: Callable[[], Any], why: Unknown, length: Any) -> Any:
+    """Run a loop's body once, as an example of its turns; the signal of what follows.
+
+    Sizes and counters that one turn moves by a fixed step have moved by that step times the number of turns;
+    lists that it filled have as many items (`Run.open_lists`). A body that raises is taken not to run.
+    """
+    before = dict(frame.locals)
+    outcome, changes, after = _side(run, frame, turn)
+    frame.locals.clear()
+    if outcome[0] == "raised":
+        frame.locals.update(before)
+        run.note(f"the body of a loop raises: {outcome[1]}", outcome[1].places[0] if outcome[1].places else None)
+        return None
+    turns = length if isinstance(length, int | Dim) else Dim.symbol(f"turns_{run.line}")
+    frame.locals.update({name: _moved(run, before.get(name, MISSING), value, turns) for name, value in after.items()})
+    for target, old, new in changes.values():
+        _touch(run, target)
+        if isinstance(target, Tensor):
+            _restore(target, new)
+        elif isinstance(target, Instance):
+            attrs = {name: _moved(run, old[0].get(name, MISSING), value, turns) for name, value in new[0].items()}
+            _restore(target, (attrs, new[1]))
+        elif isinstance(target, dict):
+            _restore(target, {key: _moved(run, old.get(key, MISSING), value, turns) for key, value in new.items()})
+        else:
+            _restore(target, new)
+            if isinstance(target, list) and len(new) > len(old):
+                run.open_lists[id(target)] = (target, len(old) + (len(new) - len(old)) * turns)
+    signal = outcome[1]
+    if type(signal) is Returned:
+        frame.pending = [*(frame.pending or []), signal.value]
+        return None
+    return signal
+
+
+def _moved(run: Run, old: Value, new: Value, turns: Any) -> Value:
+    """What a value is after all turns, from what one turn made of it."""
+    if old is MISSING or old is new:
+        return new
+    if isinstance(old, int | Dim) and isinstance(new, int | Dim) and not isinstance(old, bool) and old != new:
+        return old + (new - old) * turns
+    if isinstance(old, Tensor) and isinstance(new, Tensor) and old.shape != new.shape:
+        if old.shape is not None and new.shape is not None and len(old.shape) == len(new.shape):
+            shape = tuple(a if a == b else a + (b - a) * turns for a, b in zip(old.shape, new.shape, strict=True))
+            return run.emit("join", (new,), shape, new.dtype)
+        return run.emit("join", (new,), None, new.dtype)
+    return new
 
 
 def either(run: Run, first: Callable[[], Value], second: Callable[[], Value], test: Unknown) -> Value:

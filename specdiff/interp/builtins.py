@@ -27,7 +27,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.values import Device, DType, Intrinsic, Tensor, Unknown
+from specdiff.interp.values import Device, DType, Intrinsic, Tensor, Turns, Unknown
 
 
 def raw(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,6 +118,12 @@ def _is_one(run: Run, obj: Value, kind: Value) -> Value:
             return False
         return isinstance(obj, kind)
     return False
+
+
+def _derives(cls: ClassVal, name: str) -> bool:
+    return any(
+        isinstance(base, ClassVal) and base.name == name and base.module.name == "overlays.abstract" for base in cls.mro
+    )
 
 
 def _is_mapping(obj: Value) -> bool:
@@ -224,8 +230,12 @@ def _len(ctx: Run, obj: Value) -> Value:
         return obj.shape[0]
     if isinstance(obj, ClassVal) and obj.enum_members is not None:
         return len(obj.enum_members)
+    if isinstance(obj, Turns):
+        return obj.length if obj.length is not None else ctx.unknown(obj.why)
     if isinstance(obj, list | dict | set):
         ctx.reached(obj, obj)
+        if id(obj) in ctx.open_lists:
+            return ctx.open_lists[id(obj)][1]
     try:
         return len(obj)
     except TypeError:
@@ -530,7 +540,11 @@ def _repr(ctx: Run, value: Value) -> str:
 
 def _range(ctx: Run, *args: Value) -> Value:
     if any(isinstance(arg, Dim) for arg in args):
-        return ctx.unknown("a range over a symbolic size")
+        if any(not isinstance(arg, int | Dim) for arg in args):
+            return ctx.unknown("a range over a size that is not known")
+        first, last, step = (0, args[0], 1) if len(args) == 1 else (args[0], args[1], args[2] if len(args) > 2 else 1)
+        length = last - first if step == 1 else (last - first + step - 1) // step
+        return Turns(Dim.symbol(f"turn_of_{ctx.line}") + first, length, "a range over a symbolic size")
     bounds = [arg if not isinstance(arg, Tensor) else _number(int)(ctx, arg) for arg in args]
     if any(isinstance(bound, Unknown) for bound in bounds):
         return ctx.unknown("a range that depends on data")

@@ -35,7 +35,33 @@ from specdiff.interp.values import Intrinsic, Tensor, Unknown
 from specdiff.ir import nodes as ir
 
 MUTATORS = frozenset(
-    ["append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "popitem", "setdefault", "add", "discard", "move_to_end", "intersection_update", "difference_update", "symmetric_difference_update", "appendleft", "popleft", "__setitem__", "__delitem__", "__init__", "subtract", "rotate", "extendleft"]
+    [
+        "append",
+        "extend",
+        "insert",
+        "remove",
+        "pop",
+        "clear",
+        "sort",
+        "reverse",
+        "update",
+        "popitem",
+        "setdefault",
+        "add",
+        "discard",
+        "move_to_end",
+        "intersection_update",
+        "difference_update",
+        "symmetric_difference_update",
+        "appendleft",
+        "popleft",
+        "__setitem__",
+        "__delitem__",
+        "__init__",
+        "subtract",
+        "rotate",
+        "extendleft",
+    ]
 )
 _MUTABLE = (list, dict, set)
 _RAW = frozenset(

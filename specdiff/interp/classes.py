@@ -123,6 +123,10 @@ def make_class(run: Run, node: ir.ClassDef, frame: Frame) -> Value:
     return value
 
 
+_DERIVING = frozenset({"Mapping", "MutableMapping", "Sequence", "MutableSequence"})
+"""Abstract bases that give their subclasses methods (`intrinsics/stubs/overlays/abstract.py`)."""
+
+
 def new_class(run: Run, name: str, qualname: str, args: tuple[Value, ...], frame: Frame) -> ClassVal:
     """A class with its bases resolved and no body yet."""
     bases: list[Value] = []
@@ -135,6 +139,8 @@ def new_class(run: Run, name: str, qualname: str, args: tuple[Value, ...], frame
         elif isinstance(base, ClassVal):
             if "marker" not in base.flags:
                 bases.append(base)
+            elif base.name in _DERIVING:
+                bases.append(run.getattr(run.loader.module("overlays.abstract"), base.name))
         elif isinstance(base, type):
             if base not in _IGNORED_BASES:
                 bases.append(base)

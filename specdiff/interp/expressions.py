@@ -12,7 +12,7 @@ from specdiff.interp.objects import MISSING, Frame, Function, LazyName, Raised, 
 from specdiff.interp.ops import NotIterable, raised
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.values import Unknown
+from specdiff.interp.values import Turns, Unknown
 from specdiff.ir import nodes as ir
 
 
@@ -293,12 +293,26 @@ def _comp(run: Run, node: ir.Comp, frame: Frame) -> Value:
     try:
         _clauses(run, node.clauses, 0, inner, add, frame)
     except NotIterable as stop:
-        return stop.value
+        if stop.length is None or len(node.clauses) > 1 or found or node.kind == "set":
+            return stop.value
+        _assign_item(run, node.clauses[0].target, stop.element, inner)
+        add()
+        if node.kind == "list":
+            run.open_lists[id(found)] = (found, stop.length)
+            return found
+        return Turns(found[0], stop.length, stop.value.reason)
     if node.kind == "list":
         return found
     if node.kind == "set":
         return {_hashable(run, value) for value in found}
     return iter(found)
+
+
+def _assign_item(run: Run, target: ir.Expr, item: Value, frame: Frame) -> None:
+    if type(target) is ir.Name:
+        frame.locals[target.id] = item
+    else:
+        run.assign(target, item, frame)
 
 
 def _clauses(

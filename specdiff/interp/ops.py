@@ -23,7 +23,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.values import Tensor, Unknown
+from specdiff.interp.values import Tensor, Turns, Unknown
 
 HOST_ERRORS = (
     TypeError,
@@ -578,6 +578,9 @@ def iterate(run: Run, value: Value) -> Iterable[Value]:
     """The items of an iterable, or raises `NotIterable` where they are not known."""
     kind = type(value)
     if kind is list or kind is tuple or kind is range or kind is dict or kind is set or kind is str:
+        if kind is list and run.open_lists and id(value) in run.open_lists:
+            length = run.open_lists[id(value)][1]
+            raise NotIterable(run.unknown("a list that a loop over a symbolic size filled"), value[-1], length)
         if kind in _SHARED:
             if run.recording is not None:
                 run.reached(value, value)
@@ -585,13 +588,15 @@ def iterate(run: Run, value: Value) -> Iterable[Value]:
         return value  # type: ignore[no-any-return]
     if isinstance(value, Unknown):
         raise NotIterable(value)
+    if kind is Turns:
+        raise NotIterable(run.unknown(value.why), value.element, value.length)
     if isinstance(value, Tensor):
         if value.shape is None or not value.shape:
             raise NotIterable(run.unknown("iteration over a tensor of unknown shape"))
         count = value.shape[0]
         if not isinstance(count, int) or count > limits.MAX_LOOP:
             element = guarded(run, run.library.getitem, (run, value, 0), {})
-            raise NotIterable(run.unknown("iteration over a tensor whose length is not known"), element)
+            raise NotIterable(run.unknown("iteration over a tensor whose length is not known"), element, count)
         return [guarded(run, run.library.getitem, (run, value, index), {}) for index in range(count)]
     if isinstance(value, Instance):
         method = method_of(value, "__iter__")
@@ -632,10 +637,12 @@ def _by_index(run: Run, method: Value) -> Iterator[Value]:
 class NotIterable(Exception):
     """Indicates that the items of a value are not known; carries the `Unknown` and, for a tensor, what an item is like."""
 
-    def __init__(self, value: Unknown, element: Value = None) -> None:
+    def __init__(self, value: Unknown, element: Value = None, length: Any = None) -> None:
         super().__init__(value.reason)
         self.value = value
         self.element = value if element is None else element
+        self.length = length
+        """How many items there are, where that is a symbolic size."""
 
 
 def listed(run: Run, value: Value) -> list[Value]:
@@ -661,7 +668,13 @@ def guarded(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwarg
         name = getattr(function, "__name__", "library function")
         if DEBUG:
             raise
-        return run.unknown(f"the model of {name} failed here ({type(error).__name__}: {error})")
+        reason = f"the model of {name} failed here ({type(error).__name__}: {error})"
+        inputs = [*args[1:], *kwargs.values()]
+        tensors = tuple(item for item in inputs if isinstance(item, Tensor))
+        if run.trace is not None and tensors:  # the data still flows on; only its shape is lost
+            run.note(reason)
+            return run.emit("opaque", tensors, None, tensors[0].dtype)
+        return run.unknown(reason)
 
 
 DEBUG = False

@@ -105,6 +105,8 @@ class Run:
         self.stamps: dict[int, tuple[Any, int]] = {}
         """Clock of the last change of a dict, list or set, by id (which is kept alive)."""
         self.notes: list[Note] = []
+        self.open_lists: dict[int, tuple[list[Value], Any]] = {}
+        """Lists that a loop of a symbolic number of turns filled, by id (kept alive), with their length."""
         self.memo: dict[Any, Any] = {}
         self.trace: Any = None
         """The operation trace while ``forward`` runs; None while models are built."""

@@ -298,7 +298,7 @@ def _for(run: Run, node: ir.For, frame: Frame) -> Signal:
     try:
         items = ops.iterate(run, iterable)
     except NotIterable as stop:
-        return _open_loop(run, node, frame, stop.value, stop.element)
+        return _open_loop(run, node, frame, stop.value, stop.element, stop.length)
     body = node.body
     for item in _bounded(run, items):
         if simple is not None:
@@ -314,8 +314,10 @@ def _for(run: Run, node: ir.For, frame: Frame) -> Signal:
     return execute(run, node.orelse, frame) if node.orelse else None
 
 
-def _open_loop(run: Run, node: ir.For | ir.While, frame: Frame, why: Unknown, element: Value = None) -> Signal:
-    """A loop whose number of turns is not known: its body runs once, joined with no turn at all."""
+def _open_loop(
+    run: Run, node: ir.For | ir.While, frame: Frame, why: Unknown, element: Value = None, length: Any = None
+) -> Signal:
+    """A loop whose number of turns is not known: its body runs once, for all turns (`branches.loop`)."""
 
     def turn() -> Signal:
         if type(node) is ir.For:
@@ -323,7 +325,7 @@ def _open_loop(run: Run, node: ir.For | ir.While, frame: Frame, why: Unknown, el
         signal = execute(run, node.body, frame)
         return None if signal is BREAK or signal is CONTINUE else signal
 
-    return branches.fork(run, frame, turn, lambda: None, why)
+    return branches.loop(run, frame, turn, why, length)
 
 
 def _while(run: Run, node: ir.While, frame: Frame) -> Signal:

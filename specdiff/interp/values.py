@@ -83,6 +83,23 @@ class Tensor:
         return f"Tensor({self.shape}, {self.dtype}, {self.kind})"
 
 
+class Turns:
+    """An iterable of which only one item and the number of items are known: ``range(sequence)``, the pieces of a
+    split into a symbolic number of parts, a list that a loop over such a thing has filled."""
+
+    __slots__ = ("element", "length", "why")
+
+    def __init__(self, element: Any, length: int | Dim | None, why: str) -> None:
+        self.element = element
+        """What an item is like."""
+        self.length = length
+        """None where it depends on data."""
+        self.why = why
+
+    def __repr__(self) -> str:
+        return f"Turns({self.element!r} x {self.length})"
+
+
 class DType(NamedTuple):
     """``torch.float32``; ``name`` is without the prefix."""
 

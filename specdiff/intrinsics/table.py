@@ -21,13 +21,42 @@ from specdiff.intrinsics import (
 )
 
 AVAILABLE = frozenset(
-    ["torch", "numpy", "transformers", "huggingface_hub", "packaging", "safetensors", "tokenizers", "regex", "yaml", "tqdm", "filelock", "requests", "typing_extensions"]
+    [
+        "torch",
+        "numpy",
+        "transformers",
+        "huggingface_hub",
+        "packaging",
+        "safetensors",
+        "tokenizers",
+        "regex",
+        "yaml",
+        "tqdm",
+        "filelock",
+        "requests",
+        "typing_extensions",
+    ]
 )
 """Packages that the analysed code finds installed: torch and what transformers itself requires, nothing else.
 The answer of an analysis must not depend on what else the user's machine has."""
 
 _STANDARD_SUBMODULES = frozenset(
-    ["os.path", "collections.abc", "importlib.util", "importlib.metadata", "importlib.machinery", "concurrent.futures", "urllib.parse", "urllib.request", "logging.handlers", "xml.etree", "multiprocessing.pool", "unittest.mock", "email.utils", "http.client"]
+    [
+        "os.path",
+        "collections.abc",
+        "importlib.util",
+        "importlib.metadata",
+        "importlib.machinery",
+        "concurrent.futures",
+        "urllib.parse",
+        "urllib.request",
+        "logging.handlers",
+        "xml.etree",
+        "multiprocessing.pool",
+        "unittest.mock",
+        "email.utils",
+        "http.client",
+    ]
 )
 _AVAILABILITY = re.compile(r"^is_(.+?)_available$")
 

@@ -288,7 +288,29 @@ def _unchanged(ctx: Any, tensor: Any = None, *args: Any, **kwargs: Any) -> Any:
     return tensor
 
 
-_INITIALISERS = ["normal_", "zeros_", "ones_", "trunc_normal_", "uniform_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "constant_", "orthogonal_", "eye_", "dirac_", "sparse_", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "normal", "uniform", "constant"]
+_INITIALISERS = [
+    "normal_",
+    "zeros_",
+    "ones_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "constant_",
+    "orthogonal_",
+    "eye_",
+    "dirac_",
+    "sparse_",
+    "xavier_uniform",
+    "xavier_normal",
+    "kaiming_uniform",
+    "kaiming_normal",
+    "normal",
+    "uniform",
+    "constant",
+]
 _ALIASES = {
     "float": "float32",
     "double": "float64",
@@ -299,7 +321,29 @@ _ALIASES = {
     "cfloat": "complex64",
     "chalf": "complex32",
 }
-_DTYPES = ["float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu", "float4_e2m1fn_x2", "quint8", "qint8"]
+_DTYPES = [
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "complex64",
+    "complex128",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float8_e8m0fnu",
+    "float4_e2m1fn_x2",
+    "quint8",
+    "qint8",
+]
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{f"torch.{name}": _factory(name, fill) for name, fill in (("empty", None), ("zeros", 0), ("ones", 1))},

@@ -469,7 +469,29 @@ _SAME = {
     "negative": "negative",
     "absolute": "abs",
 }
-ACTIVATIONS = ["relu", "relu6", "silu", "gelu", "mish", "hardswish", "hardsigmoid", "hardtanh", "softsign", "logsigmoid", "elu", "selu", "celu", "leaky_relu", "softplus", "tanhshrink", "softshrink", "hardshrink", "threshold", "quick_gelu", "rrelu"]
+ACTIVATIONS = [
+    "relu",
+    "relu6",
+    "silu",
+    "gelu",
+    "mish",
+    "hardswish",
+    "hardsigmoid",
+    "hardtanh",
+    "softsign",
+    "logsigmoid",
+    "elu",
+    "selu",
+    "celu",
+    "leaky_relu",
+    "softplus",
+    "tanhshrink",
+    "softshrink",
+    "hardshrink",
+    "threshold",
+    "quick_gelu",
+    "rrelu",
+]
 
 POINTWISE: dict[str, Model] = {
     **{name: unary(name, True, numpy_name) for name, numpy_name in _FLOATING.items()},
@@ -598,7 +620,28 @@ METHODS: dict[str, Model] = {
     "register_hook": lambda ctx, input, hook: None,
     "backward": lambda ctx, input, *args, **kwargs: None,
 }
-LOSSES = ["cross_entropy", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "nll_loss", "kl_div", "soft_margin_loss", "multilabel_soft_margin_loss", "poisson_nll_loss", "ctc_loss", "cosine_embedding_loss", "margin_ranking_loss", "triplet_margin_loss", "hinge_embedding_loss", "gaussian_nll_loss", "multi_margin_loss", "multilabel_margin_loss"]
+LOSSES = [
+    "cross_entropy",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "nll_loss",
+    "kl_div",
+    "soft_margin_loss",
+    "multilabel_soft_margin_loss",
+    "poisson_nll_loss",
+    "ctc_loss",
+    "cosine_embedding_loss",
+    "margin_ranking_loss",
+    "triplet_margin_loss",
+    "hinge_embedding_loss",
+    "gaussian_nll_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+]
 FUNCTIONS: dict[str, Model] = {
     "torch.is_tensor": lambda ctx, value: isinstance(value, Tensor),
     "torch.is_floating_point": METHODS["is_floating_point"],

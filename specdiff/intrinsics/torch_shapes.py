@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.dims import Dim
-from specdiff.interp.values import Tensor, Unknown
+from specdiff.interp.values import Tensor, Turns, Unknown
 from specdiff.intrinsics.torch_core import axis, broadcast, constant, fresh, lazily, numel, of, sizes, tensors
 from specdiff.intrinsics.torch_pointwise import ValuesIndices
 
@@ -252,6 +252,9 @@ def _repeat_interleave(ctx: Any, input: Tensor, repeats: Any = None, dim: Any = 
 
 def _cat(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
     dim = kwargs.get("axis", dim)
+    tensors, turns = _pieces_of(ctx, tensors)
+    if isinstance(tensors, Unknown):
+        return tensors
     items = [item for item in tensors if isinstance(item, Tensor)]
     if not items:
         raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
@@ -274,18 +277,34 @@ def _cat(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
             if index != where and isinstance(size, int):
                 result[index] = size
         total = total + shape[where]
-    result[where] = total
+    result[where] = total if turns is None else total * turns
     return ctx.emit(
         "cat",
         tuple(items),
         tuple(result),
         items[0].dtype,
         dim=where - rank,
-        const=lazily(lambda numpy, *parts: numpy.concatenate(parts, axis=where), *items),
+        const=lazily(lambda numpy, *parts: numpy.concatenate(parts, axis=where), *items) if turns is None else None,
     )
 
 
+def _pieces_of(ctx: Any, pieces: Any) -> tuple[Any, Any]:
+    """The tensors to join and, for a list that a loop of unknown turns filled, how often they repeat."""
+    turns = None
+    if isinstance(pieces, Turns):
+        return [pieces.element], pieces.length if pieces.length is not None else fresh("turns")
+    if isinstance(pieces, list) and id(pieces) in ctx.open_lists:
+        turns = ctx.open_lists[id(pieces)][1]
+        pieces = pieces[-1:]
+    elif not isinstance(pieces, list | tuple):
+        pieces = ctx.listed(pieces)
+    return next((item for item in pieces if isinstance(item, Unknown)), pieces), turns
+
+
 def _stack(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
+    tensors, turns = _pieces_of(ctx, tensors)
+    if isinstance(tensors, Unknown):
+        return tensors
     items = [item for item in tensors if isinstance(item, Tensor)]
     if not items:
         raise RuntimeError("stack expects a non-empty TensorList")
@@ -296,10 +315,10 @@ def _stack(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
     return ctx.emit(
         "stack",
         tuple(items),
-        (*shape[:where], len(items), *shape[where:]),
+        (*shape[:where], len(items) if turns is None else turns, *shape[where:]),
         items[0].dtype,
         dim=where,
-        const=lazily(lambda numpy, *parts: numpy.stack(parts, axis=where), *items),
+        const=lazily(lambda numpy, *parts: numpy.stack(parts, axis=where), *items) if turns is None else None,
     )
 
 
@@ -357,7 +376,8 @@ def _split(ctx: Any, input: Tensor, split_size_or_sections: Any = None, dim: Any
     elif isinstance(size, Dim) and isinstance(how, int | Dim):
         count = size // how
         if not isinstance(count, int):
-            return ctx.unknown("a split into a number of pieces that is not known")
+            piece = _pieces(ctx, "split", input, [how], dim)[0]
+            return Turns(piece, count, "a split into a symbolic number of pieces")
         lengths = [how] * count
     else:
         return ctx.unknown("a split into sizes that are not known")
@@ -382,7 +402,18 @@ def _unbind(ctx: Any, input: Tensor, dim: Any = 0) -> Any:  # noqa: A002
     where = axis(dim, len(input.shape))
     count = input.shape[where]
     if not isinstance(count, int):
-        return ctx.unknown("unbind over a size that is not known")
+        piece = ctx.emit(
+            "split",
+            (input,),
+            (*input.shape[:where], *input.shape[where + 1 :]),
+            input.dtype,
+            view_of=input,
+            output=0,
+            dim=where - len(input.shape),
+            start=0,
+            length=1,
+        )
+        return Turns(piece, count, "unbind over a symbolic size")
     shape = (*input.shape[:where], *input.shape[where + 1 :])
     return tuple(
         ctx.emit(
@@ -593,6 +624,15 @@ def setitem(ctx: Any, input: Tensor, index: Any, value: Any) -> None:  # noqa: A
         const = lazily(changed, input)
     result = ctx.emit("setitem", tensors(input, value, *items), input.shape, input.dtype, const=const)
     ctx.write(input, result)
+
+
+def _diff(ctx: Any, input: Tensor, n: Any = 1, dim: Any = -1, prepend: Any = None, append: Any = None) -> Any:  # noqa: A002
+    shape = None
+    if input.shape is not None:
+        where = axis(dim, len(input.shape))
+        extra = sum((t.shape[where] for t in tensors(prepend, append) if t.shape), 0)
+        shape = (*input.shape[:where], input.shape[where] - n + extra, *input.shape[where + 1 :])
+    return ctx.emit("diff", tensors(input, prepend, append), shape, input.dtype)
 
 
 def _gather(ctx: Any, input: Tensor, dim: Any, index: Tensor, **kwargs: Any) -> Any:  # noqa: A002
@@ -848,19 +888,7 @@ SHAPES: dict[str, Model] = {
     "unique": _unique,
     "unique_consecutive": _unique,
     "bincount": _unknown_count("bincount", "int64"),
-    "diff": lambda ctx, input, n=1, dim=-1, **kwargs: ctx.emit(
-        "diff",
-        (input,),
-        (
-            *input.shape[:-1],
-            input.shape[-1]
-            - 1
-            + sum(
-                (t.shape or (1,))[-1] for t in (kwargs.get("prepend"), kwargs.get("append")) if isinstance(t, Tensor)
-            ),
-        ),
-        input.dtype,
-    ),
+    "diff": _diff,
     "diagonal": lambda ctx, input, offset=0, dim1=0, dim2=1: ctx.emit("diagonal", (input,), None, input.dtype),
     "diag": lambda ctx, input, diagonal=0: ctx.emit("diagonal", (input,), None, input.dtype),
     "bucketize": lambda ctx, input, *args, **kwargs: ctx.emit(

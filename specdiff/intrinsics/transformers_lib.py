@@ -9,7 +9,47 @@ from specdiff.interp.objects import BoundMethod, Value
 from specdiff.interp.values import Device, Intrinsic
 
 NEUTRAL_DECORATORS = frozenset(
-    ["auto_docstring", "add_start_docstrings", "add_start_docstrings_to_model_forward", "add_end_docstrings", "replace_return_docstrings", "add_code_sample_docstrings", "deprecate_kwarg", "requires", "use_kernel_forward_from_hub", "use_kernelized_func", "use_experts_implementation", "use_kernel_func_from_hub", "use_kernel_forward_from_hub_config", "integrate_with_hub_kernels", "can_return_tuple", "capture_outputs", "merge_with_config_defaults", "check_model_inputs", "dynamic_rope_update", "maybe_autocast", "force_accelerate_hooks", "torch_compilable", "no_grad", "enable_grad", "inference_mode", "lru_cache", "cache", "overload", "final", "override", "abstractmethod", "runtime_checkable", "dataclass_transform", "compile_friendly", "experimental", "torch_int_div", "disable_input_dtype_casting", "script_if_tracing", "skip_if_no_torch"]
+    [
+        "auto_docstring",
+        "add_start_docstrings",
+        "add_start_docstrings_to_model_forward",
+        "add_end_docstrings",
+        "replace_return_docstrings",
+        "add_code_sample_docstrings",
+        "deprecate_kwarg",
+        "requires",
+        "use_kernel_forward_from_hub",
+        "use_kernelized_func",
+        "use_experts_implementation",
+        "use_kernel_func_from_hub",
+        "use_kernel_forward_from_hub_config",
+        "integrate_with_hub_kernels",
+        "can_return_tuple",
+        "capture_outputs",
+        "merge_with_config_defaults",
+        "check_model_inputs",
+        "dynamic_rope_update",
+        "maybe_autocast",
+        "force_accelerate_hooks",
+        "torch_compilable",
+        "no_grad",
+        "enable_grad",
+        "inference_mode",
+        "lru_cache",
+        "cache",
+        "overload",
+        "final",
+        "override",
+        "abstractmethod",
+        "runtime_checkable",
+        "dataclass_transform",
+        "compile_friendly",
+        "experimental",
+        "torch_int_div",
+        "disable_input_dtype_casting",
+        "script_if_tracing",
+        "skip_if_no_torch",
+    ]
 )
 """Decorators of transformers and of torch that leave a function's own data flow as it is."""
 
@@ -41,7 +81,24 @@ def _parts(text: str) -> tuple[int, ...]:
 REPLACEMENTS: dict[str, Value] = {
     **{
         name: _constant(name, False)
-        for name in ["is_torchdynamo_compiling", "is_torchdynamo_exporting", "is_torch_fx_proxy", "is_tracing", "is_jit_tracing", "is_cuda_stream_capturing", "is_deepspeed_zero3_enabled", "is_fsdp_managed_module", "is_fsdp_enabled", "is_sagemaker_mp_enabled", "is_local_dist_rank_0", "is_flash_attn_greater_or_equal", "is_flash_attn_greater_or_equal_2_10", "is_torch_deterministic", "is_quantized", "is_timm_config_dict_unused"]
+        for name in [
+            "is_torchdynamo_compiling",
+            "is_torchdynamo_exporting",
+            "is_torch_fx_proxy",
+            "is_tracing",
+            "is_jit_tracing",
+            "is_cuda_stream_capturing",
+            "is_deepspeed_zero3_enabled",
+            "is_fsdp_managed_module",
+            "is_fsdp_enabled",
+            "is_sagemaker_mp_enabled",
+            "is_local_dist_rank_0",
+            "is_flash_attn_greater_or_equal",
+            "is_flash_attn_greater_or_equal_2_10",
+            "is_torch_deterministic",
+            "is_quantized",
+            "is_timm_config_dict_unused",
+        ]
     },
     "is_torch_greater_or_equal": Intrinsic(
         "transformers.is_torch_greater_or_equal",
@@ -51,6 +108,8 @@ REPLACEMENTS: dict[str, Value] = {
         "transformers.is_torch_less_or_equal",
         lambda ctx, library_version, accept_dev=False: _parts(str(library_version)) >= _TORCH_VERSION,
     ),
+    # Packing several documents into one row is a property of the input, not of the model.
+    "find_packed_sequence_indices": _constant("find_packed_sequence_indices", None),
     "get_torch_version": _constant("get_torch_version", "2.13.0"),
     "get_torch_context_manager_or_global_device": _constant(
         "get_torch_context_manager_or_global_device", Device("meta")

@@ -177,6 +177,7 @@ def build(program: Program, target: Target, cls: ClassVal, values: dict[str, Any
     """Run a model class's constructor on a configuration."""
     run = program.run
     run.notes.clear()
+    run.open_lists.clear()
     run.steps = 0
     run.depth = 0
     run.file, run.line = cls.file, cls.line
