@@ -155,10 +155,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a line
         if getattr(options, "debug", False):
             raise
-        print(
+        print(  # noqa: T201
             f"specdiff: a defect in specdiff itself: {type(error).__name__}: {error} (--debug shows where)",
             file=sys.stderr,
-        )  # noqa: T201
+        )
         return INTERNAL
 
 

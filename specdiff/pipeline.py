@@ -11,13 +11,17 @@ from typing import Any
 from specdiff.cache import default_cache
 from specdiff.errors import Problem, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
-from specdiff.graph.modules import Collector, Folder, tied_pairs, total
+from specdiff.graph.calls import call_edges
+from specdiff.graph.liveness import Liveness, liveness
+from specdiff.graph.modules import Collector, Folder, NamedParameter, tied_pairs, total
+from specdiff.graph.operations import Operations
 from specdiff.interp import ops
 from specdiff.interp.evaluator import new_run
 from specdiff.interp.objects import ClassVal
 from specdiff.interp.values import Unknown
 from specdiff.intrinsics.table import TableLibrary
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
+from specdiff.project.forward import forward, tensors_in
 from specdiff.project.modules import Program
 from specdiff.project.targets import Target, resolve
 from specdiff.results import CheckResult, ClassResult, Confidence, Finding, Severity
@@ -137,23 +141,51 @@ def class_result(program: Program, built: Built, options: Options) -> ClassResul
     parameters = Collector().parameters(built.instance)
     tree = Folder().node(built.instance)
     count = total(parameters)
+    ties = tied_pairs(parameters)
+    notes = [Undecided(reason, place.file, place.line) for reason, place in built.notes]
+    calls: tuple[tuple[str, str], ...] = ()
+    alive: Liveness | None = None
+    sheet = FactSheet({}, {}, {})
+    active: int | None = None
+    if needs_forward(options):
+        ran = forward(program, built)
+        calls = call_edges(ran.edges)
+        notes.extend(Undecided(reason, place.file, place.line) for reason, place in ran.notes)
+        if ran.failure is not None:
+            place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)
+            reason = f"forward could not be followed: {ran.failure.message}"
+            notes.append(Undecided(reason, place.file if place else cls.file, place.line if place else cls.line))
+        elif ran.trace is not None:
+            outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
+            operations = Operations(ran.trace.ops, outputs)
+            alive = liveness(operations, [item.name for item in parameters], ties)
     return ClassResult(
         name=cls.name,
         file=cls.file,
         line=cls.line,
         tree=tree,
         parameters={item.name: item.shape for item in parameters},
-        tied=tuple(tied_pairs(parameters)),
+        tied=tuple(ties),
         total_parameters=count,
-        active_parameters=None,
-        sheet=FactSheet({}, {}, {}),
-        calls=(),
-        live=(),
-        unused=(),
-        undecided=tuple(Undecided(reason, place.file, place.line) for reason, place in built.notes),
+        active_parameters=active,
+        sheet=sheet,
+        calls=calls,
+        live=_in_order(parameters, alive.live) if alive else (),
+        unused=_in_order(parameters, alive.unused) if alive else (),
+        selects=_in_order(parameters, alive.selects) if alive else (),
+        undecided=tuple(dict.fromkeys(notes)),
         findings=(),
         verdict="undecided",
     )
+
+
+def needs_forward(options: Options) -> bool:
+    """Whether what is asked for takes a run of ``forward``."""
+    return not options.only or bool(options.only - {"parameters", "tied", "total_parameters"})
+
+
+def _in_order(parameters: list[NamedParameter], names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(item.name for item in parameters if item.name in names)
 
 
 def _failed(name: str, file: str, line: int, failure: Failure, built: Built | None = None) -> ClassResult:

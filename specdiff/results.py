@@ -95,6 +95,8 @@ class ClassResult:
     """`complete`, `partial`, `skeleton` or `undecided`."""
     config: dict[str, Value] = field(default_factory=dict)
     """The configuration the class was built with, as plain values."""
+    selects: tuple[str, ...] = ()
+    """Parameters that only decide which data are taken: neither live nor unused."""
 
 
 class Status(StrEnum):

@@ -256,7 +256,7 @@ def class_attribute(run: Run, cls: ClassVal, name: str) -> Value:
     if name == "__module__":
         return cls.module.name
     if name == "__mro__":
-        return tuple(cls.mro) + (object,)
+        return (*tuple(cls.mro), object)
     if name == "__bases__":
         return cls.bases or (object,)
     if name == "__dict__":
@@ -338,7 +338,7 @@ def _tensor(run: Run, obj: Tensor, name: str) -> Value:
     method = run.library.tensor_methods.get(name)
     if method is not None:
         return BoundIntrinsic("torch.Tensor." + name, method, obj)
-    if name.startswith("__") or name.startswith("_"):
+    if name.startswith(("__", "_")):
         return MISSING
     return MISSING
 

@@ -261,7 +261,7 @@ AUTO = ("<enum.auto>",)
 
 def _named_tuple(run: Run, cls: ClassVal) -> None:
     annotations = cls.attrs.get("__annotations__", {})
-    names = [name for name in annotations]
+    names = list(annotations)
     defaults = [cls.attrs.pop(name) for name in names if name in cls.attrs]
     cls.native = collections.namedtuple(cls.name, names, defaults=[plain(value) for value in defaults])  # noqa: PYI024
 
@@ -335,7 +335,7 @@ def own_generated(cls: ClassVal) -> bool:
 
 def _initialiser(cls: ClassVal) -> Any:
     def init(ctx: Run, obj: Instance, *args: Value, **kwargs: Value) -> None:
-        fields = [field for field in (cls.fields or {}).values()]
+        fields = list((cls.fields or {}).values())
         positional = [field for field in fields if field.init and not field.kw_only]
         if len(args) > len(positional):
             raise TypeError(

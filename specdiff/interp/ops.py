@@ -497,7 +497,7 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
         if method is not MISSING and isinstance(method, Function):
             return run.call(method, (container, index), {})
         return GenericAlias(container, index)
-    if isinstance(container, type) or isinstance(container, GenericAlias):
+    if isinstance(container, (type, GenericAlias)):
         return GenericAlias(container, index)
     if container is None or isinstance(container, int | float | Function | BoundMethod):
         raise raised(run, TypeError(f"'{type_name(container)}' object is not subscriptable"))

@@ -19,10 +19,6 @@ STUB_PREFIX = "<specdiff>/"
 class Library(Protocol):
     """The modelled libraries, as the interpreter sees them (`intrinsics.table` builds one)."""
 
-    functions: dict[str, Callable[..., Any]]
-    """Native functions by dotted name."""
-    constants: dict[str, Any]
-    """Values by dotted name."""
     tensor_methods: dict[str, Callable[..., Any]]
     tensor_attributes: dict[str, Callable[..., Any]]
     tensor_binary: dict[str, Callable[..., Any]]
@@ -31,6 +27,18 @@ class Library(Protocol):
     setitem: Callable[..., Any]
     decorators: frozenset[str]
     """Names of the model library's decorators that change nothing the analysis looks at."""
+
+    def has_module(self, name: str) -> bool:
+        """Whether a module of that dotted name is modelled."""
+
+    def missing_package(self, name: str) -> BaseException | None:
+        """What importing a package raises that the analysed code does not find installed."""
+
+    def replacement(self, module: str, name: str) -> Value:
+        """What stands in for a function of an analysed library that is about the machine, or None."""
+
+    def native(self, dotted: str) -> Value:
+        """The modelled value of a dotted name, or `MISSING`."""
 
     def overlay(self, function: Function) -> Value:
         """What stands in for a function of an analysed library, or None."""
@@ -202,6 +210,18 @@ class Run:
         if function.in_models:
             self.edges.setdefault((self.caller, function))
             self.caller = function
+
+    def has_module(self, name: str) -> bool:
+        """Whether a module of that dotted name is modelled."""
+
+    def missing_package(self, name: str) -> BaseException | None:
+        """What importing a package raises that the analysed code does not find installed."""
+
+    def replacement(self, module: str, name: str) -> Value:
+        """What stands in for a function of an analysed library that is about the machine, or None."""
+
+    def native(self, dotted: str) -> Value:
+        """The modelled value of a dotted name, or `MISSING`."""
 
     def overlay(self, function: Function) -> Value:
         """What stands in for a library function (`Library.overlays`), or None."""

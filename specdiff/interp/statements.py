@@ -81,18 +81,18 @@ def assign(run: Run, target: ir.Expr, value: Value, frame: Frame) -> None:
     """Bind a target."""
     kind = type(target)
     if kind is ir.Name:
-        store(run, target.id, value, frame)  # type: ignore[union-attr]
+        store(run, target.id, value, frame)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Attr:
-        attributes.set_(run, evaluate(run, target.value, frame), target.name, value)  # type: ignore[union-attr]
+        attributes.set_(run, evaluate(run, target.value, frame), target.name, value)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Item:
-        container = evaluate(run, target.value, frame)  # type: ignore[union-attr]
-        index = evaluate(run, target.index, frame)  # type: ignore[union-attr]
+        container = evaluate(run, target.value, frame)  # type: ignore[union-attr,arg-type]
+        index = evaluate(run, target.index, frame)  # type: ignore[union-attr,arg-type]
         run.line = target.line
         ops.setitem(run, container, index, value)
     elif kind is ir.TupleExpr or kind is ir.ListExpr:
-        _unpack(run, target.items, value, frame)  # type: ignore[union-attr]
+        _unpack(run, target.items, value, frame)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Starred:
-        assign(run, target.value, value, frame)  # type: ignore[union-attr]
+        assign(run, target.value, value, frame)  # type: ignore[union-attr,arg-type]
 
 
 def store(run: Run, name: str, value: Value, frame: Frame) -> None:

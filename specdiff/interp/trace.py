@@ -41,6 +41,10 @@ class Trace:
         self.stack: list[tuple[Instance, str]] = [(root, "")]
         self.paths: dict[int, str] = {id(root): ""}
         self.keep: list[Any] = [root]
+        self.constants: dict[int, Tensor] = {}
+        """Results whose content is known, by operation."""
+        self._tables: dict[int, tuple[int, dict[int, str]]] = {}
+        """Names of a module's own tensors by identity, and the youngest tensor that was looked for."""
 
     def record(self, run: Run, kind: str, inputs: tuple[Tensor, ...], result: Tensor, attrs: dict[str, Any]) -> int:
         """Add an operation; parameters and other tensors from outside become sources."""
@@ -55,6 +59,8 @@ class Trace:
             len(self.ops), kind, ids, result.shape, result.dtype, attrs, file, line, self.stack[-1][1], function, None
         )
         self.ops.append(op)
+        if result.const is not None:
+            self.constants[op.id] = result
         return op.id
 
     def source(self, run: Run, tensor: Tensor) -> int:
@@ -62,13 +68,47 @@ class Trace:
         if tensor.node is None:
             attrs: dict[str, Any] = {}
             kind = {"parameter": "parameter", "buffer": "buffer"}.get(tensor.kind, "constant")
+            if tensor.place is not None:
+                attrs["made"] = tensor.place
             if kind != "constant":
-                attrs["tensor"] = tensor
-            elif tensor.const is not None:
+                attrs["name"] = self.tensor_name(tensor)
+            if tensor.const is not None:
                 attrs["tensor"] = tensor
             tensor.node = self.add(run, kind, (), tensor, attrs)
             self.keep.append(tensor)
         return tensor.node
+
+    def tensor_name(self, tensor: Tensor) -> str:
+        """The full name of a parameter or buffer, found through the modules that are running; empty where nobody has it."""
+        for owner, prefix in reversed(self.stack):
+            found = self._tensor_below(owner, prefix, tensor, 0)
+            if found is not None:
+                return found
+        return ""
+
+    def _tensor_below(self, owner: Instance, prefix: str, wanted: Tensor, depth: int) -> str | None:
+        if template_of(owner) is not None:
+            return None
+        own = self._tables.get(id(owner))
+        if own is None or wanted.serial > own[0]:
+            names = {
+                id(item): name
+                for table in ("_parameters", "_buffers")
+                for name, item in (owner.attrs.get(table) or {}).items()
+                if isinstance(item, Tensor)
+            }
+            own = self._tables[id(owner)] = (wanted.serial, names)
+            self.keep.append(owner)
+        name = own[1].get(id(wanted))
+        if name is not None:
+            return f"{prefix}.{name}" if prefix else name
+        if depth < 12:
+            for name, child in (owner.attrs.get("_modules") or {}).items():
+                if isinstance(child, Instance):
+                    found = self._tensor_below(child, f"{prefix}.{name}" if prefix else name, wanted, depth + 1)
+                    if found is not None:
+                        return found
+        return None
 
     def overwrite(self, run: Run, base: Tensor, view: Tensor) -> int:
         """A view of ``base`` was changed in place: the base's next value."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.classes import Annotation
-from specdiff.interp.objects import MISSING, ClassVal, Function, Value
+from specdiff.interp.objects import MISSING, ClassVal, Function, ModuleVal, Value
 from specdiff.interp.run import Run
 from specdiff.interp.values import Intrinsic
 from specdiff.intrinsics import (
@@ -134,7 +134,7 @@ class TableLibrary:
         if cls.name not in transformers_lib.OVERLAID_CLASSES:
             return
         overlays = run.loader.module("overlays.transformers")
-        found = overlays.get(cls.name) if overlays is not None else MISSING
+        found = overlays.get(cls.name) if isinstance(overlays, ModuleVal) else MISSING
         if isinstance(found, ClassVal):
             for name, value in found.attrs.items():
                 if isinstance(value, Function) or name in ("__init_subclass__",):

@@ -129,7 +129,10 @@ def unary(kind: str, floating: bool = False, numpy_name: str = "") -> Model:
 def cast(ctx: Any, input: Tensor, dtype: str) -> Any:  # noqa: A002
     """A change of dtype; the same tensor where there is none."""
     if input.dtype == dtype:
-        return input
+        if ctx.trace is None or not is_float(dtype):
+            return input
+        # Kept in the trace: the code asks for this format, whatever format the model runs in.
+        return ctx.emit("cast", (input,), input.shape, dtype, const=input.const, view_of=input, to=dtype, source=dtype)
     const = lazily(lambda numpy, a: _cast(numpy, a, dtype), input)
     return ctx.emit("cast", (input,), input.shape, dtype, const=const, to=dtype, source=input.dtype)
 
@@ -281,7 +284,7 @@ def softmax(kind: str) -> Model:
         result = dtype_name(dtype, input.dtype)
         rank = len(input.shape) if input.shape is not None else None
         where = axis(dim, rank) - rank if rank and isinstance(dim, int) else dim
-        return ctx.emit(kind, (input,), input.shape, result, dim=where, computed_in=dtype_name(dtype, input.dtype))
+        return ctx.emit(kind, (input,), input.shape, result, dim=where, computed_in=dtype_name(dtype, "input"))
 
     model.__name__ = kind
     return model

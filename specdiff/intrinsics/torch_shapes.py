@@ -182,7 +182,7 @@ def _expand(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa:
         raise RuntimeError(
             f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the number of dimensions in the tensor ({len(input.shape)})"
         )
-    shape = []
+    shape: list[Any] = []
     for index, size in enumerate(target):
         own = input.shape[index - extra] if index >= extra else 1
         if isinstance(size, Unknown):
@@ -366,7 +366,7 @@ def _split(ctx: Any, input: Tensor, split_size_or_sections: Any = None, dim: Any
         return tuple(ctx.emit("split", (input,), None, input.dtype, output=index) for index in range(count))
     size = input.shape[axis(dim, len(input.shape))]
     if isinstance(how, list | tuple):
-        lengths = [fresh("size") if isinstance(item, Unknown) else item for item in how]
+        lengths: list[Any] = [fresh("size") if isinstance(item, Unknown) else item for item in how]
         if isinstance(size, int) and all(isinstance(item, int) for item in lengths) and sum(lengths) != size:
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), but got split_sizes={list(how)}"

@@ -83,7 +83,7 @@ def entry_inputs(run: Run, cls: ClassVal, config: Value) -> dict[str, Tensor] | 
     if not isinstance(forward, Function):
         return "the class has no forward of its own"
     plan = run.plan_of(forward)
-    names = [name for name in (*plan.names[1:], *plan.kwonly)]
+    names = [*plan.names[1:], *plan.kwonly]
     required = [name for name in names if name not in plan.defaults]
     wanted = list(required)
     if not required:

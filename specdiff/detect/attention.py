@@ -1,0 +1,411 @@
+"""Heads, projections and kinds of attention, read off the tensors that meet in the product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from specdiff.detect.masks import Mask, is_positional, read_mask
+from specdiff.detect.paths import Path, path_from
+from specdiff.detect.scene import Scene, Tower, see, sizes
+from specdiff.detect.sites import Attention
+from specdiff.detect.towers import is_cross
+from specdiff.facts import Evidence
+from specdiff.graph.operations import Operations
+from specdiff.interp.trace import Op
+
+
+def self_attentions(tower: Tower) -> list[tuple[int, Attention]]:
+    """(layer, product) of every product of a tower's own positions."""
+    return [(block.index, site) for block in tower.blocks for site in block.attentions if not is_cross(site)]
+
+
+def agreed(
+    scene: Scene,
+    key: str,
+    readings: Iterable[tuple[Any, Op, str]],
+    transform: Callable[[Any], Any] = lambda value: value,
+) -> None:
+    """A fact that all layers agree on, with the first layer's line; undecided where one differs or is not known."""
+    first: tuple[Any, Op, str] | None = None
+    for value, op, words in readings:
+        if value is None:
+            scene.unsure(key, f"{words} is not known here", op)
+            return
+        if first is None:
+            first = (value, op, words)
+        elif value != first[0]:
+            scene.unsure(key, f"it differs between layers: {first[0]} and {value}", op)
+            return
+    if first is not None:
+        scene.fact(key, transform(first[0]), [see(first[1], first[2])])
+
+
+def heads(scene: Scene) -> None:
+    """`attention.heads`, `.kv_heads`, `.head_dim`, `.v_head_dim`, `.kind`."""
+    for tower in scene.towers:
+        sites = [site for _, site in self_attentions(tower)]
+        if not sites:
+            continue
+        key = tower.key
+        agreed(scene, key("attention.heads"), ((s.heads, s.product, f"queries of {sizes(s.query)}") for s in sites))
+        agreed(
+            scene,
+            key("attention.head_dim"),
+            ((s.head_dim, s.product, f"queries of {sizes(s.query)}") for s in sites),
+        )
+        graph = scene.operations
+        assert graph is not None
+        latent = mla(scene, graph, tower, sites)
+        if latent:
+            continue
+        agreed(
+            scene,
+            key("attention.kv_heads"),
+            (
+                (s.kv_heads, s.repeats or s.product, f"keys of {s.kv_heads} heads meet queries of {s.heads}")
+                for s in sites
+            ),
+        )
+        if all(s.value_dim is not None for s in sites):
+            agreed(
+                scene,
+                key("attention.v_head_dim"),
+                ((s.value_dim, s.output, f"values of {sizes(s.value)}") for s in sites),
+            )
+        if all(s.heads and s.kv_heads for s in sites):
+            agreed(
+                scene,
+                key("attention.kind"),
+                (
+                    (
+                        _kind(s.heads, s.kv_heads),
+                        s.repeats or s.product,
+                        f"{s.heads} query heads over {s.kv_heads} key heads",
+                    )
+                    for s in sites
+                ),
+            )
+
+
+def _kind(heads: int | None, kv_heads: int | None) -> str | None:
+    if heads is None or kv_heads is None:
+        return None
+    return "mha" if heads == kv_heads else "mqa" if kv_heads == 1 else "gqa"
+
+
+def mla(scene: Scene, graph: Operations, tower: Tower, sites: list[Attention]) -> bool:
+    """Latent attention: keys and values are projected up from one narrow projection of the layer's input."""
+    found = []
+    for block in tower.blocks:
+        for site in block.attentions:
+            key, value = path_from(graph, site.key), path_from(graph, site.value)
+            up = _latent(graph, key, block.path)
+            if up is None or _latent(graph, value, block.path) is None:
+                return False
+            query = path_from(graph, site.query)
+            found.append((site, key, value, up, _latent(graph, query, block.path), query))
+    if not found:
+        return False
+    site, key, value, down, query_down, query = found[0]
+    assert key.projection is not None
+    rank = _width_in(graph, key)
+    place = see(key.projection, f"keys are projected up from a latent of {rank}")
+    name = tower.key
+    scene.fact(name("attention.kind"), "mla", [see(down, "a narrow projection that keys and values share"), place])
+    if rank is not None:
+        scene.fact(name("attention.mla.kv_rank"), rank, [place])
+    if query_down is not None and query.projection is not None:
+        query_rank = _width_in(graph, query)
+        if query_rank is not None:
+            scene.fact(
+                name("attention.mla.q_rank"),
+                query_rank,
+                [see(query.projection, f"queries are projected up from a latent of {query_rank}")],
+            )
+    else:
+        scene.absent(name("attention.mla.q_rank"), "queries are projected directly")
+    if site.value_dim is not None:
+        scene.fact(name("attention.mla.v_dim"), site.value_dim, [see(site.output, f"values of {sizes(site.value)}")])
+    if site.heads is not None:
+        scene.fact(name("attention.kv_heads"), site.heads, [see(site.product, f"keys of {sizes(site.key)}")])
+    return True
+
+
+def _latent(graph: Operations, path: Path, block: str) -> Op | None:
+    """The projection inside the block that feeds a projection, through norms and views only."""
+    if path.projection is None:
+        return None
+    below = path_from(graph, graph[path.projection.inputs[0]], 40)
+    if below.projection is None or not below.projection.module.startswith(block + "."):
+        return None
+    if any(
+        step.kind in ("add", "softmax", "matmul") and len(step.inputs) > 1 and _joins_stream(graph, step)
+        for step in below.steps
+    ):
+        return None
+    return below.projection
+
+
+def _joins_stream(graph: Operations, op: Op) -> bool:
+    """Whether an addition joins two values of the same shape (a residual), not a bias or an epsilon."""
+    shapes = [item.shape for item in graph.inputs(op)]
+    return len(shapes) == 2 and shapes[0] == shapes[1]
+
+
+def _width_in(graph: Operations, path: Path) -> int | None:
+    if path.projection is None:
+        return None
+    shape = graph[path.projection.inputs[0]].shape
+    width = shape[-1] if shape else None
+    return width if isinstance(width, int) else None
+
+
+def projections(scene: Scene) -> None:
+    """`attention.bias.*`, `attention.fused_qkv`, `attention.clip_qkv`."""
+    graph = scene.operations
+    if graph is None:
+        return
+    for tower in scene.towers:
+        rows: dict[str, list[tuple[Any, Op, str]]] = {"q": [], "k": [], "v": [], "o": []}
+        fused: list[tuple[Any, Op, str]] = []
+        clip: list[tuple[Any, Op, str]] = []
+        for _, site in self_attentions(tower):
+            paths = {name: path_from(graph, op) for name, op in (("q", site.query), ("k", site.key), ("v", site.value))}
+            for name, path in paths.items():
+                if path.projection is not None:
+                    words = f"bias {path.bias}" if path.bias else f"{path.weight} without a bias"
+                    rows[name].append((bool(path.bias), path.bias_at or path.projection, words))
+                else:
+                    rows[name].append((None, site.product, "the projection"))
+            weights = {path.weight for path in paths.values()}
+            if all(path.projection is not None for path in paths.values()):
+                first = paths["q"].projection
+                assert first is not None
+                fused.append((len(weights) == 1, first, f"from {', '.join(sorted(weights))}"))
+                clamps = [
+                    step for step in paths["q"].steps if step.kind == "clamp" and step.attrs.get("max") is not None
+                ]
+                clip.append(
+                    (clamps[0].attrs["max"] if clamps else 0, clamps[0] if clamps else first, "queries are clamped")
+                )
+            out = output_projection(graph, site)
+            if out is not None:
+                from specdiff.detect.paths import bias_of, weight_of  # noqa: PLC0415
+
+                bias, at = bias_of(graph, out)
+                rows["o"].append(
+                    (bool(bias), at or out, f"bias {bias}" if bias else f"{weight_of(graph, out)} without a bias")
+                )
+            else:
+                rows["o"].append((None, site.output, "the output projection"))
+        for name, readings in rows.items():
+            agreed(scene, tower.key(f"attention.bias.{name}"), readings)
+        agreed(scene, tower.key("attention.fused_qkv"), fused)
+        if clip and all(not value for value, _, _ in clip):
+            scene.absent(
+                tower.key("attention.clip_qkv"),
+                "nothing clamps queries between projection and product",
+                [see(clip[0][1], "the query projection")],
+            )
+        elif clip:
+            agreed(scene, tower.key("attention.clip_qkv"), clip)
+
+
+def output_projection(graph: Operations, site: Attention) -> Op | None:
+    """The projection that reads the product's output."""
+    from specdiff.detect.paths import is_projection  # noqa: PLC0415
+
+    seen: set[int] = set()
+    stack = [site.output.id]
+    while stack and len(seen) < 60:
+        index = stack.pop(0)
+        if index in seen:
+            continue
+        seen.add(index)
+        for reader_id in graph.consumers[index]:
+            reader = graph[reader_id]
+            if is_projection(graph, reader):
+                return reader
+            if reader.module.startswith(site.module) or reader.kind in ("reshape", "view", "transpose", "permute"):
+                stack.append(reader_id)
+    return None
+
+
+def scores(scene: Scene) -> None:
+    """`attention.scale`, `.softcap`, `.sinks`, `.softmax_dtype`, `.output_gate`."""
+    graph = scene.operations
+    if graph is None:
+        return
+    for tower in scene.towers:
+        sites = [site for _, site in self_attentions(tower)]
+        if not sites:
+            continue
+        key = tower.key
+        if all(site.scale is not None for site in sites):
+            agreed(
+                scene,
+                key("attention.scale"),
+                (
+                    (round(s.scale or 0, 12), s.scales[0] if s.scales else s.product, f"scores times {s.scale:.6g}")
+                    for s in sites
+                ),
+            )
+        else:
+            odd = next(site for site in sites if site.scale is None)
+            scene.unsure(
+                key("attention.scale"), "scores are multiplied with something that is not a number", odd.product
+            )
+        capped = [site for site in sites if site.softcap is not None]
+        if capped:
+            agreed(
+                scene,
+                key("attention.softcap"),
+                ((s.softcap, s.softcap_at or s.product, "c·tanh(scores/c)") for s in sites),
+            )
+        else:
+            scene.absent(
+                key("attention.softcap"), "no tanh between product and softmax", [see(sites[0].softmax, "the softmax")]
+            )
+        _sinks(scene, graph, tower, sites)
+        agreed(
+            scene,
+            key("attention.softmax_dtype"),
+            (
+                (
+                    "float32" if s.softmax.attrs.get("computed_in") == "float32" else "input",
+                    s.softmax,
+                    "the softmax",
+                )
+                for s in sites
+                if not s.fused
+            ),
+        )
+        _gate(scene, graph, tower, sites)
+
+
+def _softmax_dtype(graph: Operations, softmax: Op) -> str:
+    """`float32` where the code asks for it, by the softmax's dtype or by a cast before it."""
+    if softmax.attrs.get("computed_in") == "float32":
+        return "float32"
+    before = graph[softmax.inputs[0]]
+    while before.kind in ("cast", "slice", "view", "sub") and before.inputs:
+        if before.kind == "cast":
+            return "float32" if before.attrs.get("to") == "float32" else "input"
+        before = graph[before.inputs[0]]
+    return "input"
+
+
+def _sinks(scene: Scene, graph: Operations, tower: Tower, sites: list[Attention]) -> None:
+    key = tower.key("attention.sinks")
+    with_sink = [site for site in sites if site.sink is not None]
+    if not with_sink:
+        scene.absent(
+            key,
+            "nothing joins the scores before the softmax",
+            [see(sites[0].softmax, "the softmax over the scores alone")],
+        )
+        return
+    if len(with_sink) != len(sites):
+        scene.unsure(key, "only some layers have one", with_sink[0].sink_at)
+        return
+    site = with_sink[0]
+    assert site.sink is not None and site.sink_at is not None
+    name = graph.parameter(site.sink)
+    joined = see(site.sink_at, f"{name or 'a value'} joins the scores")
+    if not name:
+        source = graph.source(site.sink)
+        if source.kind == "constant" and source.attrs.get("fill") == 0:
+            scene.fact(key, "zero_logit", [joined])
+        else:
+            scene.unsure(key, "what joins the scores is computed", site.sink_at)
+        return
+    scene.fact(key, "learned_logit", [joined, see(site.softmax, "the softmax over scores and sink")])
+    shape = scene.parameters.get(name, ())
+    if shape:
+        count = 1
+        for size in shape:
+            count *= size
+        made = scene.places.get(name)
+        where = [Evidence(made[0], made[1], made[1], f"{name} of {'×'.join(map(str, shape))}")] if made else []
+        scene.fact(tower.key("attention.sinks.per_head"), count == site.heads, [*where, joined])
+    dropped = all(item.dropped_at is not None for item in with_sink)
+    at = site.dropped_at or site.softmax
+    scene.fact(
+        tower.key("attention.sinks.dropped"),
+        dropped,
+        [see(at, "the sink's share is cut off" if dropped else "nothing is cut off")],
+    )
+
+
+def _gate(scene: Scene, graph: Operations, tower: Tower, sites: list[Attention]) -> None:
+    """A sigmoid gate on the output before the output projection."""
+    readings: list[tuple[Any, Op, str]] = []
+    for site in sites:
+        out = output_projection(graph, site)
+        if out is None:
+            return
+        op: Op | None = graph[out.inputs[0]]
+        found = None
+        for _ in range(12):
+            if op is None or op.id <= site.output.id:
+                break
+            if op.kind == "mul" and len(op.inputs) == 2:
+                for item in graph.inputs(op):
+                    inner = graph.source(item)
+                    if inner.kind in ("sigmoid", "silu", "softplus") and not graph.reaches(site.output.id, inner.id):
+                        found = op
+            op = graph[op.inputs[0]] if op.inputs else None
+        readings.append(
+            (found is not None, found or out, "the output times a gate" if found else "projected as it comes")
+        )
+    agreed(scene, tower.key("attention.output_gate"), readings)
+
+
+def masks(scene: Scene) -> None:
+    """`attention.causal`, `.window.*`, `.chunk.size`, `layers.pattern`."""
+    graph = scene.operations
+    if graph is None:
+        return
+    for tower in scene.towers:
+        rows: list[tuple[int, Attention, Mask]] = []
+        cache: dict[tuple[int, ...], Mask] = {}
+        for layer, site in self_attentions(tower):
+            positional = [bias for bias in site.biases if is_positional(graph, bias)]
+            ids = tuple(bias.id for bias in positional)
+            mask = cache.get(ids)
+            if mask is None:
+                mask = cache[ids] = read_mask(graph, positional)
+            site.masks = positional
+            if site.causal_flag:
+                mask = Mask(True, conditions=[(site.product, "the fused operation's own causal mask")])
+            rows.append((layer, site, mask))
+        if rows:
+            _mask_facts(scene, tower, rows)
+
+
+def _mask_facts(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mask]]) -> None:
+    key = tower.key
+
+    def place(row: tuple[int, Attention, Mask], word: str) -> tuple[Op, str]:
+        return next(((op, text) for op, text in row[2].conditions if word in text), (row[1].softmax, "the softmax"))
+
+    agreed(scene, key("attention.causal"), ((m.causal, *place((i, s, m), "earlier")) for i, s, m in rows))
+    windows = [row for row in rows if row[2].window is not None]
+    if windows:
+        agreed(scene, key("attention.window.size"), ((m.window, *place((i, s, m), "window")) for i, s, m in windows))
+        op, words = place(windows[0], "window")
+        scene.fact(key("attention.window.layers"), tuple(sorted({layer for layer, _, _ in windows})), [see(op, words)])
+    else:
+        none = [see(rows[0][1].softmax, "no mask limits the distance")]
+        scene.absent(key("attention.window.size"), "no mask limits the distance", none)
+        scene.absent(key("attention.window.layers"), "no mask limits the distance", none)
+    chunks = [row for row in rows if row[2].chunk is not None]
+    if chunks:
+        agreed(scene, key("attention.chunk.size"), ((m.chunk, *place((i, s, m), "chunk")) for i, s, m in chunks))
+    else:
+        scene.absent(
+            key("attention.chunk.size"),
+            "no mask divides positions into chunks",
+            [see(rows[0][1].softmax, "the softmax")],
+        )

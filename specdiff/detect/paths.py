@@ -1,0 +1,141 @@
+"""From a query, key or value back to the projection it comes from, and what happens on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from specdiff.graph.operations import VIEWS, Operations, factor
+from specdiff.interp.trace import Op
+
+PROJECTIONS = frozenset({"linear", "conv", "addmm"})
+
+
+@dataclass(slots=True)
+class Path:
+    """The way from a projection to where its result is used."""
+
+    projection: Op | None
+    """The linear map, None where none was found."""
+    weight: str
+    """Name of its weight."""
+    bias: str
+    """Name of its bias; empty where it has none."""
+    bias_at: Op | None
+    steps: list[Op]
+    """Everything on the way from the use back to the projection, the use first."""
+
+
+def main_input(graph: Operations, op: Op) -> Op:
+    """The input that carries the data on: the one of most dimensions and elements that is not a parameter."""
+    inputs = graph.inputs(op)
+    if len(inputs) == 1:
+        return inputs[0]
+    if op.kind in ("index", "gather", "scatter", "masked_fill", "embedding"):
+        return inputs[0]
+    return max(
+        inputs,
+        key=lambda item: (
+            item.kind not in ("parameter", "constant", "buffer"),
+            len(item.shape or ()),
+            _volume(item),
+            -item.id,
+        ),
+    )
+
+
+def _volume(op: Op) -> int:
+    total = 1
+    for size in op.shape or ():
+        total *= factor(size)
+    return total
+
+
+def is_projection(graph: Operations, op: Op) -> bool:
+    """Whether an operation multiplies data with a weight."""
+    if op.kind in PROJECTIONS:
+        return True
+    if op.kind in ("matmul", "einsum", "bmm") and len(op.inputs) >= 2:
+        return any(weight_behind(graph, item) for item in graph.inputs(op))
+    return False
+
+
+def weight_behind(graph: Operations, op: Op) -> str:
+    """The parameter a value is, perhaps one expert's slice of it."""
+    for _ in range(12):
+        if op.kind == "parameter":
+            return str(op.attrs.get("name", ""))
+        if (op.kind in VIEWS or op.kind in ("index", "gather")) and op.inputs:
+            op = graph[op.inputs[0]]
+        else:
+            return ""
+    return ""
+
+
+def weight_of(graph: Operations, op: Op) -> str:
+    """Name of the weight that a projection multiplies with."""
+    inputs = graph.inputs(op)
+    for item in inputs[1:] if op.kind in PROJECTIONS else inputs:
+        name = weight_behind(graph, item)
+        if name:
+            return name
+    return ""
+
+
+def bias_of(graph: Operations, op: Op) -> tuple[str, Op | None]:
+    """Name of the bias that a projection adds, itself or in the operation right after it."""
+    if op.kind in PROJECTIONS:
+        inputs = graph.inputs(op)
+        if len(inputs) > 2:
+            return weight_behind(graph, inputs[2]), op
+        if op.attrs.get("bias"):
+            return weight_behind(graph, inputs[-1]), op
+        if op.kind != "addmm":
+            width = op.shape[-1] if op.shape else None
+            for reader in graph.readers(op, frozenset({"cast"})):
+                if reader.kind == "add" and len(reader.inputs) == 2:
+                    for item in graph.inputs(reader):
+                        name = weight_behind(graph, item)
+                        if name and item.shape and item.shape[-1] == width:
+                            return name, reader
+            return "", None
+    for reader in graph.readers(op, frozenset({"cast"})):
+        if reader.kind == "add" and len(reader.inputs) == 2:
+            for item in graph.inputs(reader):
+                name = weight_behind(graph, item)
+                if name:
+                    return name, reader
+    return "", None
+
+
+def path_from(graph: Operations, op: Op, limit: int = 120) -> Path:
+    """Walk back to the projection along the input that carries the data."""
+    steps: list[Op] = []
+    for _ in range(limit):
+        if is_projection(graph, op):
+            bias, at = bias_of(graph, op)
+            return Path(op, weight_of(graph, op), bias, at, steps)
+        steps.append(op)
+        if not op.inputs:
+            break
+        op = main_input(graph, op)
+    return Path(None, "", "", None, steps)
+
+
+def between(graph: Operations, start: Op, end: Op, limit: int = 400) -> list[Op]:
+    """All operations that data from ``start`` passes on its way to ``end``, in order, both included."""
+    seen: set[int] = set()
+    stack = [end.id]
+    while stack and len(seen) < limit:
+        index = stack.pop()
+        if index in seen or index < start.id:
+            continue
+        seen.add(index)
+        if index != start.id:
+            stack.extend(graph[index].inputs)
+    reached = {start.id}
+    found = [start]
+    for index in sorted(seen):
+        if index != start.id and any(source in reached for source in graph[index].inputs):
+            reached.add(index)
+            found.append(graph[index])
+    return found

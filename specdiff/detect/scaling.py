@@ -1,0 +1,264 @@
+"""Rotary base and scaling, recovered from the frequencies that the code computes.
+
+The formulas are tried on what the configuration declares and must reproduce the numbers:
+linear (position interpolation, Chen et al. 2023, arXiv:2306.15595), YaRN (Peng et al. 2023, arXiv:2309.00071, section 3.2
+and eq. 22), llama3 (Llama 3.1's reference code, `apply_scaling`), longrope (Ding et al. 2024, arXiv:2402.13753).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from specdiff.detect.scene import Scene, Tower, see
+from specdiff.facts import Evidence
+
+if TYPE_CHECKING:
+    from specdiff.detect.position import Rotation
+
+CLOSE = 2e-5
+"""Relative error at which two frequencies are the same: torch computes them in float32."""
+
+
+def theta_of(rotation: Rotation) -> float | None:
+    """The base of unscaled (or evenly divided) frequencies; None where they are not evenly spaced."""
+    frequencies = rotation.frequencies
+    count = len(frequencies)
+    steps = [frequencies[i + 1] / frequencies[i] for i in range(count - 1)]
+    if any(not math.isclose(step, steps[0], rel_tol=1e-4) for step in steps):
+        return None
+    return _tidy(float((frequencies[-1] / frequencies[0]) ** (-count / (count - 1))))
+
+
+def _tidy(value: float) -> float:
+    """A base without the rounding of float32: 9999.998 is 10000."""
+    for digits in range(1, 9):
+        rounded = float(f"{value:.{digits}g}")
+        if math.isclose(rounded, value, rel_tol=CLOSE):
+            return int(rounded) if rounded.is_integer() else rounded
+    return value
+
+
+def plain(theta: float, count: int, dims: int | None = None) -> list[float]:
+    """Unscaled inverse frequencies, theta^(-2i/d)."""
+    width = dims or 2 * count
+    return [theta ** (-2 * i / width) for i in range(count)]
+
+
+def yarn(
+    theta: float, count: int, factor: float, original: int, fast: float, slow: float, truncate: bool
+) -> list[float]:
+    """YaRN's frequencies (arXiv:2309.00071, section 3.2: a ramp between kept and divided ones)."""
+    width = 2 * count
+
+    def channel(rotations: float) -> float:
+        return width * math.log(original / (rotations * 2 * math.pi)) / (2 * math.log(theta))
+
+    low, high = channel(fast), channel(slow)
+    if truncate:
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, width - 1)
+    if low == high:
+        high += 0.001
+    found = []
+    for i, base in enumerate(plain(theta, count)):
+        ramp = min(max((i - low) / (high - low), 0.0), 1.0)
+        found.append(base / factor * ramp + base * (1 - ramp))
+    return found
+
+
+def llama3(theta: float, count: int, factor: float, low: float, high: float, original: int) -> list[float]:
+    """Llama 3.1's frequencies: by wavelength, with a smooth part between."""
+    found = []
+    for base in plain(theta, count):
+        length = 2 * math.pi / base
+        if length > original / low:
+            found.append(base / factor)
+        elif length < original / high:
+            found.append(base)
+        else:
+            smooth = (original / length - low) / (high - low)
+            found.append((1 - smooth) * base / factor + smooth * base)
+    return found
+
+
+def _same(found: Any, expected: list[float]) -> bool:
+    return len(found) == len(expected) and all(
+        math.isclose(a, b, rel_tol=CLOSE, abs_tol=1e-12) for a, b in zip(found, expected, strict=True)
+    )
+
+
+def declared(scene: Scene, tower: Tower, part: str) -> tuple[dict[str, Any], list[Evidence]]:
+    """What the configuration says about the rotation, from any of the places where it may stand."""
+    found: dict[str, Any] = {}
+    evidence: list[Evidence] = []
+    for place in ("", "text_config") if not tower.prefix else (f"{tower.prefix}_config", ""):
+        for name in (
+            "rope_theta",
+            "rotary_emb_base",
+            "rope_base",
+            "max_position_embeddings",
+            "partial_rotary_factor",
+            "original_max_position_embeddings",
+        ):
+            setting = scene.setting(name, part=place)
+            if setting is not None:
+                found.setdefault(name, setting[0])
+        for name in ("rope_parameters", "rope_scaling"):
+            setting = scene.setting(name, part=place)
+            if setting is None or not isinstance(setting[0], Mapping):
+                continue
+            values = setting[0]
+            if part and isinstance(values.get(part), Mapping):
+                values = values[part]
+            elif any(isinstance(value, Mapping) for value in values.values()):
+                continue
+            found.update({key: value for key, value in values.items() if value is not None})
+            evidence.append(setting[1])
+    return found, evidence
+
+
+def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> None:
+    """`rope.theta` and `rope.scaling.*` from one set of frequencies."""
+    key = tower.key
+    frequencies = rotation.frequencies
+    count = len(frequencies)
+    assert rotation.frequencies_at is not None
+    at = see(
+        rotation.frequencies_at,
+        f"{count} inverse frequencies, from {float(frequencies[0]):.4g} to {float(frequencies[-1]):.4g}",
+    )
+    settings, evidence = declared(scene, tower, part)
+    kind = str(settings.get("rope_type", settings.get("type", "default")))
+    even = theta_of(rotation)
+    factor = settings.get("factor")
+    theta = settings.get("rope_theta", settings.get("rotary_emb_base", settings.get("rope_base")))
+    if even is not None and math.isclose(float(frequencies[0]), 1.0, rel_tol=CLOSE):
+        if kind == "yarn" and factor not in (None, 1, 1.0) and isinstance(theta, int | float):
+            pass  # a ramp that leaves all of few frequencies alone is decided below
+        elif kind in ("longrope", "su"):
+            pass
+        else:
+            scene.fact(key("rope.theta"), even, [at, *evidence])
+            if kind == "dynamic":
+                scene.fact(key("rope.scaling.type"), "dynamic", [at, *evidence])
+                _declared(scene, key, settings, evidence, ("factor", "original_max_position_embeddings"))
+                return
+            scene.fact(key("rope.scaling.type"), "none", [at])
+            for name in ("factor", "original_context", "beta_fast", "beta_slow"):
+                scene.absent(key(f"rope.scaling.{name}"), "the frequencies are not scaled", [at])
+            _attention_factor(scene, key, rotation)
+            return
+    if not isinstance(theta, int | float):
+        scene.unsure(
+            key("rope.theta"), "the frequencies are scaled and the configuration names no base", rotation.frequencies_at
+        )
+        return
+    original = settings.get("original_max_position_embeddings") or settings.get("max_position_embeddings")
+    proof = [at, *evidence]
+    if kind == "linear" or (even is not None and even == _tidy(float(theta))):
+        divisor = 1.0 / float(frequencies[0])
+        if _same(frequencies, [value / divisor for value in plain(float(theta), count)]):
+            scene.fact(key("rope.theta"), theta, proof)
+            scene.fact(key("rope.scaling.type"), "linear", proof)
+            scene.fact(key("rope.scaling.factor"), _tidy(divisor), proof)
+            return
+    if kind == "llama3" and original:
+        low, high = settings.get("low_freq_factor", 1.0), settings.get("high_freq_factor", 4.0)
+        if factor and _same(
+            frequencies, llama3(float(theta), count, float(factor), float(low), float(high), int(original))
+        ):
+            scene.fact(key("rope.theta"), theta, proof)
+            scene.fact(key("rope.scaling.type"), "llama3", proof)
+            scene.fact(key("rope.scaling.factor"), factor, proof)
+            scene.fact(key("rope.scaling.low_freq_factor"), low, proof)
+            scene.fact(key("rope.scaling.high_freq_factor"), high, proof)
+            scene.fact(key("rope.scaling.original_context"), int(original), proof)
+            return
+    if kind == "yarn" and factor and original:
+        fast, slow = settings.get("beta_fast") or 32, settings.get("beta_slow") or 1
+        asked = settings.get("truncate", True)
+        for truncate in (bool(asked), not asked):
+            if _same(
+                frequencies, yarn(float(theta), count, float(factor), int(original), float(fast), float(slow), truncate)
+            ):
+                scene.fact(key("rope.theta"), theta, proof)
+                scene.fact(key("rope.scaling.type"), "yarn", proof)
+                scene.fact(key("rope.scaling.factor"), factor, proof)
+                scene.fact(key("rope.scaling.original_context"), int(original), proof)
+                scene.fact(key("rope.scaling.beta_fast"), fast, proof)
+                scene.fact(key("rope.scaling.beta_slow"), slow, proof)
+                scene.fact(key("rope.scaling.truncate"), truncate, proof)
+                for name in ("mscale", "mscale_all_dim"):
+                    if settings.get(name) is not None:
+                        from specdiff.facts import Level  # noqa: PLC0415
+
+                        scene.fact(key(f"rope.scaling.{name}"), settings[name], evidence, Level.DECLARED)
+                _attention_factor(scene, key, rotation)
+                return
+    if kind in ("longrope", "su") and original:
+        for name in ("short_factor", "long_factor"):
+            factors = settings.get(name)
+            if factors and len(factors) == count:
+                expected = [base / f for base, f in zip(plain(float(theta), count), factors, strict=True)]
+                if _same(frequencies, expected):
+                    scene.fact(key("rope.theta"), theta, proof)
+                    scene.fact(key("rope.scaling.type"), "longrope", proof)
+                    _declared(
+                        scene,
+                        key,
+                        settings,
+                        evidence,
+                        ("short_factor", "long_factor", "factor", "original_max_position_embeddings"),
+                    )
+                    _attention_factor(scene, key, rotation)
+                    return
+    fraction = settings.get("partial_rotary_factor")
+    if kind == "proportional" and isinstance(fraction, int | float):
+        scene.unsure(
+            key("rope.scaling.type"),
+            "the frequencies are spaced over more channels than are rotated",
+            rotation.frequencies_at,
+        )
+    width = _spacing(frequencies)
+    if width is not None and isinstance(theta, int | float):
+        scene.fact(key("rope.theta"), _tidy(width), proof)
+        return
+    scene.unsure(
+        key("rope.theta"),
+        f"the frequencies fit no known formula ({kind}) with the configuration's settings",
+        rotation.frequencies_at,
+    )
+    scene.unsure(
+        key("rope.scaling.type"),
+        f"the frequencies fit no known formula ({kind}) with the configuration's settings",
+        rotation.frequencies_at,
+    )
+
+
+def _spacing(frequencies: Any) -> float | None:
+    return None
+
+
+def _declared(
+    scene: Scene, key: Any, settings: Mapping[str, Any], evidence: list[Evidence], names: tuple[str, ...]
+) -> None:
+    from specdiff.facts import Level  # noqa: PLC0415
+
+    for name in names:
+        value = settings.get(name)
+        if value is None:
+            continue
+        target = "original_context" if name == "original_max_position_embeddings" else name
+        shown = tuple(value) if isinstance(value, list | tuple) else value
+        scene.fact(key(f"rope.scaling.{target}"), shown, evidence, Level.DECLARED)
+
+
+def _attention_factor(scene: Scene, key: Any, rotation: Rotation) -> None:
+    if rotation.factor is not None:
+        scene.fact(
+            key("rope.scaling.attention_factor"),
+            round(rotation.factor, 12),
+            [see(rotation.at, f"cosines and sines times {rotation.factor:.6g}")],
+        )

@@ -1,0 +1,175 @@
+"""What detectors read: the operations of ``forward``, the parameters, the configuration, and the blocks found in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from specdiff.detect.sites import Attention, Norm, attentions, norms
+from specdiff.facts import Absence, Evidence, Fact, Level, Undecided, Value
+from specdiff.graph.operations import Operations
+from specdiff.interp.trace import Op
+
+_LAYER = re.compile(r"^(?:|.*\.)(\d+)$")
+
+
+@dataclass(slots=True)
+class Block:
+    """One layer of a stack."""
+
+    index: int
+    path: str
+    """Module path."""
+    ops: list[Op]
+    """Operations inside it, in order."""
+    attentions: list[Attention] = field(default_factory=list)
+    norms: list[Norm] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tower:
+    """One stack of layers with its place in the model."""
+
+    prefix: str
+    """Prefix of its keys: empty, `vision`, `audio`, `encoder` or `decoder`."""
+    path: str
+    """Module path of the container."""
+    blocks: list[Block]
+
+    @property
+    def root(self) -> str:
+        """Module path of the model part that owns the stack."""
+        return self.path.rpartition(".")[0]
+
+    def key(self, key: str) -> str:
+        """A key with the tower's prefix."""
+        return f"{self.prefix}.{key}" if self.prefix else key
+
+
+class Scene:
+    """One analysed class as detectors see it, and the sheet they write to."""
+
+    def __init__(
+        self,
+        operations: Operations | None,
+        parameters: Mapping[str, tuple[int, ...]],
+        places: Mapping[str, tuple[str, int]],
+        tied: Iterable[tuple[str, str]],
+        config: Mapping[str, Value],
+        config_places: Mapping[str, tuple[str, int]],
+        here: tuple[str, int],
+        why_not: str = "",
+    ) -> None:
+        self.operations = operations
+        """None where ``forward`` could not be followed to its end."""
+        self.parameters = parameters
+        self.places = places
+        """Where each parameter was made."""
+        self.tied = tuple(tied)
+        self.config = config
+        """The configuration as plain values, parts as nested mappings."""
+        self.config_places = config_places
+        """Where each setting was found: the configuration's class or file, and the line."""
+        self.here = here
+        """The class's own file and line."""
+        self.why_not = why_not
+        """Why ``forward`` could not be followed."""
+        self.facts: dict[str, Fact] = {}
+        self.absences: dict[str, Absence] = {}
+        self.undecided: dict[str, Undecided] = {}
+
+    # --- Writing -------------------------------------------------------------------------------
+
+    def fact(self, key: str, value: Value, evidence: Iterable[Evidence], level: Level = Level.USED) -> None:
+        """Add a fact; a higher level replaces a lower one, a contradiction at the same level makes the key undecided."""
+        found = tuple(dict.fromkeys(evidence))
+        old = self.facts.get(key)
+        if old is not None and old.level >= level:
+            if old.level == level and old.value != value:
+                del self.facts[key]
+                first = found[0] if found else Evidence(*self.here, self.here[1], "")
+                self.undecided[key] = Undecided(
+                    f"two readings of the code: {old.value} and {value}", first.file, first.line, key
+                )
+            return
+        if key in self.undecided:
+            return
+        self.absences.pop(key, None)
+        self.facts[key] = Fact(key, value, level, found)
+
+    def absent(self, key: str, reason: str, evidence: Iterable[Evidence] = (), level: Level = Level.USED) -> None:
+        """Say that the code has no such thing."""
+        if key not in self.facts and key not in self.undecided:
+            found = tuple(dict.fromkeys(evidence)) or (Evidence(*self.here, self.here[1], "read to its end"),)
+            self.absences[key] = Absence(key, reason, found, level)
+
+    def unsure(self, key: str, reason: str, op: Op | None = None) -> None:
+        """Leave a key open."""
+        if key in self.facts:
+            return
+        file, line = (op.file, op.line) if op is not None else self.here
+        self.undecided[key] = Undecided(reason, file, line, key)
+
+    # --- Reading -------------------------------------------------------------------------------
+
+    @cached_property
+    def norms(self) -> list[Norm]:
+        """All normalisations in the order they run."""
+        return norms(self.operations) if self.operations is not None else []
+
+    @cached_property
+    def norm_of(self) -> dict[int, Norm]:
+        """Normalisations by the id of their last operation."""
+        return {norm.output: norm for norm in self.norms}
+
+    @cached_property
+    def attentions(self) -> list[Attention]:
+        """All attention products in the order they run."""
+        return attentions(self.operations) if self.operations is not None else []
+
+    @cached_property
+    def towers(self) -> list[Tower]:
+        """Stacks of layers, with their prefixes."""
+        from specdiff.detect.towers import find_towers  # noqa: PLC0415 - it reads the scene
+
+        return find_towers(self)
+
+    def setting(self, *names: str, part: str = "") -> tuple[Any, Evidence] | None:
+        """The first of some settings that the configuration has, with its evidence."""
+        for name in names:
+            path = f"{part}.{name}" if part else name
+            holder: Any = self.config
+            for piece in path.split("."):
+                holder = holder.get(piece) if isinstance(holder, Mapping) else None
+            if holder is not None:
+                return holder, self.setting_evidence(path, holder)
+        return None
+
+    def setting_evidence(self, path: str, value: Any) -> Evidence:
+        """Where a setting comes from."""
+        file, line = self.config_places.get(path) or self.config_places.get(path.partition(".")[0]) or self.here
+        return Evidence(file, line, line, f"the configuration has {path} = {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def see(op: Op, what: str) -> Evidence:
+    """An operation as a step of a proof."""
+    return Evidence(op.file, op.line, op.line, what)
+
+
+def sizes(op: Op) -> str:
+    """An operation's shape in words."""
+    return "×".join(str(size) for size in op.shape) if op.shape else "a number"
+
+
+def layer_index(path: str) -> int | None:
+    """The number at the end of a module path."""
+    match = _LAYER.match(path)
+    return int(match.group(1)) if match else None

@@ -1,0 +1,550 @@
+"""Normalisations and attention products, recognised by what the operations do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from specdiff.graph.operations import PASSING, VIEWS, Operations, factor, is_number
+from specdiff.interp.trace import Op
+
+_SOFT = VIEWS | {"dropout", "join"}
+_CASTS = frozenset({"cast", "copy", "identity", "detach"})
+
+
+@dataclass(slots=True)
+class Norm:
+    """A normalisation: of which value, to which value, and how."""
+
+    kind: str
+    """`rms`, `layer` or `l2`."""
+    input: int
+    output: int
+    eps: float | None
+    weight: str
+    """Name of its weight; empty where it has none."""
+    offset: float
+    bias: str
+    computed_in: str
+    """dtype of the statistics: `float32` where the code casts first, else `input`."""
+    module: str
+    start: Op
+    """The operation that shows the statistics."""
+    scale: Op | None
+    """The operation that multiplies with the weight."""
+    eps_at: Op | None = None
+    width: Any = None
+    """Size of the normalised dimension."""
+
+
+def norms(graph: Operations) -> list[Norm]:
+    """All normalisations, in order of their last operation."""
+    found: list[Norm] = []
+    for op in graph.kind("layer_norm", "rms_norm"):
+        parameters = [graph.parameter(item) for item in graph.inputs(op)[1:]]
+        weight = parameters[0] if parameters and op.attrs.get("affine") else ""
+        bias = parameters[-1] if op.attrs.get("bias") and parameters else ""
+        kind = "layer" if op.kind == "layer_norm" else "rms"
+        source = graph[op.inputs[0]]
+        cast = source.kind == "cast" and source.attrs.get("to") == "float32"
+        found.append(
+            Norm(kind, op.inputs[0], op.id, op.attrs.get("eps"), weight, 0.0, bias, "float32" if cast else "input",
+                 op.module, op, op if weight else None, op, op.shape[-1] if op.shape else None)
+        )  # fmt: skip
+        if cast:
+            found[-1].input = source.inputs[0]
+    for op in graph.kind("rsqrt"):
+        norm = _by_hand(graph, op, graph[op.inputs[0]])
+        if norm is not None:
+            found.append(norm)
+    for op in graph.kind("sqrt"):
+        if any(reader.kind == "div" for reader in graph.readers(op, _CASTS)):
+            norm = _by_hand(graph, op, graph[op.inputs[0]])
+            if norm is not None:
+                found.append(norm)
+    for op in graph.kind("pow"):
+        if op.attrs.get("other") == -0.5:
+            norm = _by_hand(graph, op, graph[op.inputs[0]])
+            if norm is not None:
+                found.append(norm)
+    for op in graph.kind("normalize"):
+        found.append(Norm("l2", op.inputs[0], op.id, op.attrs.get("eps"), "", 0.0, "", "input", op.module, op, None))
+    return sorted(found, key=lambda norm: norm.output)
+
+
+def _by_hand(graph: Operations, root: Op, radicand: Op) -> Norm | None:
+    """``x * rsqrt(mean(x**2) + eps)``, perhaps centred first, perhaps scaled after."""
+    eps: float | None = 0.0
+    eps_at: Op | None = None
+    inner = graph.source(radicand, _CASTS)
+    if inner.kind == "add" and isinstance(inner.attrs.get("other"), int | float) and len(inner.inputs) == 1:
+        eps, eps_at = float(inner.attrs["other"]), inner
+        inner = graph.source(graph[inner.inputs[0]], _CASTS)
+    elif inner.kind == "add" and len(inner.inputs) == 2:
+        statistic = next((graph[i] for i in inner.inputs if graph[i].kind == "reduce"), None)
+        eps, eps_at = None, inner
+        if statistic is None:
+            return None
+        inner = statistic
+    elif inner.kind == "clamp":
+        eps, eps_at = inner.attrs.get("min"), inner
+        inner = graph[inner.inputs[0]]
+    which = inner.attrs.get("which") if inner.kind == "reduce" else None
+    if which not in ("mean", "sum", "var"):
+        return None
+    squared = graph.source(graph[inner.inputs[0]], _CASTS)
+    centred = which == "var"
+    value = squared
+    if not centred:
+        if squared.kind == "square" or (squared.kind == "pow" and squared.attrs.get("other") == 2):
+            value = graph[squared.inputs[0]]
+        elif squared.kind == "mul" and len(squared.inputs) == 2 and squared.inputs[0] == squared.inputs[1]:
+            value = graph[squared.inputs[0]]
+        else:
+            return None
+    base = graph.source(value, _CASTS)
+    original = value
+    if base.kind == "sub" and len(base.inputs) == 2:
+        mean = graph.source(graph[base.inputs[1]], _CASTS)
+        if mean.kind == "reduce" and mean.attrs.get("which") == "mean":
+            centred, original = True, graph[base.inputs[0]]
+    computed_in = "input"
+    probe = original
+    while probe.kind in _CASTS and probe.inputs:
+        if probe.kind == "cast" and probe.attrs.get("to") == "float32":
+            computed_in = "float32"
+        probe = graph[probe.inputs[0]]
+    if value.kind == "cast" and value.attrs.get("to") == "float32":
+        computed_in = "float32"
+    product = next(
+        (
+            reader
+            for reader in graph.readers(root, _CASTS)
+            if reader.kind in ("mul", "div")
+            and any(
+                graph.source(graph[index], _CASTS).id in (graph.source(original, _CASTS).id, base.id)
+                for index in reader.inputs
+                if index != root.id
+            )
+        ),
+        None,
+    )
+    if product is None:
+        return None
+    width = inner_width(graph, inner)
+    kind = "layer" if centred else "l2" if which == "sum" else "rms"
+    norm = Norm(kind, probe.id, product.id, eps, "", 0.0, "", computed_in, product.module, root, None, eps_at, width)
+    _affine(graph, norm, product)
+    return norm
+
+
+def inner_width(graph: Operations, statistic: Op) -> Any:
+    """Size of the dimension that a statistic is taken over."""
+    shape = graph[statistic.inputs[0]].shape
+    return shape[-1] if shape else None
+
+
+def _affine(graph: Operations, norm: Norm, product: Op) -> None:
+    """Follow the normalised value through its weight, offset and bias."""
+    current = product
+    for _ in range(6):
+        readers = list(graph.readers(current, _CASTS))
+        if len(readers) != 1:
+            # A norm that several readers share is at its end, unless all but one only look at it.
+            break
+        reader = readers[0]
+        if len(reader.inputs) != 2 or reader.kind not in ("mul", "add"):
+            break
+        other = next((graph[i] for i in reader.inputs if graph.source(graph[i], _CASTS).id != current.id), None)
+        if other is None:
+            break
+        if reader.kind == "mul" and not norm.weight:
+            plain = graph.source(other, VIEWS)
+            name, offset = graph.parameter(plain), 0.0
+            if not name and plain.kind == "add" and isinstance(plain.attrs.get("other"), int | float):
+                name, offset = graph.parameter(graph[plain.inputs[0]]), float(plain.attrs["other"])
+            if not name or not _fits(graph, plain, norm):
+                break
+            norm.weight, norm.offset, norm.scale = name, offset, reader
+        elif reader.kind == "add" and norm.weight and not norm.bias:
+            name = graph.parameter(graph.source(other, VIEWS))
+            if not name or not _fits(graph, other, norm):
+                break
+            norm.bias = name
+        else:
+            break
+        current = reader
+        norm.output = current.id
+    last = current
+    while True:  # the cast back to the input's dtype belongs to it
+        after = graph.consumers[last.id]
+        if len(after) == 1 and graph[after[0]].kind in _CASTS:
+            last = graph[after[0]]
+        else:
+            break
+    norm.output = last.id
+
+
+def _fits(graph: Operations, weight: Op, norm: Norm) -> bool:
+    shape = graph.source(weight, VIEWS).shape
+    return bool(shape) and (norm.width is None or shape is None or shape[-1] == norm.width)
+
+
+@dataclass(slots=True)
+class Attention:
+    """One attention product: softmax over query times key, times value."""
+
+    module: str
+    query: Op
+    key: Op
+    value: Op
+    product: Op
+    """Query times key, or the fused operation."""
+    softmax: Op
+    output: Op
+    """Weights times value, or the fused operation."""
+    heads: int | None
+    kv_heads: int | None
+    head_dim: int | None
+    value_dim: int | None
+    scale: float | None
+    """Factor on the product; None where it is not a number."""
+    scales: list[Op] = field(default_factory=list)
+    """Where it is applied."""
+    softcap: float | None = None
+    softcap_at: Op | None = None
+    masks: list[Op] = field(default_factory=list)
+    """Values added to, or conditions on, the scores."""
+    biases: list[Op] = field(default_factory=list)
+    """The same, before it is known which of them are masks."""
+    sink: Op | None = None
+    """What joins the scores before the softmax."""
+    sink_at: Op | None = None
+    dropped_at: Op | None = None
+    """Where the sink's share is cut off."""
+    repeats: Op | None = None
+    """Where keys are repeated for groups of query heads."""
+    fused: bool = False
+    causal_flag: bool = False
+
+
+def attentions(graph: Operations) -> list[Attention]:
+    """All attention products."""
+    found: list[Attention] = []
+    for softmax in graph.kind("softmax"):
+        site = _from_softmax(graph, softmax)
+        if site is not None:
+            found.append(site)
+    for op in graph.kind("sdpa"):
+        query, key, value = graph.inputs(op)[:3]
+        scale = op.attrs.get("scale")
+        width = query.shape[-1] if query.shape else None
+        if scale is None and is_number(width):
+            scale = width**-0.5
+        site = Attention(op.module, query, key, value, op, op, op, None, None, None, None,
+                         scale if isinstance(scale, int | float) else None, [op], fused=True,
+                         causal_flag=bool(op.attrs.get("causal")))  # fmt: skip
+        if len(op.inputs) > 3:
+            site.biases.append(graph[op.inputs[3]])
+        _heads(graph, site)
+        found.append(site)
+    return sorted(found, key=lambda site: site.softmax.id)
+
+
+_PRODUCTS = ("matmul", "einsum", "bmm", "baddbmm")
+
+
+def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
+    """Walk back from a softmax to query times key, and on to weights times value."""
+    if softmax.attrs.get("dim") not in (-1, None) or not softmax.shape or len(softmax.shape) < 3:
+        return None
+    scale = 1.0
+    known = True
+    scales: list[Op] = []
+    biases: list[Op] = []
+    softcap: float | None = None
+    softcap_at: Op | None = None
+    sink = sink_at = None
+    current = graph[softmax.inputs[0]]
+    tanh_seen: Op | None = None
+    for _ in range(60):
+        kind = current.kind
+        if kind in _PRODUCTS:
+            break
+        if kind in VIEWS or kind in ("dropout", "join"):
+            current = graph[current.inputs[0]]
+        elif kind in ("mul", "div"):
+            other = current.attrs.get("other")
+            if isinstance(other, int | float) and not isinstance(other, bool):
+                value = float(other) if kind == "mul" else 1.0 / float(other)
+                if tanh_seen is None and softcap is None and _tanh_before(graph, current) is not None:
+                    softcap, softcap_at = float(other) if kind == "mul" else value, current
+                    tanh_seen = _tanh_before(graph, current)
+                    assert tanh_seen is not None
+                    inner = graph[tanh_seen.inputs[0]]
+                    # c·tanh(x/c): what divides inside is the cap, not a scale.
+                    if inner.kind in ("div", "mul") and isinstance(inner.attrs.get("other"), int | float):
+                        current = graph[inner.inputs[0]]
+                    else:
+                        current = inner
+                    continue
+                scale *= value
+                scales.append(current)
+                current = graph[current.inputs[0]]
+            elif len(current.inputs) == 2:
+                left, right = graph.inputs(current)
+                main, side = (left, right) if _product_behind(graph, left) else (right, left)
+                known = known and side.shape is not None and graph.source(side).kind != "parameter"
+                known = False
+                scales.append(current)
+                current = main
+            else:
+                return None
+        elif kind in ("add", "sub"):
+            if len(current.inputs) == 1:
+                current = graph[current.inputs[0]]
+                continue
+            left, right = graph.inputs(current)
+            if _product_behind(graph, left):
+                if not _is_maximum_of(graph, right):
+                    biases.append(right)
+                current = left
+            elif _product_behind(graph, right):
+                biases.append(left)
+                current = right
+            else:
+                return None
+        elif kind == "cat":
+            parts = graph.inputs(current)
+            main = next((part for part in parts if _product_behind(graph, part)), None)
+            if main is None:
+                return None
+            others = [part for part in parts if part.id != main.id]
+            if len(others) == 1 and others[0].shape and others[0].shape[-1] == 1:
+                sink, sink_at = others[0], current
+            current = main
+        elif kind in ("where", "masked_fill"):
+            inputs = graph.inputs(current)
+            main = next((item for item in inputs if item.dtype != "bool" and _product_behind(graph, item)), None)
+            if main is None:
+                return None
+            biases.extend(item for item in inputs if item.id != main.id)
+            current = main
+        elif kind in ("clamp", "maximum", "minimum", "setitem", "index", "overwrite", "nan_to_num"):
+            current = graph[current.inputs[0]]
+        else:
+            return None
+    else:
+        return None
+    if current.kind not in _PRODUCTS or len(current.inputs) < 2:
+        return None
+    query, key = graph.inputs(current)[-2:] if current.kind == "baddbmm" else graph.inputs(current)[:2]
+    if graph.source(query).kind == "parameter" and graph.source(key).kind == "parameter":
+        return None
+    output, dropped_at = _weighted_values(graph, softmax, sink is not None)
+    if output is None:
+        return None
+    values = [item for item in graph.inputs(output) if not graph.reaches(softmax.id, item.id)]
+    if not values:
+        return None
+    site = Attention(softmax.module, query, key, values[0], current, softmax, output, None, None, None, None,
+                     scale if known else None, scales, softcap, softcap_at, [], biases, sink, sink_at, dropped_at)  # fmt: skip
+    _input_scales(graph, site)
+    _heads(graph, site)
+    return site
+
+
+def _tanh_before(graph: Operations, op: Op) -> Op | None:
+    source = graph.source(graph[op.inputs[0]], _CASTS)
+    return source if source.kind == "tanh" else None
+
+
+def _product_behind(graph: Operations, op: Op) -> bool:
+    """Whether a value comes from a product of two computed values, through operations on scores."""
+    for _ in range(40):
+        if op.kind in _PRODUCTS:
+            return True
+        if op.kind in ("add", "sub", "mul", "div", "where", "masked_fill", "cat") and len(op.inputs) > 1:
+            return any(_product_behind(graph, item) for item in graph.inputs(op))
+        if not op.inputs or op.kind in ("linear", "embedding", "softmax", "reduce", "conv"):
+            return False
+        op = graph[op.inputs[0]]
+    return False
+
+
+def _is_maximum_of(graph: Operations, op: Op) -> bool:
+    """Whether a value is the largest score of each row, subtracted for the exponential's range only."""
+    source = graph.source(op)
+    return source.kind == "reduce" and source.attrs.get("which") in ("max", "amax")
+
+
+def _weighted_values(graph: Operations, softmax: Op, with_sink: bool) -> tuple[Op | None, Op | None]:
+    """The product of the weights with the values, and where a sink's share is cut off."""
+    dropped: Op | None = None
+    seen: set[int] = set()
+    stack = [softmax.id]
+    while stack:
+        index = stack.pop(0)
+        if index in seen:
+            continue
+        seen.add(index)
+        for reader_id in graph.consumers[index]:
+            reader = graph[reader_id]
+            if reader.kind in _PRODUCTS and len(reader.inputs) >= 2:
+                return reader, dropped
+            if reader.kind in ("slice", "split") and with_sink and reader.shape and softmax.shape:
+                if reader.shape[-1] != softmax.shape[-1]:
+                    dropped = reader
+            if reader.kind in PASSING or reader.kind in (
+                "mul",
+                "div",
+                "add",
+                "sub",
+                "masked_fill",
+                "where",
+                "index",
+                "nan_to_num",
+            ):
+                if len(seen) < 60:
+                    stack.append(reader_id)
+    return None, dropped
+
+
+def _input_scales(graph: Operations, site: Attention) -> None:
+    """A factor on the query (or key) right before the product is part of the scale."""
+    if site.scale is None:
+        return
+    for start in (site.query, site.key):
+        op = start
+        for _ in range(12):
+            if op.kind in ("mul", "div") and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float):
+                other = float(op.attrs["other"])
+                if op.attrs.get("reflected") and op.kind == "div":
+                    break
+                site.scale *= other if op.kind == "mul" else 1.0 / other
+                site.scales.append(op)
+                op = graph[op.inputs[0]]
+            elif op.kind in VIEWS or op.kind in ("repeat_interleave", "repeat"):
+                op = graph[op.inputs[0]]
+            else:
+                break
+
+
+def _heads(graph: Operations, site: Attention) -> None:
+    """Head counts and widths from the shapes that meet in the product."""
+    query, key, value = site.query, site.key, site.value
+    if not query.shape or not key.shape:
+        return
+    last = query.shape[-1]
+    if site.product.kind == "einsum":
+        _einsum_heads(graph, site)
+    else:
+        site.head_dim = last if is_number(last) else None
+        count = 1
+        for size in query.shape[:-2]:
+            count *= factor(size)
+        site.heads = _split_heads(graph, query, site.head_dim) or count
+        if value.shape:
+            site.value_dim = value.shape[-1] if is_number(value.shape[-1]) else None
+    if site.heads is None:
+        return
+    repeats, where = _repeats(graph, key)
+    own = _split_heads(graph, key, site.head_dim)
+    if own is not None and own <= site.heads and site.heads % own == 0:
+        site.kv_heads = own
+    elif repeats > 1 and site.heads % repeats == 0:
+        site.kv_heads = site.heads // repeats
+    else:
+        count = 1
+        keys = graph[key.inputs[0]].shape if key.kind == "transpose" and key.inputs else key.shape
+        for size in (keys or key.shape)[:-2]:
+            count *= factor(size)
+        site.kv_heads = count if site.heads % max(count, 1) == 0 else None
+    site.repeats = where
+
+
+def _einsum_heads(graph: Operations, site: Attention) -> None:
+    equation = str(site.product.attrs.get("equation", ""))
+    left, _, right = equation.partition("->")
+    parts = left.split(",")
+    if len(parts) != 2 or site.query.shape is None or site.key.shape is None:
+        return
+    if len(parts[0]) != len(site.query.shape) or len(parts[1]) != len(site.key.shape):
+        return
+    sizes = dict(zip(parts[0], site.query.shape, strict=True))
+    summed = [letter for letter in parts[0] if letter in parts[1] and letter not in right]
+    shared = [letter for letter in parts[0] if letter in parts[1] and letter in right]
+    if len(summed) == 1 and is_number(sizes[summed[0]]):
+        site.head_dim = sizes[summed[0]]
+    heads = 1
+    for letter in shared:
+        heads *= factor(sizes[letter])
+    only_query = [sizes[x] for x in parts[0] if x not in parts[1] and x in right and is_number(sizes[x])]
+    for size in only_query:
+        heads *= size
+    site.heads = heads
+    if site.value.shape and is_number(site.value.shape[-1]):
+        site.value_dim = site.value.shape[-1]
+
+
+def _split_heads(graph: Operations, op: Op, head_dim: int | None) -> int | None:
+    """Heads as the projection's output is split into them: the view that makes ``heads × head_dim`` of one dimension."""
+    if head_dim is None:
+        return None
+    for _ in range(60):
+        if op.kind in ("view", "reshape") and op.shape and op.inputs:
+            before = graph[op.inputs[0]].shape
+            if before and len(op.shape) >= 2 and len(op.shape) > len(before) and is_number(before[-1]):
+                width = op.shape[-1]
+                tail, product = 0, 1
+                for size in reversed(op.shape):
+                    if not is_number(size) or product >= before[-1]:
+                        break
+                    product *= size
+                    tail += 1
+                if product == before[-1] and tail == 2 and is_number(width):
+                    return int(op.shape[-2])
+                return None
+        if op.kind in ("linear", "embedding", "matmul", "conv", "einsum") or not op.inputs:
+            return None
+        op = _main_input(graph, op)
+    return None
+
+
+def _main_input(graph: Operations, op: Op) -> Op:
+    """The input that carries a projection on: the widest one."""
+    inputs = graph.inputs(op)
+    if len(inputs) == 1:
+        return inputs[0]
+    return max(
+        inputs,
+        key=lambda item: (len(item.shape or ()), item.kind not in ("parameter", "constant"), _volume(item), -item.id),
+    )
+
+
+def _volume(op: Op) -> int:
+    total = 1
+    for size in op.shape or ():
+        total *= factor(size)
+    return total
+
+
+def _repeats(graph: Operations, op: Op) -> tuple[int, Op | None]:
+    """How often keys are repeated on the way to the product, and where."""
+    times, where = 1, None
+    for _ in range(40):
+        if op.kind == "expand" and op.inputs and op.shape:
+            before = graph[op.inputs[0]].shape or ()
+            for own, grown in zip(reversed(before), reversed(op.shape), strict=False):
+                if own == 1 and is_number(grown) and grown > 1:
+                    times, where = times * grown, op
+        elif op.kind == "repeat_interleave" and is_number(op.attrs.get("repeats")):
+            times, where = times * int(op.attrs["repeats"]), op
+        elif op.kind == "repeat":
+            for count in op.attrs.get("times", ()):
+                if is_number(count) and count > 1:
+                    times, where = times * count, op
+        if op.kind in ("linear", "conv", "embedding", "matmul") or not op.inputs:
+            break
+        op = _main_input(graph, op)
+    return times, where

@@ -1,0 +1,337 @@
+"""The residual stream of a block: what is added to it, and where the norms stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from specdiff.detect.scene import Block, Scene, Tower, see
+from specdiff.detect.sites import Norm
+from specdiff.graph.operations import Operations, is_number
+from specdiff.interp.trace import Op
+
+_CARRY = frozenset({"cast", "copy", "dropout", "detach", "identity", "join", "contiguous"})
+_RESHAPE = frozenset({"view", "reshape", "transpose", "permute"})
+
+
+@dataclass(slots=True)
+class Branch:
+    """One sub-layer: what it reads from the stream and how it comes back."""
+
+    added_at: Op
+    output: Op
+    """The value that is added, scales and dropouts removed."""
+    before: list[Norm] = field(default_factory=list)
+    """Norms of the stream that it reads."""
+    after: Norm | None = None
+    """The norm its output passes before it is added."""
+    scale: float | None = None
+    scale_at: Op | None = None
+    layer_scale: str = ""
+    attends: bool = False
+
+
+@dataclass(slots=True)
+class Stream:
+    """A block's residual stream, its end first."""
+
+    branches: list[Branch]
+    """In the order the stream meets them."""
+    post: list[Norm]
+    """Norms that the stream itself passes after an addition."""
+    parallel: bool
+    complete: bool
+    """Whether the stream was followed back to the block's input."""
+
+
+def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stream | None:
+    """Follow the stream back from a block's output to its input."""
+    inside = {op.id for op in block.ops}
+    first = block.ops[0].id
+    last = _output(graph, block, inside)
+    if last is None:
+        return None
+    branches: list[Branch] = []
+    post: list[Norm] = []
+    parallel = False
+    current = last
+    for _ in range(40):
+        if current.id < first or current.id not in inside:
+            break
+        norm = norm_of.get(current.id)
+        if norm is not None and norm.output == current.id and norm.input < current.id:
+            post.append(norm)
+            current = graph[norm.input]
+            continue
+        if current.kind in _CARRY and current.inputs:
+            current = graph[current.inputs[0]]
+            continue
+        if current.kind == "add" and len(current.inputs) == 2:
+            leaves = _leaves(graph, current, inside, first, norm_of)
+            if leaves is None:
+                return Stream(branches[::-1], post[::-1], parallel, False)
+            base, outputs = leaves
+            if len(outputs) > 1:
+                parallel = True
+            for output in reversed(outputs):
+                branches.append(_branch(graph, current, output, base, block, norm_of))
+            current = base
+            continue
+        if current.kind in ("mul", "div") and len(current.inputs) == 1:
+            current = graph[current.inputs[0]]
+            continue
+        if current.kind in _RESHAPE and current.inputs:
+            current = graph[current.inputs[0]]
+            continue
+        return Stream(branches[::-1], post[::-1], parallel, False)
+    return Stream(branches[::-1], post[::-1], parallel, True)
+
+
+def _output(graph: Operations, block: Block, inside: set[int]) -> Op | None:
+    """The last value of the block that something outside reads, or that is an output."""
+    outputs = set(graph.outputs)
+    for op in reversed(block.ops):
+        if op.id in outputs or any(reader not in inside for reader in graph.consumers[op.id]):
+            if op.shape and len(op.shape) >= 2:
+                return op
+    return None
+
+
+def _leaves(
+    graph: Operations, op: Op, inside: set[int], first: int, norm_of: dict[int, Norm]
+) -> tuple[Op, list[Op]] | None:
+    """The stream and the branches of an addition: a branch is computed from the stream, not the other way round.
+
+    Several additions in a row whose branches read the same stream are one: ``x + attention(x) + mlp(x)``.
+    """
+    left, right = graph.inputs(op)
+    stream, branch = _ordered(graph, left, right)
+    if stream is None or branch is None:
+        for one, other in ((left, right), (right, left)):
+            # (attention + mlp) + x, or attention + (x + mlp): the sum of two branches of an earlier value
+            inner = _through(graph, one)
+            if inner.kind == "add" and len(inner.inputs) == 2 and inner.id in inside:
+                below = _leaves(graph, inner, inside, first, norm_of)
+                if below is not None and (below[0].id == other.id or graph.reaches(below[0].id, other.id)):
+                    if other.id == below[0].id:
+                        return None
+                    return below[0], [*below[1], other]
+        return None
+    inner = _through(graph, branch)
+    if inner.kind == "add" and len(inner.inputs) == 2 and inner.id in inside and norm_of.get(inner.id) is None:
+        a, b = graph.inputs(inner)
+        weights = a.kind in ("parameter",) or b.kind in ("parameter",)
+        if not weights and _big(a) and _big(b) and graph.reaches(stream.id, a.id) and graph.reaches(stream.id, b.id):
+            if not graph.reaches(a.id, b.id) and not graph.reaches(b.id, a.id) and inner.module == op.module:
+                return stream, [a, b]
+    below_op = _through(graph, stream)
+    if (
+        below_op.kind == "add"
+        and len(below_op.inputs) == 2
+        and below_op.id in inside
+        and norm_of.get(below_op.id) is None
+    ):
+        below = _leaves(graph, below_op, inside, first, norm_of)
+        if below is not None and not graph.reaches(below_op.id, branch.id):
+            return below[0], [*below[1], branch]
+    return stream, [branch]
+
+
+def _big(op: Op) -> bool:
+    return bool(op.shape) and len(op.shape or ()) >= 2
+
+
+def _through(graph: Operations, op: Op) -> Op:
+    while op.kind in _CARRY and op.inputs:
+        op = graph[op.inputs[0]]
+    return op
+
+
+def _ordered(graph: Operations, left: Op, right: Op) -> tuple[Op | None, Op | None]:
+    if graph.reaches(left.id, right.id):
+        return left, right
+    if graph.reaches(right.id, left.id):
+        return right, left
+    return None, None
+
+
+def _branch(graph: Operations, added_at: Op, output: Op, base: Op, block: Block, norm_of: dict[int, Norm]) -> Branch:
+    branch = Branch(added_at, output)
+    current = output
+    for _ in range(12):
+        norm = norm_of.get(current.id)
+        if norm is not None:
+            branch.after = norm
+            break
+        if current.kind in _CARRY or current.kind in _RESHAPE:
+            if not current.inputs:
+                break
+            current = graph[current.inputs[0]]
+        elif (
+            current.kind in ("mul", "div")
+            and len(current.inputs) == 1
+            and isinstance(current.attrs.get("other"), int | float)
+        ):
+            value = float(current.attrs["other"])
+            branch.scale = (branch.scale or 1.0) * (value if current.kind == "mul" else 1 / value)
+            branch.scale_at = current
+            current = graph[current.inputs[0]]
+        elif current.kind == "mul" and len(current.inputs) == 2:
+            names = [graph.parameter(item) for item in graph.inputs(current)]
+            name = next((n for n in names if n), "")
+            if not name:
+                break
+            branch.layer_scale = name
+            branch.scale_at = branch.scale_at or current
+            current = next(item for item, n in zip(graph.inputs(current), names, strict=True) if not n)
+        else:
+            break
+    branch.output = current
+    base = _through(graph, base)
+    lanes = {base.id}
+    for norm in block.norms:
+        if (
+            _through(graph, graph[norm.input]).id in lanes
+            and norm.output < added_at.id
+            and graph.reaches(norm.output, current.id)
+        ):
+            branch.before.append(norm)
+    branch.attends = any(
+        base.id < site.output.id <= output.id and graph.reaches(site.output.id, current.id) for site in block.attentions
+    )
+    return branch
+
+
+def norm_facts(scene: Scene) -> None:
+    """`norm.*` and `residual*` per tower."""
+    graph = scene.operations
+    if graph is None:
+        return
+    for tower in scene.towers:
+        streams = [(block, stream_of(graph, block, scene.norm_of)) for block in tower.blocks]
+        _kinds(scene, tower, streams)
+        _placement(scene, graph, tower, streams)
+
+
+def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]]) -> None:
+    from specdiff.detect.attention import agreed  # noqa: PLC0415
+
+    used: list[Norm] = []
+    for block, stream in streams:
+        if stream is None:
+            used.extend(block.norms)
+            continue
+        own = [norm for branch in stream.branches for norm in branch.before]
+        own += [branch.after for branch in stream.branches if branch.after is not None]
+        own += stream.post
+        used.extend(own or block.norms)
+    if not used:
+        return
+    key = tower.key
+    agreed(scene, key("norm.kind"), ((_kind(n), n.start, f"{n.kind} norm {n.weight}") for n in used))
+    agreed(scene, key("norm.eps"), ((n.eps, n.eps_at or n.start, f"epsilon {n.eps}") for n in used))
+    agreed(
+        scene,
+        key("norm.weight_offset"),
+        (
+            (n.offset, n.scale or n.start, f"times {n.offset:g} + {n.weight}" if n.offset else f"times {n.weight}")
+            for n in used
+        ),
+    )
+    agreed(
+        scene,
+        key("norm.bias"),
+        ((bool(n.bias), n.scale or n.start, f"bias {n.bias}" if n.bias else "no bias") for n in used),
+    )
+    agreed(scene, key("norm.dtype"), ((n.computed_in, n.start, f"statistics in {n.computed_in}") for n in used))
+
+
+def _kind(norm: Norm) -> str:
+    if norm.kind == "layer" and not norm.weight:
+        return "layer_no_affine"
+    return norm.kind
+
+
+def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tuple[Block, Stream | None]]) -> None:
+    from specdiff.detect.attention import agreed  # noqa: PLC0415
+
+    key = tower.key
+    good = [(block, stream) for block, stream in streams if stream is not None and stream.complete and stream.branches]
+    if len(good) != len(streams) or not good:
+        odd = next(
+            (block for block, stream in streams if stream is None or not stream.complete or not stream.branches), None
+        )
+        if odd is not None:
+            for name in ("norm.placement", "residual"):
+                scene.unsure(key(name), "the residual stream of a block could not be followed", odd.ops[-1])
+        return
+    agreed(scene, key("norm.placement"), ((_place(stream), *_place_at(block, stream)) for block, stream in good))
+    agreed(
+        scene,
+        key("residual"),
+        (
+            ("parallel" if stream.parallel else "sequential", stream.branches[-1].added_at, "added to the stream")
+            for _, stream in good
+        ),
+    )
+    counts = [
+        (
+            len(
+                {n.output for b in s.branches for n in b.before}
+                | {b.after.output for b in s.branches if b.after}
+                | {n.output for n in s.post}
+            ),
+            *_place_at(block, s),
+        )
+        for block, s in good
+    ]
+    agreed(scene, key("norm.per_block"), counts)
+    scales = {branch.scale for _, stream in good for branch in stream.branches}
+    if scales == {None}:
+        scene.absent(
+            key("residual.scale"),
+            "sub-layer outputs are added as they come",
+            [see(good[0][1].branches[0].added_at, "the addition")],
+        )
+    elif len(scales) == 1:
+        branch = next(branch for _, stream in good for branch in stream.branches if branch.scale is not None)
+        assert branch.scale is not None and branch.scale_at is not None
+        scene.fact(key("residual.scale"), round(branch.scale, 12), [see(branch.scale_at, f"times {branch.scale:.6g}")])
+    learned = [bool(branch.layer_scale) for _, stream in good for branch in stream.branches]
+    first = good[0][1].branches[0]
+    if all(learned):
+        scene.fact(
+            key("residual.layer_scale"), True, [see(first.scale_at or first.added_at, f"times {first.layer_scale}")]
+        )
+    elif not any(learned):
+        scene.fact(key("residual.layer_scale"), False, [see(first.added_at, "no learned factor")])
+
+
+def _place(stream: Stream) -> str | None:
+    before = [bool(branch.before) for branch in stream.branches]
+    after = [branch.after is not None for branch in stream.branches]
+    post = len(stream.post)
+    if all(before) and all(after) and not post:
+        return "sandwich"
+    if all(before) and not any(after) and not post:
+        return "pre"
+    if not any(before) and all(after) and not post:
+        return "sublayer_output"
+    if not any(before) and not any(after) and post and post >= len(stream.branches):
+        return "post"
+    return None
+
+
+def _place_at(block: Block, stream: Stream) -> tuple[Op, str]:
+    branch = stream.branches[0]
+    if branch.before:
+        return branch.before[0].start, "the sub-layer reads a normalised stream"
+    if branch.after is not None:
+        return branch.after.start, "the sub-layer's output is normalised"
+    if stream.post:
+        return stream.post[0].start, "the sum is normalised"
+    return branch.added_at, "where the norms of this block stand"
+
+
+def width_of(op: Op) -> int | None:
+    """The last size of a result, where it is a number."""
+    return int(op.shape[-1]) if op.shape and is_number(op.shape[-1]) else None
