@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specdiff.cache import default_cache
-from specdiff.errors import Problem, TargetError
+from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
 from specdiff.graph.calls import call_edges
 from specdiff.graph.liveness import Liveness, liveness
@@ -25,6 +26,9 @@ from specdiff.project.forward import forward, tensors_in
 from specdiff.project.modules import Program
 from specdiff.project.targets import Target, resolve
 from specdiff.results import CheckResult, ClassResult, Confidence, Finding, Severity
+
+if TYPE_CHECKING:
+    from specdiff.spec.model import Spec
 
 RECURSION_LIMIT = 12_000
 """Host frames: `limits.MAX_CALL_DEPTH` analysed calls of some forty host frames each, and a margin."""
@@ -64,10 +68,15 @@ class Session:
                 self._programs[key] = program
         return program
 
-    def analyse(self, target: Target) -> Iterator[ClassResult]:
-        """Analyse the classes of one file; one class's failure is that class's result."""
+    def analyse(self, target: Target, published: dict[str, Any] | None = None) -> Iterator[ClassResult]:
+        """Analyse the classes of one file; one class's failure is that class's result.
+
+        Args:
+            target: The file.
+            published: A configuration in place of the target's own; ``--config`` goes before it.
+        """
         program = self.program(target)
-        values = config_values(target, self.options)
+        values = config_values(target, self.options, published)
         try:
             yield from _analyse(program, target, values, self.options)
         finally:
@@ -105,10 +114,13 @@ def new_program(target: Target, options: Options) -> Program:
     return program
 
 
-def config_values(target: Target, options: Options) -> dict[str, Any]:
+def config_values(target: Target, options: Options, published: dict[str, Any] | None = None) -> dict[str, Any]:
     """Published configuration values with the settings of this run on top."""
-    path = options.config or target.config
-    values = read_config(path) if path is not None else {}
+    if options.config is None and published is not None:
+        values = copy.deepcopy(published)
+    else:
+        path = options.config or target.config
+        values = read_config(path) if path is not None else {}
     for key, value in options.settings:
         place = values
         *parents, last = key.split(".")
@@ -229,18 +241,65 @@ def _failed(name: str, file: str, line: int, failure: Failure, built: Built | No
     )
 
 
-def check(spec_path: Path, options: Options = Options(), target: str | None = None) -> CheckResult:  # noqa: B008 - frozen
-    """Hold a spec against the code.
+def check(
+    spec_path: Path,
+    options: Options = Options(),
+    target: str | None = None,
+    *,
+    allow_todo: bool = False,  # noqa: B008
+) -> CheckResult:
+    """Hold a spec that describes one model against the code.
 
     Raises:
-        SpecdiffError: the spec does not validate, or the target is not there.
+        SpecdiffError: the spec does not validate or describes several models, or the target is not there.
     """
-    from specdiff.match.compare import check_spec  # noqa: PLC0415 - YAML and the matcher only where a spec is read
-    from specdiff.spec.load import load_spec  # noqa: PLC0415
+    from specdiff.spec.load import load_spec  # noqa: PLC0415 - YAML only where a spec is read
 
-    spec = load_spec(spec_path)
+    return _check_spec(Session(options), load_spec(spec_path, allow_todo=allow_todo), target)
+
+
+def check_all(
+    spec_paths: Sequence[Path],
+    options: Options = Options(),
+    target: str | None = None,
+    *,
+    allow_todo: bool = False,  # noqa: B008
+) -> list[CheckResult]:
+    """Hold specs against the code, every variant of a family; nothing is checked where one does not validate.
+
+    Raises:
+        SpecdiffError: a spec does not validate or a target is not there; carries the problems of all.
+    """
+    from specdiff.spec.load import load_specs  # noqa: PLC0415 - YAML only where a spec is read
+
+    session = Session(options)
+    results: list[CheckResult] = []
+    problems: list[Problem] = []
+    for spec in load_specs(spec_paths, allow_todo=allow_todo):
+        try:
+            results.append(_check_spec(session, spec, target))
+        except SpecdiffError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise SpecdiffError(*problems)
+    return results
+
+
+def _check_spec(session: Session, spec: Spec, target: str | None) -> CheckResult:
+    from specdiff.match.compare import check_spec  # noqa: PLC0415 - the matcher only where a spec is read
+
     text = target or spec.target
-    results = inspect(
-        text, options if options.config or not spec.config_path else replace(options, config=Path(spec.config_path))
-    )
-    return check_spec(spec, results[0])
+    if not text:
+        raise TargetError(Problem(spec.path, 0, 0, "the spec names no target; give one with --target"))
+    published = dict(spec.config) if spec.config is not None else None
+    for item in resolve(text, session.options.classes):
+        results = list(session.analyse(item, published))
+        built = [result for result in results if result.tree is not None] or results
+        if built:
+            code = max(built, key=lambda result: result.total_parameters or 0) if not item.classes else built[0]
+            return check_spec(spec, code, _target_name(text, code.name))
+    raise TargetError(Problem(text, 0, 0, "there is no model class to check"))
+
+
+def _target_name(text: str, name: str) -> str:
+    return text if "::" in text else f"{text}::{name}"

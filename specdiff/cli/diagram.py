@@ -1,0 +1,55 @@
+"""`specdiff diagram`: the architecture as people draw it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from specdiff.cli.options import OK, TARGET_HELP, add_classes, pipeline_options, write_file
+from specdiff.errors import Problem, TargetError
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """The command and its options."""
+    diagram = commands.add_parser(
+        "diagram", parents=[shared], help="draw the architecture", description="Draw a model's architecture."
+    )
+    diagram.add_argument(
+        "target", metavar="TARGET", help=TARGET_HELP + ", or a YAML spec (claims then colour the blocks)"
+    )
+    add_classes(diagram)
+    diagram.add_argument(
+        "--format", choices=("svg", "png", "pdf", "dot", "mermaid"), help="(default: by the output's ending, else svg)"
+    )
+    diagram.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw and write."""
+    from specdiff import pipeline, report
+
+    options = pipeline_options(arguments)
+    ending = arguments.output.suffix.lstrip(".") if arguments.output is not None else ""
+    kind = arguments.format or {"mmd": "mermaid", "gv": "dot"}.get(ending, ending) or "svg"
+    if kind not in report.DIAGRAM_FORMATS:
+        raise TargetError(Problem(str(arguments.output), 0, 0, f"no diagram format ends in .{ending}; give --format"))
+    subject: Any
+    if arguments.target.endswith((".yaml", ".yml")):
+        subject = pipeline.check(Path(arguments.target), options)
+    else:
+        results = pipeline.inspect(arguments.target, options)
+        built = [result for result in results if result.tree is not None]
+        if not built:
+            reasons = [finding.message for result in results for finding in result.findings][:1]
+            raise TargetError(
+                Problem(arguments.target, 0, 0, f"no class could be built{': ' + reasons[0] if reasons else ''}")
+            )
+        subject = max(built, key=lambda result: (result.total_parameters or 0, "ForCausalLM" in result.name))
+    data = report.render_diagram(subject, kind)
+    if arguments.output is not None:
+        write_file(arguments.output, data)
+    else:
+        sys.stdout.buffer.write(data)
+    return OK
