@@ -77,3 +77,5 @@ class FactSheet:
     facts: dict[str, Fact]
     absences: dict[str, Absence]
     undecided: dict[str, Undecided]
+    why_open: str = ""
+    """Why nothing is known about keys in none of the three, where there is one reason for all of them."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specdiff.cache import default_cache
+from specdiff.detect import detect
+from specdiff.detect.scene import Scene
 from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
 from specdiff.graph.calls import call_edges
@@ -24,6 +26,7 @@ from specdiff.intrinsics.table import TableLibrary
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
 from specdiff.project.forward import forward, tensors_in
 from specdiff.project.modules import Program
+from specdiff.project.settings import plain_settings, setting_places
 from specdiff.project.targets import Target, resolve
 from specdiff.results import CheckResult, ClassResult, Confidence, Finding, Severity
 
@@ -139,13 +142,20 @@ def _analyse(program: Program, target: Target, values: dict[str, Any], options: 
         raise TargetError(Problem(target.text, 0, 0, "the module cannot be read"))
     for entry in model_classes(program, module, target.classes):
         if isinstance(entry, ClassVal):
-            yield class_result(program, build(program, target, entry, values), options)
+            yield class_result(program, build(program, target, entry, values), options, options.config or target.config)
         else:
             yield _failed(entry[0], module.file, 0, entry[1])
 
 
-def class_result(program: Program, built: Built, options: Options) -> ClassResult:
-    """Everything known about one built class."""
+def class_result(program: Program, built: Built, options: Options, config_path: Path | None = None) -> ClassResult:
+    """Everything known about one built class.
+
+    Args:
+        program: The program that built it.
+        built: The class and its instance.
+        options: What the run is asked for.
+        config_path: The ``config.json`` its configuration was made from.
+    """
     cls = built.cls
     if built.instance is None:
         assert built.failure is not None
@@ -158,19 +168,38 @@ def class_result(program: Program, built: Built, options: Options) -> ClassResul
     calls: tuple[tuple[str, str], ...] = ()
     alive: Liveness | None = None
     sheet = FactSheet({}, {}, {})
-    active: int | None = None
+    settings: dict[str, Any] = plain_settings(built.config)
+    why_not = ""
+    operations: Operations | None = None
     if needs_forward(options):
         ran = forward(program, built)
         calls = call_edges(ran.edges)
         notes.extend(Undecided(reason, place.file, place.line) for reason, place in ran.notes)
         if ran.failure is not None:
             place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)
-            reason = f"forward could not be followed: {ran.failure.message}"
-            notes.append(Undecided(reason, place.file if place else cls.file, place.line if place else cls.line))
+            why_not = f"forward could not be followed: {ran.failure.message}"
+            notes.append(Undecided(why_not, place.file if place else cls.file, place.line if place else cls.line))
         elif ran.trace is not None:
             outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
-            operations = Operations(ran.trace.ops, outputs)
+            operations = Operations(ran.trace.ops, outputs, ran.trace.constants)
             alive = liveness(operations, [item.name for item in parameters], ties)
+    if needs_facts(options):
+        scene = Scene(
+            operations,
+            {item.name: item.shape for item in parameters},
+            {
+                item.name: (item.tensor.place.file, item.tensor.place.line)
+                for item in parameters
+                if item.tensor.place is not None
+            },
+            ties,
+            settings,
+            setting_places(built.config, config_path),
+            (cls.file, cls.line),
+            why_not,
+        )
+        sheet = detect(scene, debug=options.debug)
+    active = sheet.facts.get("parameters.active")
     return ClassResult(
         name=cls.name,
         file=cls.file,
@@ -179,7 +208,7 @@ def class_result(program: Program, built: Built, options: Options) -> ClassResul
         parameters={item.name: item.shape for item in parameters},
         tied=tuple(ties),
         total_parameters=count,
-        active_parameters=active,
+        active_parameters=active.value if active is not None and isinstance(active.value, int) else None,
         sheet=sheet,
         calls=calls,
         live=_in_order(parameters, alive.live) if alive else (),
@@ -188,12 +217,18 @@ def class_result(program: Program, built: Built, options: Options) -> ClassResul
         undecided=tuple(dict.fromkeys(notes)),
         findings=(),
         verdict="undecided",
+        config=settings,
     )
 
 
 def needs_forward(options: Options) -> bool:
     """Whether what is asked for takes a run of ``forward``."""
     return not options.only or bool(options.only - {"parameters", "tied", "total_parameters"})
+
+
+def needs_facts(options: Options) -> bool:
+    """Whether what is asked for takes the detectors."""
+    return not options.only or bool(options.only & {"facts", "active_parameters", "verdict"})
 
 
 def _in_order(parameters: list[NamedParameter], names: frozenset[str]) -> tuple[str, ...]:

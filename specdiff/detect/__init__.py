@@ -1,0 +1,65 @@
+"""From the operations of ``forward`` to facts: one module per feature, all listed in `DETECTORS`.
+
+Adding a detector: write ``def feature(scene: Scene) -> None`` in a module of this folder, let it call `Scene.fact`,
+`Scene.absent` or `Scene.unsure` for every key it is about, and add a row to `DETECTORS` with those keys. Rows run in order;
+a later one may read what an earlier one found in ``scene.facts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from specdiff.detect import attention, position, stream
+from specdiff.detect.scene import Scene
+from specdiff.facts import FactSheet
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One feature: a function from the scene to facts, and the keys it answers for."""
+
+    run: Callable[[Scene], None]
+    keys: tuple[str, ...]
+    """Without tower prefixes; they are left undecided where the detector fails. ``rope.`` stands for all keys below it."""
+
+
+DETECTORS: tuple[Detector, ...] = (
+    Detector(
+        attention.heads,
+        ("attention.heads", "attention.kv_heads", "attention.head_dim", "attention.v_head_dim", "attention.kind",
+         "attention.mla."),
+    ),
+    Detector(attention.projections, ("attention.bias.", "attention.fused_qkv", "attention.clip_qkv")),
+    Detector(
+        attention.scores,
+        ("attention.scale", "attention.softcap", "attention.sinks", "attention.sinks.", "attention.softmax_dtype",
+         "attention.output_gate"),
+    ),
+    Detector(attention.masks, ("attention.causal", "attention.window.", "attention.chunk.size")),
+    Detector(position.rope, ("rope.", "position")),
+    Detector(position.qk_norm, ("attention.qk_norm", "attention.qk_norm.")),
+    Detector(position.other_positions, ("position", "position.")),
+    Detector(stream.norm_facts, ("norm.", "residual", "residual.")),
+)  # fmt: skip
+"""All detectors, in the order they run."""
+
+
+def detect(scene: Scene, *, debug: bool = False) -> FactSheet:
+    """Run all detectors on one analysed class.
+
+    Args:
+        scene: The class as detectors see it.
+        debug: Let a detector's own error through; otherwise its keys are undecided and the others run on.
+    """
+    for detector in DETECTORS:
+        try:
+            detector.run(scene)
+        except Exception as error:
+            if debug:
+                raise
+            scene.failed(detector.keys, f"the analysis itself failed here ({type(error).__name__}: {error})")
+    return scene.sheet()
+
+
+__all__ = ["DETECTORS", "Detector", "detect"]

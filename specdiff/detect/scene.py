@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from specdiff import vocab
 from specdiff.detect.sites import Attention, Norm, attentions, norms
-from specdiff.facts import Absence, Evidence, Fact, Level, Undecided, Value
+from specdiff.facts import Absence, Evidence, Fact, FactSheet, Level, Undecided, Value
 from specdiff.graph.operations import Operations
 from specdiff.interp.trace import Op
 
@@ -59,7 +60,7 @@ class Scene:
         places: Mapping[str, tuple[str, int]],
         tied: Iterable[tuple[str, str]],
         config: Mapping[str, Value],
-        config_places: Mapping[str, tuple[str, int]],
+        config_place: Callable[[str], tuple[str, int] | None],
         here: tuple[str, int],
         why_not: str = "",
     ) -> None:
@@ -71,8 +72,8 @@ class Scene:
         self.tied = tuple(tied)
         self.config = config
         """The configuration as plain values, parts as nested mappings."""
-        self.config_places = config_places
-        """Where each setting was found: the configuration's class or file, and the line."""
+        self.config_place = config_place
+        """Where a setting stands, by dotted name: the configuration's class or file, and the line."""
         self.here = here
         """The class's own file and line."""
         self.why_not = why_not
@@ -113,6 +114,20 @@ class Scene:
         file, line = (op.file, op.line) if op is not None else self.here
         self.undecided[key] = Undecided(reason, file, line, key)
 
+    def failed(self, keys: Iterable[str], reason: str) -> None:
+        """Leave open what a detector that failed should have answered; a key that ends in a dot stands for all below it."""
+        prefixes = {""} | {tower.prefix for tower in self.__dict__.get("towers", ())}
+        for key in keys:
+            for name in [each for each in vocab.KEYS if each == key or (key.endswith(".") and each.startswith(key))]:
+                for prefix in prefixes:
+                    self.unsure(f"{prefix}.{name}" if prefix else name, reason)
+
+    def sheet(self) -> FactSheet:
+        """What was found, each key in one of the three tables."""
+        facts = {key: fact for key, fact in self.facts.items() if key not in self.undecided}
+        absences = {key: item for key, item in self.absences.items() if key not in facts and key not in self.undecided}
+        return FactSheet(facts, absences, dict(self.undecided), self.why_not)
+
     # --- Reading -------------------------------------------------------------------------------
 
     @cached_property
@@ -150,7 +165,7 @@ class Scene:
 
     def setting_evidence(self, path: str, value: Any) -> Evidence:
         """Where a setting comes from."""
-        file, line = self.config_places.get(path) or self.config_places.get(path.partition(".")[0]) or self.here
+        file, line = self.config_place(path) or self.here
         return Evidence(file, line, line, f"the configuration has {path} = {_short(value)}")
 
 

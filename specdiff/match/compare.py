@@ -103,7 +103,7 @@ def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -
             if known.file:
                 evidence = (Evidence(known.file, known.line, known.line, "not decided here"),)
         case None:
-            answer = _Answer(Status.UNDECIDED, shown(claim.expectation), _NOTHING_KNOWN)
+            answer = _Answer(Status.UNDECIDED, shown(claim.expectation), sheet.why_open or _NOTHING_KNOWN)
     reason = answer.reason
     deviation = claim.known_deviation.reason if claim.known_deviation else ""
     if deviation and answer.status is Status.MATCH:
