@@ -1,17 +1,20 @@
 """A content-addressed store on disk, shared by parallel processes; losing it costs time, never correctness.
 
-One SQLite file per analyser version. Every value carries a checksum: a damaged entry is not believed but
-recomputed, a damaged file is replaced, and where nothing can be written everything works without a cache.
+One SQLite file per kind of entry and version of the code that makes them. Every value carries a checksum: a
+damaged entry is not believed but recomputed, a damaged file is replaced, and where nothing can be written
+everything works without a cache.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import sqlite3
+import sys
+import time
 import zlib
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,15 +26,41 @@ _CHECK = 8
 """Bytes of checksum before each value."""
 
 
+KEEP_FILES = 4
+"""Files of one kind that stay when a new version of the analyser starts its own; the longest unused go."""
+
+_TOUCH_SECONDS = 3_600
+"""How old a file's time stamp gets before using the file renews it."""
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _digest(parts: tuple[str, ...], libraries: tuple[str, ...]) -> str:
+    """A digest of source below the package, of the Python that runs it and of libraries' versions."""
+    digest = hashlib.sha256(repr((sys.implementation.cache_tag, sys.version_info[:3])).encode())
+    for part in parts:
+        place = _PACKAGE / part
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else (place,):
+            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for library, version_file in (name.split("/") for name in libraries):
+        spec = importlib.util.find_spec(library)
+        for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+            with contextlib.suppress(OSError):
+                digest.update(Path(folder, version_file).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def ir_version() -> str:
+    """A digest of what makes the IR of a piece of text: the front end and libcst."""
+    return _digest(("frontend", "ir", "cache.py"), ("libcst/_version.py",))
+
+
 @lru_cache(maxsize=1)
 def analyser_version() -> str:
-    """A digest of the analyser's own source, so that an entry never outlives the code that made it."""
-    digest = hashlib.sha256()
-    root = Path(__file__).resolve().parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    """A digest of the whole analyser, its stubs included: no result outlives the code that made it."""
+    return _digest((".",), ("libcst/_version.py", "numpy/version.py"))
 
 
 def cache_folder() -> Path | None:
@@ -56,9 +85,12 @@ def key_of(*parts: str) -> bytes:
 class Cache:
     """Key to bytes. Never raises: what cannot be read is absent, what cannot be written is dropped."""
 
-    def __init__(self, folder: Path | None, version: str) -> None:
-        self._path = folder / f"{version}.sqlite" if folder is not None else None
+    def __init__(self, folder: Path | None, kind: str, version: str) -> None:
+        self._path = folder / f"{kind}-{version}.sqlite" if folder is not None else None
+        self._kind = kind
         self._connection: sqlite3.Connection | None = None
+        self._owner = 0
+        """The process that opened the connection; a forked one must open its own."""
         self._pending: dict[bytes, bytes] = {}
         self._failed = self._path is None
 
@@ -108,28 +140,43 @@ class Cache:
     def close(self) -> None:
         """Write and let go of the file."""
         self.flush()
-        if self._connection is not None:
+        if self._connection is not None and self._owner == os.getpid():
             self._connection.close()
-            self._connection = None
+        self._connection = None
 
     def _open(self) -> sqlite3.Connection | None:
-        if self._connection is not None or self._failed:
+        if self._failed or (self._connection is not None and self._owner == os.getpid()):
             return self._connection
         assert self._path is not None
+        self._connection = None
+        self._owner = os.getpid()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            if self._path.exists() and self._path.stat().st_size > MAX_BYTES:
-                self._remove()
+            self._tidy(self._path)
             self._connection = self._connect()
+        except (sqlite3.OperationalError, OSError):
+            self._failed = True  # busy, read-only, full: the file may be sound, so it stays
         except sqlite3.DatabaseError:
             self._remove()
             try:
                 self._connection = self._connect()
             except (sqlite3.Error, OSError):
                 self._failed = True
-        except OSError:
-            self._failed = True
         return self._connection
+
+    def _tidy(self, path: Path) -> None:
+        """Start anew where the file has grown too large; a new file pushes out those of old versions."""
+        if path.exists():
+            found = path.stat()
+            if found.st_size > MAX_BYTES:
+                self._remove()
+            elif found.st_mtime < time.time() - _TOUCH_SECONDS:
+                os.utime(path)
+            return
+        others = [item for item in path.parent.glob("*.sqlite") if item != path]
+        same = sorted((item for item in others if item.name.startswith(f"{self._kind}-")), key=_age)
+        for item in [*same[KEEP_FILES - 1 :], *[item for item in others if "-" not in item.name]]:
+            _unlink(item)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path or "", timeout=_BUSY_MS / 1000, isolation_level="IMMEDIATE")
@@ -157,9 +204,20 @@ class Cache:
 
     def _remove(self) -> None:
         assert self._path is not None
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(OSError):
-                self._path.with_name(self._path.name + suffix).unlink()
+        _unlink(self._path)
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file of the store; a process that has it open goes on with what it has."""
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            path.with_name(path.name + suffix).unlink()
+
+
+def _age(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return -path.stat().st_mtime
+    return 0.0
 
 
 def _packed(key: bytes, value: bytes) -> bytes:
@@ -168,14 +226,14 @@ def _packed(key: bytes, value: bytes) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def default_cache() -> Cache:
-    """The process's cache."""
-    return Cache(cache_folder(), analyser_version())
+def ir_cache() -> Cache:
+    """The process's store of lowered source."""
+    return Cache(cache_folder(), "ir", ir_version())
 
 
 def disabled() -> Cache:
     """A cache that keeps nothing."""
-    return Cache(None, "")
+    return Cache(None, "", "")
 
 
-__all__ = ["Cache", "Iterable", "analyser_version", "cache_folder", "default_cache", "disabled", "key_of"]
+__all__ = ["Cache", "analyser_version", "cache_folder", "disabled", "ir_cache", "ir_version", "key_of"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specdiff.cache import default_cache
+from specdiff.cache import ir_cache
 from specdiff.detect import detect
 from specdiff.detect.scene import Scene
 from specdiff.errors import Problem, SpecdiffError, TargetError
@@ -111,7 +111,7 @@ def new_program(target: Target, options: Options) -> Program:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     ops.DEBUG = options.debug
     library = TableLibrary()
-    program = Program(target.roots, library, target.model_prefixes, default_cache() if options.use_cache else None)
+    program = Program(target.roots, library, target.model_prefixes, ir_cache() if options.use_cache else None)
     program.attention = options.attention
     program.run = new_run(program, library)
     return program
