@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from specdiff._version import __version__
-from specdiff.cli import check, completion, diagram, inspect
+from specdiff.cli import check, completion, diagram, draft, facts, inspect
 from specdiff.cli.check import write_reports
 from specdiff.cli.options import INTERNAL, INTERRUPTED, OK, WRONG_INPUT, shared_options, write_file
 from specdiff.errors import SpecdiffError
 
-_COMMANDS = (check, inspect, diagram, completion)
+_COMMANDS = (check, inspect, facts, draft, diagram, completion)
 """In the order of the help text."""
 
 EXAMPLES = """\
@@ -26,6 +26,8 @@ examples:
   specdiff check specs/gpt-oss-120b.yaml --target path/to/modeling_gpt_oss.py::GptOssForCausalLM
   specdiff inspect llama::LlamaForCausalLM --set num_hidden_layers=2
   specdiff inspect path/to/remote-code-folder --format jsonl
+  specdiff facts gpt_oss::GptOssForCausalLM --config config.json --memory 80GiB
+  specdiff draft mixtral --from paper.pdf --output specs/mixtral.yaml
   specdiff diagram gpt_oss::GptOssForCausalLM --output gpt-oss.svg
 
 exit codes: 0 all claims match; 1 a mismatch or a missing piece (with --strict also an undecided one);

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from specdiff.cli.options import OK, TARGET_HELP, add_classes, pipeline_options, write_file
+from specdiff.cli.options import OK, TARGET_HELP, add_classes, main_class, pipeline_options, write_file
 from specdiff.errors import Problem, TargetError
 
 
@@ -39,14 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.target.endswith((".yaml", ".yml")):
         subject = pipeline.check(Path(arguments.target), options)
     else:
-        results = pipeline.inspect(arguments.target, options)
-        built = [result for result in results if result.tree is not None]
-        if not built:
-            reasons = [finding.message for result in results for finding in result.findings][:1]
-            raise TargetError(
-                Problem(arguments.target, 0, 0, f"no class could be built{': ' + reasons[0] if reasons else ''}")
-            )
-        subject = max(built, key=lambda result: (result.total_parameters or 0, "ForCausalLM" in result.name))
+        subject = main_class(pipeline.inspect(arguments.target, options), arguments.target)
     data = report.render_diagram(subject, kind)
     if arguments.output is not None:
         write_file(arguments.output, data)

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from specdiff.errors import Problem, TargetError
 
 if TYPE_CHECKING:
     from specdiff.pipeline import Options
+    from specdiff.results import ClassResult
 
 OK, DIFFERS, WRONG_INPUT, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes; `DIFFERS` is a mismatch or a missing piece (with ``--strict`` also an undecided claim)."""
@@ -101,6 +102,21 @@ def wants_colour(arguments: argparse.Namespace) -> bool:
     if arguments.color != "auto":
         return bool(arguments.color == "always")
     return arguments.output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def main_class(results: Sequence[ClassResult], target: str) -> ClassResult:
+    """The class people mean when they name none: the largest that could be built, a language model before its base.
+
+    Raises:
+        TargetError: none could be built.
+    """
+    built = [result for result in results if result.tree is not None]
+    if not built:
+        reasons = [finding.message for result in results for finding in result.findings][:1]
+        raise TargetError(Problem(target, 0, 0, f"no class could be built{': ' + reasons[0] if reasons else ''}"))
+    return max(
+        built, key=lambda result: (result.total_parameters or 0, "ForCausalLM" in result.name, "For" in result.name)
+    )
 
 
 def emit(arguments: argparse.Namespace, text: str) -> None:

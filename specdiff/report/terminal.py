@@ -40,25 +40,26 @@ _MOST_OPEN = 12
 
 def check_text(results: Sequence[CheckResult], color: bool = False) -> str:
     """One report per result, parted by a blank line."""
-    console = _console(color)
+    console = new_console(color)
     for index, result in enumerate(results):
         if index:
             console.print()
         _check(console, result)
-    return _text(console)
+    return console_text(console)
 
 
 def inspect_text(results: Sequence[ClassResult], color: bool = False) -> str:
     """One report per class, parted by a blank line."""
-    console = _console(color)
+    console = new_console(color)
     for index, result in enumerate(results):
         if index:
             console.print()
         _class(console, result)
-    return _text(console)
+    return console_text(console)
 
 
-def _console(color: bool) -> Console:
+def new_console(color: bool) -> Console:
+    """A console that writes into memory, the same on every machine."""
     return Console(
         file=StringIO(),
         width=WIDTH,
@@ -73,7 +74,8 @@ def _console(color: bool) -> Console:
     )
 
 
-def _text(console: Console) -> str:
+def console_text(console: Console) -> str:
+    """What was printed on such a console."""
     assert isinstance(console.file, StringIO)
     lines = console.file.getvalue().replace("\N{NO-BREAK SPACE}", " ").split("\n")
     return "\n".join(line.rstrip() for line in lines)
