@@ -73,12 +73,12 @@ def split(tree: ModuleNode, tied: Iterable[tuple[str, str]]) -> dict[str, int]:
             counts[part] = counts.get(part, 0) + own * copies
 
     def visit(node: ModuleNode, path: str, part: str, copies: int, in_stack: bool) -> None:
-        add(node, path, _own_part(node, part, in_stack, vocabulary), copies)
         # What holds a whole stack is no part of a block, whatever stands below it.
         kind = Role.OTHER if any(is_stack(each) for each in descendants(node)) else role(node)
         inner = part
         if part == "other" and kind in _BY_ROLE and kind is not Role.EMBEDDING:
             inner = _BY_ROLE[kind]
+        add(node, path, inner if node.children else _own_part(node, part, in_stack, vocabulary), copies)
         gate = router(node) if kind is Role.MOE else None
         for child in node.children:
             place = f"{path}.{child.names[0]}".lstrip(".")
@@ -97,9 +97,7 @@ def _holds_experts(node: ModuleNode) -> bool:
 
 
 def _own_part(node: ModuleNode, part: str, in_stack: bool, vocabulary: set[int]) -> str:
-    """The part of a module's own parameters."""
-    if node.children:
-        return part
+    """The part of a leaf's own parameters."""
     kind = role(node)
     if kind is Role.NORM:
         return "norms"

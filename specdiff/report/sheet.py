@@ -69,7 +69,7 @@ def _row(name: str, known: Fact | Absence) -> tuple[str, str, str, str]:
     if isinstance(known, Fact) and unit == "bytes" and type(known.value) is int:
         value, unit = size(known.value), ""
     step = known.evidence[-1] if known.evidence else None
-    where = f"{step.file.rpartition('/')[2]}:{step.line}" if step else ""
+    where = f"{step.file.rpartition('/')[2].removesuffix('.py')}:{step.line}" if step else ""
     number = isinstance(known, Fact) and type(known.value) in (int, float)
     return name, f"{value} {unit}".rstrip() if number else value, str(known.level), where
 
@@ -100,7 +100,7 @@ def _sheet(console: Console, result: ClassResult, memory: int | None) -> None:
         console.print()
         console.print(Text(group, "bold"))
         table = Table.grid(padding=(0, 2))
-        for style, least in (("dim", 26), ("", 20), ("dim", 8), ("dim", 0)):
+        for style, least in (("dim", 27), ("", 15), ("dim", 8), ("dim", 0)):
             table.add_column(style=style, min_width=least, overflow="fold")
         for row in found:
             table.add_row(*(Text(wording.clean(cell)) for cell in row))
