@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from specdiff.detect import attention, position, stream
+from specdiff.detect import attention, position, shape, stream
 from specdiff.detect.scene import Scene
 from specdiff.facts import FactSheet
 
@@ -25,6 +25,11 @@ class Detector:
 
 
 DETECTORS: tuple[Detector, ...] = (
+    Detector(shape.layers, ("layers", "hidden_size")),
+    Detector(shape.embedding, ("vocab_size", "embedding.size", "embedding.scale", "embedding.norm", "embedding.token_types")),
+    Detector(shape.output_head, ("embedding.tied", "logits.")),
+    Detector(shape.declared, ("context_length", "dtype", "dropout.", "init.std")),
+    Detector(shape.built, ("layers",)),
     Detector(
         attention.heads,
         ("attention.heads", "attention.kv_heads", "attention.head_dim", "attention.v_head_dim", "attention.kind",
@@ -41,6 +46,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(position.qk_norm, ("attention.qk_norm", "attention.qk_norm.")),
     Detector(position.other_positions, ("position", "position.")),
     Detector(stream.norm_facts, ("norm.", "residual", "residual.")),
+    Detector(shape.pattern, ("layers.pattern",)),
 )  # fmt: skip
 """All detectors, in the order they run."""
 

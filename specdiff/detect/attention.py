@@ -382,6 +382,11 @@ def masks(scene: Scene) -> None:
             rows.append((layer, site, mask))
         if rows:
             _mask_facts(scene, tower, rows)
+        layers = {layer: (mask, site) for layer, site, mask in rows}
+        for block in tower.blocks:
+            if block.index in layers and not block.mixer[0]:
+                mask, site = layers[block.index]
+                block.mixer = (mask.kind, next((op for op, _ in mask.conditions), site.softmax))
 
 
 def _mask_facts(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mask]]) -> None:

@@ -28,6 +28,8 @@ class Block:
     """Operations inside it, in order."""
     attentions: list[Attention] = field(default_factory=list)
     norms: list[Norm] = field(default_factory=list)
+    mixer: tuple[str, Op | None] = ("", None)
+    """What mixes tokens, in the words of `layers.pattern`, and the operation that shows it; detectors of mixers set it."""
 
 
 @dataclass(slots=True)
