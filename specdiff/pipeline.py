@@ -26,6 +26,7 @@ from specdiff.intrinsics.table import TableLibrary
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
 from specdiff.project.forward import forward, tensors_in
 from specdiff.project.modules import Program
+from specdiff.project.reach import possible_calls
 from specdiff.project.settings import plain_settings, setting_places
 from specdiff.project.targets import Target, resolve
 from specdiff.results import CheckResult, ClassResult, Confidence, Finding, Severity
@@ -173,7 +174,8 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     operations: Operations | None = None
     if needs_forward(options):
         ran = forward(program, built)
-        calls = call_edges(ran.edges)
+        if not options.only or "calls" in options.only:
+            calls = call_edges({**ran.edges, **possible_calls(program, built)})
         notes.extend(Undecided(reason, place.file, place.line) for reason, place in ran.notes)
         if ran.failure is not None:
             place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)

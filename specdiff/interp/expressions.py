@@ -294,6 +294,8 @@ def _comp(run: Run, node: ir.Comp, frame: Frame) -> Value:
         _clauses(run, node.clauses, 0, inner, add, frame)
     except NotIterable as stop:
         if stop.length is None or len(node.clauses) > 1 or found or node.kind == "set":
+            if not found and len(node.clauses) == 1:
+                _maybe(lambda: _assign_item(run, node.clauses[0].target, stop.element, inner), add)
             return stop.value
         _assign_item(run, node.clauses[0].target, stop.element, inner)
         add()
@@ -323,24 +325,38 @@ def _clauses(
     last = index + 1 == len(clauses)
     target = clause.target
     simple = target.id if type(target) is ir.Name else None
+    filtered = False
     for item in run.bounded(ops.iterate(run, iterable)):
         if simple is not None:
             inner.locals[simple] = item
         else:
             run.assign(target, item, inner)
-        keep = True
+        keep: bool | None = True
         for test in clause.ifs:
             answer = ops.truth(run, evaluate(run, test, inner))
-            if answer is None:
-                raise NotIterable(run.unknown("a comprehension filters by something that is not known"))
             if not answer:
-                keep = False
-                break
-        if keep:
+                keep = answer
+                if answer is False:
+                    break
+        if keep is None:
+            filtered = True
+            _maybe(add if last else lambda: _clauses(run, clauses, index + 1, inner, add, outer))
+        elif keep:
             if last:
                 add()
             else:
                 _clauses(run, clauses, index + 1, inner, add, outer)
+    if filtered:
+        raise NotIterable(run.unknown("a comprehension filters by something that is not known"))
+
+
+def _maybe(*steps: Callable[[], None]) -> None:
+    """Evaluate an item that the program may or may not get to, for the calls in it."""
+    try:
+        for step in steps:
+            step()
+    except (Raised, NotIterable):
+        return
 
 
 def _fstring(run: Run, node: ir.FString, frame: Frame) -> Value:

@@ -121,6 +121,8 @@ class Run:
         self.listeners: list[Callable[[str, Any], None]] = []
         self.caller: Function | None = None
         """The nearest function of model code that is running."""
+        self.tries = 0
+        """``try`` statements with handlers that are running (counted by `recovery` only)."""
         self.sites: list[tuple[str, int, Function | None]] = []
         """Where each running call was made, outermost first, with the model function it was made in."""
         self.edges: dict[tuple[Function | None, Function], None] = {}
@@ -204,10 +206,10 @@ class Run:
         return name in self.library.decorators and name not in frame.locals
 
     def enter(self, function: Function) -> None:
-        """Note a call; only functions of model code appear in the call graph."""
+        """Note a call; only named functions of model code appear in the call graph, a lambda belongs to its caller."""
         if function.in_models is None:
             function.in_models = self.loader.defined_in_models(function.module.name)
-        if function.in_models:
+        if function.in_models and function.name != "<lambda>":
             self.edges.setdefault((self.caller, function))
             self.caller = function
 

@@ -1,0 +1,22 @@
+"""Call graphs of small models; the edges that each must have, and no other, end its file as comments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from specdiff.pipeline import Options, inspect
+
+CASES = sorted((Path(__file__).parents[2] / "cases" / "calls").glob("*.py"))
+
+
+def _name(function: str) -> str:
+    return function.partition("::")[2].rpartition(":")[0] or function
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_calls(case: Path) -> None:
+    expected = {line[2:] for line in case.read_text().splitlines() if line.startswith("# ") and " -> " in line}
+    (result,) = inspect(f"{case}::Model", Options(only=frozenset({"calls"}), use_cache=False))
+    assert {f"{_name(caller)} -> {_name(callee)}" for caller, callee in result.calls} == expected
