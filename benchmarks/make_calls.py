@@ -271,7 +271,9 @@ def main() -> None:
     parser.add_argument("--not", dest="known", type=Path, action="append", default=[], help="rows already recorded")
     parser.add_argument("--part", default="0/1")
     parser.add_argument("--seconds", type=int, default=20, help="for one class")
-    parser.add_argument("--heads", default=r"Model$|ForCausalLM$|ForMaskedLM$|ForConditionalGeneration$|Classification$")
+    parser.add_argument(
+        "--heads", default=r"Model$|ForCausalLM$|ForMaskedLM$|ForConditionalGeneration$|Classification$"
+    )
     args = parser.parse_args()
     part, parts = (int(item) for item in args.part.split("/"))
     known = set()
