@@ -295,7 +295,8 @@ def _comp(run: Run, node: ir.Comp, frame: Frame) -> Value:
     except NotIterable as stop:
         if stop.length is None or len(node.clauses) > 1 or found or node.kind == "set":
             if not found and len(node.clauses) == 1:
-                _maybe(lambda: _assign_item(run, node.clauses[0].target, stop.element, inner), add)
+                _assign_item(run, node.clauses[0].target, stop.element, inner)
+                _maybe(add)
             return stop.value
         _assign_item(run, node.clauses[0].target, stop.element, inner)
         add()
@@ -350,11 +351,10 @@ def _clauses(
         raise NotIterable(run.unknown("a comprehension filters by something that is not known"))
 
 
-def _maybe(*steps: Callable[[], None]) -> None:
+def _maybe(step: Callable[[], None]) -> None:
     """Evaluate an item that the program may or may not get to, for the calls in it."""
     try:
-        for step in steps:
-            step()
+        step()
     except (Raised, NotIterable):
         return
 
