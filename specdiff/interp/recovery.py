@@ -21,8 +21,19 @@ from specdiff.ir import nodes as ir
 _PROTOCOLS = (StopIteration, GeneratorExit, AttributeError, KeyError, IndexError, ImportError)
 """What code raises to answer a question of its caller (no more items, no such attribute), not to complain."""
 
-_EXPRESSIONS = (ir.Name, ir.Attr, ir.Item, ir.Call, ir.Binary, ir.Unary, ir.Compare, ir.Comp, ir.IfExp, ir.BoolOp)
-_GUARDS = (ir.Raise, ir.Assert)
+_EXPRESSIONS: tuple[type, ...] = (
+    ir.Name,
+    ir.Attr,
+    ir.Item,
+    ir.Call,
+    ir.Binary,
+    ir.Unary,
+    ir.Compare,
+    ir.Comp,
+    ir.IfExp,
+    ir.BoolOp,
+)
+_GUARDS: tuple[type, ...] = (ir.Raise, ir.Assert)
 
 
 @contextmanager
@@ -34,6 +45,7 @@ def recovering(run: Run) -> Iterator[None]:
     before = dict(expressions.TABLE), dict(statements.TABLE)
     for kind in _EXPRESSIONS:
         expressions.TABLE[kind] = _expression(expressions.TABLE[kind])
+    kind: type
     for kind, function in before[1].items():
         statements.TABLE[kind] = _try(function) if kind is ir.Try else _statement(function, kind in _GUARDS)
     run.tries = 0

@@ -26,7 +26,8 @@ def possible_calls(program: Program, built: Built) -> Edges:
     run.file, run.line = built.cls.file, built.cls.line
     run.journal = run.recording = run.caller = None
     run.sites.clear()
-    run.edges = edges = {}
+    edges: Edges = {}
+    run.edges = edges
     trace = Trace(built.instance)
     run.trace = trace
     notes = list(run.notes)
