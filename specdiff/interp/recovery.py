@@ -33,6 +33,7 @@ _EXPRESSIONS: tuple[type, ...] = (
     ir.IfExp,
     ir.BoolOp,
 )
+_TRY: tuple[type, ...] = (ir.Try,)
 _GUARDS: tuple[type, ...] = (ir.Raise, ir.Assert)
 
 
@@ -45,9 +46,8 @@ def recovering(run: Run) -> Iterator[None]:
     before = dict(expressions.TABLE), dict(statements.TABLE)
     for kind in _EXPRESSIONS:
         expressions.TABLE[kind] = _expression(expressions.TABLE[kind])
-    kind: type
-    for kind, function in before[1].items():
-        statements.TABLE[kind] = _try(function) if kind is ir.Try else _statement(function, kind in _GUARDS)
+    for name, function in before[1].items():
+        statements.TABLE[name] = _try(function) if name in _TRY else _statement(function, name in _GUARDS)
     run.tries = 0
     try:
         yield
