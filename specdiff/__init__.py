@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from specdiff._version import __version__
 
 if TYPE_CHECKING:
+    from specdiff.options import Options
     from specdiff.results import CheckResult, ClassResult
     from specdiff.spec.model import Spec
 
@@ -41,9 +42,9 @@ def check(
     Raises:
         SpecdiffError: the spec does not validate, or the target is not there.
     """
-    from specdiff import pipeline
+    from specdiff import api
 
-    return pipeline.check(Path(spec), _options(pipeline, (), config, settings, attention), target)
+    return api.check(Path(spec), _options((), config, settings, attention), target)
 
 
 def inspect(
@@ -66,9 +67,9 @@ def inspect(
     Raises:
         SpecdiffError: the target or a class is not there, or the configuration cannot be read.
     """
-    from specdiff import pipeline
+    from specdiff import api
 
-    return pipeline.inspect(target, _options(pipeline, tuple(classes), config, settings, attention))
+    return api.inspect(target, _options(tuple(classes), config, settings, attention))
 
 
 def load_spec(path: str | Path) -> Spec:
@@ -82,10 +83,10 @@ def load_spec(path: str | Path) -> Spec:
     return load(Path(path))
 
 
-def _options(
-    pipeline: Any, classes: tuple[str, ...], config: Any, settings: Mapping[str, Any] | None, attention: str
-) -> Any:
-    return pipeline.Options(
+def _options(classes: tuple[str, ...], config: Any, settings: Mapping[str, Any] | None, attention: str) -> Options:
+    from specdiff.options import Options
+
+    return Options(
         classes=classes,
         config=Path(config) if config is not None else None,
         settings=tuple((settings or {}).items()),

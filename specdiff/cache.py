@@ -82,6 +82,11 @@ def key_of(*parts: str) -> bytes:
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def content_digest(data: bytes) -> str:
+    """A digest of a file's content."""
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
 class Cache:
     """Key to bytes. Never raises: what cannot be read is absent, what cannot be written is dropped."""
 
@@ -236,4 +241,13 @@ def disabled() -> Cache:
     return Cache(None, "", "")
 
 
-__all__ = ["Cache", "analyser_version", "cache_folder", "disabled", "ir_cache", "ir_version", "key_of"]
+__all__ = [
+    "Cache",
+    "analyser_version",
+    "cache_folder",
+    "content_digest",
+    "disabled",
+    "ir_cache",
+    "ir_version",
+    "key_of",
+]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from specdiff.cache import ir_cache
 from specdiff.detect import detect
@@ -23,88 +22,17 @@ from specdiff.interp.evaluator import new_run
 from specdiff.interp.objects import ClassVal
 from specdiff.interp.values import Unknown
 from specdiff.intrinsics.table import TableLibrary
+from specdiff.options import Options
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
 from specdiff.project.forward import forward, tensors_in
 from specdiff.project.modules import Program
 from specdiff.project.reach import possible_calls
 from specdiff.project.settings import plain_settings, setting_places
-from specdiff.project.targets import Target, resolve
-from specdiff.results import CheckResult, ClassResult, Confidence, Finding, Severity
-
-if TYPE_CHECKING:
-    from specdiff.spec.model import Spec
+from specdiff.project.targets import Target
+from specdiff.results import ClassResult, Confidence, Finding, Severity
 
 RECURSION_LIMIT = 12_000
 """Host frames: `limits.MAX_CALL_DEPTH` analysed calls of some forty host frames each, and a margin."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a run is asked for."""
-
-    classes: tuple[str, ...] = ()
-    config: Path | None = None
-    settings: tuple[tuple[str, object], ...] = ()
-    only: frozenset[str] = frozenset()
-    """Parts of the result to compute; empty means all."""
-    attention: str = "eager"
-    jobs: int = 0
-    """Processes; 0 means one per core."""
-    use_cache: bool = True
-    debug: bool = False
-
-
-class Session:
-    """Programs kept between targets, so that the library around the models is interpreted once."""
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
-        self._programs: dict[str, Program] = {}
-
-    def program(self, target: Target) -> Program:
-        """The program for a target; targets that read the same packages share one."""
-        shared = target.roots.folder is None
-        key = repr((sorted(target.roots.packages.items()), target.model_prefixes)) if shared else ""
-        program = self._programs.get(key) if shared else None
-        if program is None:
-            program = new_program(target, self.options)
-            if shared:
-                self._programs[key] = program
-        return program
-
-    def analyse(self, target: Target, published: dict[str, Any] | None = None) -> Iterator[ClassResult]:
-        """Analyse the classes of one file; one class's failure is that class's result.
-
-        Args:
-            target: The file.
-            published: A configuration in place of the target's own; ``--config`` goes before it.
-        """
-        program = self.program(target)
-        values = config_values(target, self.options, published)
-        try:
-            yield from _analyse(program, target, values, self.options)
-        finally:
-            program.forget_models()
-            if program.cache is not None:
-                program.cache.flush()
-
-
-def inspect(target: str, options: Options = Options()) -> list[ClassResult]:  # noqa: B008 - frozen
-    """Analyse a target's model classes.
-
-    Raises:
-        SpecdiffError: the target, a class or the configuration is not there or cannot be read.
-    """
-    session = Session(options)
-    return [result for item in resolve(target, options.classes) for result in session.analyse(item)]
-
-
-def inspect_many(targets: Sequence[str], options: Options = Options()) -> Iterator[ClassResult]:  # noqa: B008 - frozen
-    """Analyse several targets and folders, spread over processes."""
-    session = Session(options)
-    for target in targets:
-        for item in resolve(target, options.classes):
-            yield from session.analyse(item)
 
 
 def new_program(target: Target, options: Options) -> Program:
@@ -137,15 +65,58 @@ def config_values(target: Target, options: Options, published: dict[str, Any] | 
     return values
 
 
-def _analyse(program: Program, target: Target, values: dict[str, Any], options: Options) -> Iterator[ClassResult]:
+def analyse(
+    program: Program,
+    target: Target,
+    options: Options,
+    published: dict[str, Any] | None = None,
+    skip: Collection[str] = (),
+    begin: Callable[[str], None] | None = None,
+) -> Iterator[ClassResult]:
+    """The classes of one file, one after the other; one class's failure is that class's result.
+
+    Args:
+        program: From `new_program`.
+        target: The file.
+        options: What the run is asked for.
+        published: A configuration in place of the target's own; ``--config`` goes before it.
+        skip: Classes to leave out.
+        begin: Called with the name of each class before it is analysed.
+
+    Raises:
+        SpecdiffError: the file, a class or the configuration is not there or cannot be read.
+    """
+    values = config_values(target, options, published)
     module = program.module(target.module)
     if isinstance(module, Unknown) or module.unit is None:
         raise TargetError(Problem(target.text, 0, 0, "the module cannot be read"))
     for entry in model_classes(program, module, target.classes):
-        if isinstance(entry, ClassVal):
+        name = entry.name if isinstance(entry, ClassVal) else entry[0]
+        if name in skip:
+            continue
+        if begin is not None:
+            begin(name)
+        if not isinstance(entry, ClassVal):
+            yield _failed(name, module.file, 0, entry[1])
+            continue
+        try:
             yield class_result(program, build(program, target, entry, values), options, options.config or target.config)
-        else:
-            yield _failed(entry[0], module.file, 0, entry[1])
+        except SpecdiffError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect met in one class is that class's row
+            if options.debug:
+                raise
+            message = f"a defect in specdiff itself: {type(error).__name__}: {error}"
+            yield _failed(name, entry.file, entry.line, Failure(DEFECT, message, ()))
+
+
+DEFECT = "Defect"
+"""Kind of the failure that an exception inside the analyser is."""
+
+
+def is_defect(result: ClassResult) -> bool:
+    """Whether a result says that the analyser failed, so that it is not worth keeping."""
+    return any(finding.id == "build.defect" for finding in result.findings)
 
 
 def class_result(program: Program, built: Built, options: Options, config_path: Path | None = None) -> ClassResult:
@@ -250,10 +221,10 @@ def _failed(name: str, file: str, line: int, failure: Failure, built: Built | No
     )
     undecided = failure.kind in ("Undecided", "Limit")
     finding = Finding(
-        "build.undecided" if undecided else "build.error",
+        "build.defect" if failure.kind == DEFECT else "build.undecided" if undecided else "build.error",
         Severity.WARNING if undecided else Severity.ERROR,
         Confidence.MEDIUM if undecided else Confidence.HIGH,
-        failure.message if undecided else f"{failure.kind}: {failure.message}",
+        failure.message if undecided or failure.kind == DEFECT else f"{failure.kind}: {failure.message}",
         primary,
         related,
     )
@@ -276,67 +247,3 @@ def _failed(name: str, file: str, line: int, failure: Failure, built: Built | No
         (finding,),
         "undecided",
     )
-
-
-def check(
-    spec_path: Path,
-    options: Options = Options(),
-    target: str | None = None,
-    *,
-    allow_todo: bool = False,  # noqa: B008
-) -> CheckResult:
-    """Hold a spec that describes one model against the code.
-
-    Raises:
-        SpecdiffError: the spec does not validate or describes several models, or the target is not there.
-    """
-    from specdiff.spec.load import load_spec  # noqa: PLC0415 - YAML only where a spec is read
-
-    return _check_spec(Session(options), load_spec(spec_path, allow_todo=allow_todo), target)
-
-
-def check_all(
-    spec_paths: Sequence[Path],
-    options: Options = Options(),
-    target: str | None = None,
-    *,
-    allow_todo: bool = False,  # noqa: B008
-) -> list[CheckResult]:
-    """Hold specs against the code, every variant of a family; nothing is checked where one does not validate.
-
-    Raises:
-        SpecdiffError: a spec does not validate or a target is not there; carries the problems of all.
-    """
-    from specdiff.spec.load import load_specs  # noqa: PLC0415 - YAML only where a spec is read
-
-    session = Session(options)
-    results: list[CheckResult] = []
-    problems: list[Problem] = []
-    for spec in load_specs(spec_paths, allow_todo=allow_todo):
-        try:
-            results.append(_check_spec(session, spec, target))
-        except SpecdiffError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise SpecdiffError(*problems)
-    return results
-
-
-def _check_spec(session: Session, spec: Spec, target: str | None) -> CheckResult:
-    from specdiff.match.compare import check_spec  # noqa: PLC0415 - the matcher only where a spec is read
-
-    text = target or spec.target
-    if not text:
-        raise TargetError(Problem(spec.path, 0, 0, "the spec names no target; give one with --target"))
-    published = dict(spec.config) if spec.config is not None else None
-    for item in resolve(text, session.options.classes):
-        results = list(session.analyse(item, published))
-        built = [result for result in results if result.tree is not None] or results
-        if built:
-            code = max(built, key=lambda result: result.total_parameters or 0) if not item.classes else built[0]
-            return check_spec(spec, code, _target_name(text, code.name))
-    raise TargetError(Problem(text, 0, 0, "there is no model class to check"))
-
-
-def _target_name(text: str, name: str) -> str:
-    return text if "::" in text else f"{text}::{name}"

@@ -44,10 +44,10 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and say by the exit code whether all is well."""
-    from specdiff import pipeline, report
+    from specdiff import api, report
 
     options = pipeline_options(arguments)
-    results = pipeline.check_all(arguments.specs, options, arguments.target, allow_todo=arguments.allow_todo)
+    results = api.check_all(arguments.specs, options, arguments.target, allow_todo=arguments.allow_todo)
     emit(arguments, report.render_check(results, arguments.format, wants_colour(arguments)))
     if arguments.report_dir is not None:
         for result in results:

@@ -28,7 +28,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw and write."""
-    from specdiff import pipeline, report
+    from specdiff import api, report
 
     options = pipeline_options(arguments)
     ending = arguments.output.suffix.lstrip(".") if arguments.output is not None else ""
@@ -37,9 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise TargetError(Problem(str(arguments.output), 0, 0, f"no diagram format ends in .{ending}; give --format"))
     subject: Any
     if arguments.target.endswith((".yaml", ".yml")):
-        subject = pipeline.check(Path(arguments.target), options)
+        subject = api.check(Path(arguments.target), options)
     else:
-        subject = main_class(pipeline.inspect(arguments.target, options), arguments.target)
+        subject = main_class(api.inspect(arguments.target, options), arguments.target)
     data = report.render_diagram(subject, kind)
     if arguments.output is not None:
         write_file(arguments.output, data)

@@ -35,13 +35,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyse and write the draft."""
-    from specdiff import pipeline
+    from specdiff import api, pipeline
     from specdiff.project.targets import resolve
     from specdiff.spec import draft, propose
 
     options = pipeline_options(arguments)
     papers = [propose.read(path) for path in arguments.papers]
-    result = main_class(pipeline.inspect(arguments.target, options), arguments.target)
+    result = main_class(api.inspect(arguments.target, options), arguments.target)
     values = pipeline.config_values(resolve(arguments.target)[0], options)
     name, _, _ = arguments.target.partition("::")
     text = draft.draft(

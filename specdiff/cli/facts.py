@@ -31,11 +31,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyse and print."""
-    from specdiff import pipeline
+    from specdiff import api
     from specdiff.report import sheet
 
     memory = _bytes(arguments.memory) if arguments.memory else None
-    results = pipeline.inspect(arguments.target, pipeline_options(arguments))
+    results = api.inspect(arguments.target, pipeline_options(arguments))
     if not arguments.classes and "::" not in arguments.target:
         results = [main_class(results, arguments.target)]
     emit(arguments, sheet.render(results, arguments.format, wants_colour(arguments), memory))

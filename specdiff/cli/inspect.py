@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import Any
 
 from specdiff.cli.options import OK, TARGET_HELP, add_classes, emit, pipeline_options, wants_colour
@@ -34,21 +35,18 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyse and print."""
-    from specdiff import pipeline, report
+    from specdiff import api, report
 
     options = pipeline_options(arguments)
     if arguments.format == "jsonl":
-        rows = (
-            report.render_inspect_row(result, options.only)
-            for result in pipeline.inspect_many(arguments.targets, options)
-        )
+        rows = api.inspect_rows(arguments.targets, options, partial(report.render_inspect_row, only=options.only))
         if arguments.output is not None:
-            emit(arguments, "".join(row.rstrip("\n") + "\n" for row in rows))
+            emit(arguments, "".join(rows))
         else:
             for row in rows:
-                sys.stdout.write(row.rstrip("\n") + "\n")
+                sys.stdout.write(row)
                 sys.stdout.flush()
         return OK
-    results = list(pipeline.inspect_many(arguments.targets, options))
+    results = api.inspect_all(arguments.targets, options)
     emit(arguments, report.render_inspect(results, arguments.format, wants_colour(arguments), options.only))
     return OK

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specdiff.errors import Problem, TargetError
+from specdiff.options import Options
 
 if TYPE_CHECKING:
-    from specdiff.pipeline import Options
     from specdiff.results import ClassResult
 
 OK, DIFFERS, WRONG_INPUT, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
@@ -65,9 +65,7 @@ def add_classes(parser: argparse.ArgumentParser) -> None:
 
 def pipeline_options(arguments: argparse.Namespace) -> Options:
     """What the arguments ask the pipeline for."""
-    from specdiff.pipeline import Options as PipelineOptions
-
-    return PipelineOptions(
+    return Options(
         classes=tuple(getattr(arguments, "classes", ())),
         config=arguments.config,
         settings=tuple(_settings(arguments.settings)),

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from specdiff.cache import Cache, disabled, key_of
+from specdiff.cache import Cache, content_digest, disabled, key_of
 from specdiff.errors import Problem, SourceError
 from specdiff.frontend.scan import Chunk, Comment, Uncertain, scan
 from specdiff.ir import codec
@@ -26,7 +26,8 @@ class SourceUnit:
         self.path = path
         self.name = name
         """As reports show it."""
-        self.text = _read(path, name) if text is None else text
+        self.text, self.digest = _read(path, name) if text is None else (text, "")
+        """The digest is of the bytes that were read."""
         self._cache = cache if cache is not None else disabled()
         self._functions: list[Chunk] = []
         self._loaded: dict[int, ir.FunctionDef] = {}
@@ -151,7 +152,7 @@ class SourceUnit:
         return nodes
 
 
-def _read(path: Path, name: str) -> str:
+def _read(path: Path, name: str) -> tuple[str, str]:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -160,7 +161,9 @@ def _read(path: Path, name: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SourceError(Problem(name, 0, 0, "not UTF-8 text")) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text, content_digest(data)
 
 
 __all__ = ["Any", "SourceUnit"]

@@ -91,7 +91,7 @@ class Globals(dict[str, Any]):
 class ModuleVal:
     """A module; names bind when they are first read (`project.modules` does the binding)."""
 
-    __slots__ = ("env", "file", "loader", "name", "names", "package", "unit")
+    __slots__ = ("__weakref__", "env", "file", "loader", "name", "names", "package", "unit")
 
     def __init__(self, name: str, package: str, loader: Callable[[str], Value]) -> None:
         self.name = name

@@ -37,9 +37,12 @@ class Roots:
     folder: Path | None = None
     """The target's folder: its modules, and those of the folders above it, can be imported by bare name."""
     _found: dict[str, tuple[Path, bool] | None] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    """Modules looked for since whoever reads this cleared it (`ledger`)."""
 
     def find(self, module: str) -> tuple[Path, bool] | None:
         """The file of a module and whether it is a package; None where it is not analysed source."""
+        self.asked.add(module)
         if module not in self._found:
             self._found[module] = self._search(module)
         return self._found[module]

@@ -16,6 +16,7 @@ from specdiff.interp.objects import MISSING, BudgetExceeded, Frame, LazyName, Mo
 from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.values import Intrinsic, Unknown
 from specdiff.ir import nodes as ir
+from specdiff.project.ledger import Ledger
 from specdiff.project.locate import STUBS, Roots
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Program:
         """Dotted prefixes of modules that count as model code (`transformers.models`)."""
         self.modules: dict[str, ModuleVal] = {}
         self.units: dict[Path, SourceUnit] = {}
+        self.ledger = Ledger()
         self.attention = "eager"
         """The attention backend that is followed where one is chosen at run time."""
         self.run: Run
@@ -87,6 +89,14 @@ class Program:
             return self.run.unknown(f"{target}.{name} is not modelled")
         raise Raised(ImportError(f"cannot import name '{name}' from '{target}' ({found.file})"), [self.run.place])
 
+    def facts(self) -> dict[str, str]:
+        """What the results since the last call rest on, besides `ledger.shared`: files read and names looked for."""
+        asked = [name for name in self.roots.asked if self.defined_in_models(name)]
+        return self.ledger.settle(self.roots, self._files(), asked)
+
+    def _files(self) -> list[tuple[Path, str]]:
+        return [(path, unit.digest) for path, unit in self.units.items() if not path.is_relative_to(STUBS)]
+
     def forget_models(self) -> None:
         """Let go of model code and of everything built from it; the library around it stays."""
         run = self.run
@@ -95,15 +105,19 @@ class Program:
         run.edges.clear()
         run.notes.clear()
         if not self.model_prefixes:
+            self.ledger.keep(self._files())
             return
         for name in [name for name in self.modules if self.defined_in_models(name) and ".auto" not in name]:
             module = self.modules.pop(name)
             if module.unit is not None:
-                self.units.pop(module.unit.path, None)
+                unit = self.units.pop(module.unit.path, None)
+                if unit is not None:
+                    self.ledger.leave(module, unit.path, unit.digest)
         for module in self.modules.values():
             for key, value in list(module.env.items()):
                 if isinstance(value, ModuleVal) and value.name not in self.modules and value.unit is not None:
                     del module.env[key]
+        self.ledger.keep(self._files())
 
     # --- Modules with source -------------------------------------------------------------------
 

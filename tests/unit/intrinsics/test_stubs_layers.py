@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from specdiff import pipeline
+from specdiff import api
+from specdiff.options import Options
 
 CASES = Path(__file__).parents[2] / "cases" / "stubs"
 HEADER = """import torch
@@ -39,7 +40,7 @@ def test_layers_as_torch_builds_them(path: Path, tmp_path: Path, monkeypatch: py
     file = tmp_path / f"modeling_{path.stem}.py"
     file.write_text(source(rows))
     names = tuple(f"M{index}" for index in range(len(rows)))
-    results = {result.name: result for result in pipeline.inspect(str(file), pipeline.Options(classes=names))}
+    results = {result.name: result for result in api.inspect(str(file), Options(classes=names))}
     assert sorted(results) == sorted(names)
     for name, row in zip(names, rows, strict=True):
         result = results[name]

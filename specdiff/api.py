@@ -1,0 +1,158 @@
+"""What the command line and Python call: targets and specs in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specdiff.errors import Problem, SpecdiffError, TargetError
+from specdiff.options import Options
+from specdiff.project.targets import Target, resolve
+from specdiff.results import CheckResult, ClassResult
+from specdiff.session import Session, deeply
+
+if TYPE_CHECKING:
+    from specdiff.spec.model import Spec
+
+
+def inspect(target: str, options: Options = Options()) -> list[ClassResult]:  # noqa: B008 - frozen
+    """Analyse a target's model classes.
+
+    Raises:
+        SpecdiffError: the target, a class or the configuration is not there or cannot be read.
+    """
+    return inspect_all((target,), options)
+
+
+def inspect_all(targets: Sequence[str], options: Options = Options()) -> list[ClassResult]:  # noqa: B008 - frozen
+    """Analyse several targets and folders, spread over processes; results in the order of the targets.
+
+    Raises:
+        SpecdiffError: a target, a class or the configuration is not there or cannot be read.
+    """
+    from specdiff import workers  # noqa: PLC0415 - processes only for several files
+
+    items, named = _items(targets, options)
+    if len(items) == 1:
+        return deeply(lambda: _serial(items[0], options))
+    found: list[list[ClassResult]] = [[] for _ in items]
+    for index, result in workers.results(items, options, named):
+        found[index].append(result)
+    return [result for results in found for result in results]
+
+
+def inspect_rows(targets: Sequence[str], options: Options, render: Callable[[ClassResult], str]) -> Iterator[str]:
+    """Renderings of single classes, each as soon as it is done.
+
+    Raises:
+        SpecdiffError: see `inspect_all`.
+    """
+    from specdiff import workers  # noqa: PLC0415 - processes only for several files
+
+    items, named = _items(targets, options)
+    if len(items) == 1:
+        yield from map(render, deeply(lambda: _serial(items[0], options)))
+    else:
+        yield from workers.rows(items, options, named, render)
+
+
+def _items(targets: Sequence[str], options: Options) -> tuple[list[Target], frozenset[int]]:
+    """All files, and the places of those that were named themselves rather than found in a folder."""
+    problems: list[Problem] = []
+    items: list[Target] = []
+    named: set[int] = set()
+    for target in targets:
+        try:
+            found = resolve(target, options.classes)
+        except SpecdiffError as error:
+            problems.extend(error.problems)
+            continue
+        if not Path(target.partition("::")[0]).is_dir():
+            named.update(range(len(items), len(items) + len(found)))
+        items.extend(found)
+    if problems:
+        raise SpecdiffError(*problems)
+    return items, frozenset(named)
+
+
+def _serial(item: Target, options: Options) -> list[ClassResult]:
+    session = Session(options)
+    try:
+        return list(session.analyse(item))
+    finally:
+        session.close()
+
+
+def check(
+    spec_path: Path,
+    options: Options = Options(),  # noqa: B008 - frozen
+    target: str | None = None,
+    *,
+    allow_todo: bool = False,
+) -> CheckResult:
+    """Hold a spec that describes one model against the code.
+
+    Raises:
+        SpecdiffError: the spec does not validate or describes several models, or the target is not there.
+    """
+    from specdiff.spec.load import load_spec  # noqa: PLC0415 - YAML only where a spec is read
+
+    return _check_specs([load_spec(spec_path, allow_todo=allow_todo)], options, target)[0]
+
+
+def check_all(
+    spec_paths: Sequence[Path],
+    options: Options = Options(),  # noqa: B008 - frozen
+    target: str | None = None,
+    *,
+    allow_todo: bool = False,
+) -> list[CheckResult]:
+    """Hold specs against the code, every variant of a family; nothing is checked where one does not validate.
+
+    Raises:
+        SpecdiffError: a spec does not validate or a target is not there; carries the problems of all.
+    """
+    from specdiff.spec.load import load_specs  # noqa: PLC0415 - YAML only where a spec is read
+
+    return _check_specs(load_specs(spec_paths, allow_todo=allow_todo), options, target)
+
+
+def _check_specs(specs: Sequence[Spec], options: Options, target: str | None) -> list[CheckResult]:
+    def work() -> list[CheckResult]:
+        session = Session(options)
+        results: list[CheckResult] = []
+        problems: list[Problem] = []
+        try:
+            for spec in specs:
+                try:
+                    results.append(_check_spec(session, spec, target))
+                except SpecdiffError as error:
+                    problems.extend(error.problems)
+        finally:
+            session.close()
+        if problems:
+            raise SpecdiffError(*problems)
+        return results
+
+    return deeply(work)
+
+
+def _check_spec(session: Session, spec: Spec, target: str | None) -> CheckResult:
+    from specdiff.match.compare import check_spec  # noqa: PLC0415 - the matcher only where a spec is read
+
+    text = target or spec.target
+    if not text:
+        raise TargetError(Problem(spec.path, 0, 0, "the spec names no target; give one with --target"))
+    published = dict(spec.config) if spec.config is not None else None
+    for item in resolve(text, session.options.classes):
+        results = list(session.analyse(item, published))
+        built = [result for result in results if result.tree is not None] or results
+        if built:
+            code = max(built, key=lambda result: result.total_parameters or 0) if not item.classes else built[0]
+            return check_spec(spec, code, _target_name(text, code.name))
+    raise TargetError(Problem(text, 0, 0, "there is no model class to check"))
+
+
+def _target_name(text: str, name: str) -> str:
+    return text if "::" in text else f"{text}::{name}"

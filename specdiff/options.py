@@ -1,0 +1,22 @@
+"""What a run is asked for; plain data that every layer above the stages may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for."""
+
+    classes: tuple[str, ...] = ()
+    config: Path | None = None
+    settings: tuple[tuple[str, object], ...] = ()
+    only: frozenset[str] = frozenset()
+    """Parts of the result to compute; empty means all."""
+    attention: str = "eager"
+    jobs: int = 0
+    """Processes; 0 means one per core."""
+    use_cache: bool = True
+    debug: bool = False
