@@ -113,7 +113,7 @@ def test_a_file_in_a_folder_that_is_not_python_is_one_row(models: Path) -> None:
 
 def test_a_named_file_that_is_not_python_ends_the_run(models: Path) -> None:
     (models / "b" / "modeling_b.py").write_text("class Broken(:\n")
-    with pytest.raises(SpecdiffError, match="modeling_b.py:1"):
+    with pytest.raises(SpecdiffError, match=r"modeling_b\.py:1"):
         api.inspect_all([str(models / name / f"modeling_{name}.py") for name in "ab"], Options(only=ONLY, jobs=2))
 
 
