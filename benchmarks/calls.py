@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from specdiff.errors import SpecdiffError
-from specdiff.pipeline import Options, Session
+from specdiff.options import Options
 from specdiff.project.targets import resolve, transformers_folder
 from specdiff.results import ClassResult
+from specdiff.session import Session
 
 TRUTH = Path(__file__).parent / "truth"
 DEFAULT = (TRUTH / "dynamic-transformers-5.23.0.jsonl.xz",)
