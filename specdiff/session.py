@@ -57,7 +57,7 @@ class Session:
             return
         from specdiff import pipeline  # noqa: PLC0415 - the interpreter only where something must be analysed
 
-        program = self._program(target)
+        program = self.program(target)
         results: list[ClassResult] = []
         try:
             for result in pipeline.analyse(program, target, self.options, published, skip, begin):
@@ -78,7 +78,7 @@ class Session:
         if self._store is not None:
             self._store.close()
 
-    def _program(self, target: Target) -> Program:
+    def program(self, target: Target) -> Program:
         """The program for a target; targets that read the same packages share one."""
         from specdiff import pipeline  # noqa: PLC0415
 

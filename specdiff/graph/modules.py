@@ -27,7 +27,12 @@ class NamedParameter:
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes; a size that is not known is -1."""
-        return tuple(size if isinstance(size, int) else -1 for size in self.tensor.shape or ())
+        return sizes(self.tensor)
+
+
+def sizes(tensor: Tensor) -> tuple[int, ...]:
+    """A tensor's sizes; one that is not known is -1."""
+    return tuple(size if isinstance(size, int) else -1 for size in tensor.shape or ())
 
 
 class Collector:
@@ -40,6 +45,18 @@ class Collector:
     def parameters(self, root: Instance) -> list[NamedParameter]:
         """All parameters below a module, in torch's order."""
         return [NamedParameter(name, tensor, key) for name, tensor, key in self._entries(root)]
+
+    def buffers(self, root: Instance, prefix: str = "") -> Iterator[tuple[str, Tensor, bool]]:
+        """(name, tensor, whether `state_dict` has it) of all buffers below a module."""
+        template = template_of(root)
+        attrs = (root if template is None else template).attrs
+        hidden = attrs.get("_non_persistent_buffers_set") or ()
+        for name, tensor in (attrs.get("_buffers") or {}).items():
+            if isinstance(tensor, Tensor):
+                yield prefix + name, tensor, name not in hidden
+        for name, child in (attrs.get("_modules") or {}).items():
+            if isinstance(child, Instance):
+                yield from self.buffers(child, f"{prefix}{name}.")
 
     def _entries(self, module: Instance) -> Iterator[tuple[str, Tensor, Any]]:
         template = template_of(module)

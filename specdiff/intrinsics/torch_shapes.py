@@ -311,6 +311,14 @@ def _stack(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
     shape = items[0].shape
     if shape is None:
         return ctx.emit("stack", tuple(items), None, items[0].dtype)
+    for index, item in enumerate(items):
+        if item.shape is not None and (
+            len(item.shape) != len(shape)
+            or any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(item.shape, shape, strict=True))
+        ):
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(item.shape)} at entry {index}"
+            )
     where = axis(dim, len(shape), 1)
     return ctx.emit(
         "stack",

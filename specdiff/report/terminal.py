@@ -86,11 +86,11 @@ def _check(console: Console, result: CheckResult) -> None:
     head.append(str(result.verdict).upper(), _STYLES[str(result.verdict)])
     head.append(f"  {wording.clean(result.name)}", "bold")
     console.print(head)
-    console.print(_row(("spec", result.spec)))
-    console.print(_row(("code", f"{result.target} ({result.code.file}:{result.code.line})")))
-    console.print(_row(("claims", wording.summary(result))))
-    console.print(_row(("parameters", _parameters(result.code))))
-    console.print(_row(("code is", result.code.verdict)))
+    console.print(label_table(("spec", result.spec)))
+    console.print(label_table(("code", f"{result.target} ({result.code.file}:{result.code.line})")))
+    console.print(label_table(("claims", wording.summary(result))))
+    console.print(label_table(("parameters", _parameters(result.code))))
+    console.print(label_table(("code is", result.code.verdict)))
     for standing in ("mismatch", "missing"):
         for claim in _of(result, standing):
             _problem(console, claim)
@@ -154,7 +154,7 @@ def _problem(console: Console, claim: ClaimResult) -> None:
         rows.append(("deviation", claim.known_deviation))
     rows.append(("source", f"{claim.source.id} {claim.source.where}: “{claim.source.quote}”"))
     rows += _evidence(claim.evidence)
-    console.print(Padding(_row(*rows), (0, 0, 0, 2)))
+    console.print(Padding(label_table(*rows), (0, 0, 0, 2)))
 
 
 def _evidence(steps: Sequence[Evidence]) -> list[tuple[str, str]]:
@@ -176,7 +176,7 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
         console.print(head)
         rows = [("", finding.message), ("code", f"{wording.place(finding.primary)}  {finding.primary.what}")]
         rows += [("", f"{wording.place(step)}  {step.what}") for step in finding.related[:_MOST_EVIDENCE]]
-        console.print(Padding(_row(*rows), (0, 0, 0, 2)))
+        console.print(Padding(label_table(*rows), (0, 0, 0, 2)))
 
 
 def _folded(claims: Sequence[ClaimResult]) -> Table:
@@ -213,12 +213,12 @@ def _class(console: Console, result: ClassResult) -> None:
     head.append(wording.clean(result.name), "bold")
     head.append(f"  {result.verdict}", "bold green" if result.verdict == "complete" else "bold yellow")
     console.print(head)
-    console.print(_row(("code", f"{result.file}:{result.line}")))
-    console.print(_row(("parameters", f"{_parameters(result)}, {len(result.parameters):,} tensors")))
+    console.print(label_table(("code", f"{result.file}:{result.line}")))
+    console.print(label_table(("parameters", f"{_parameters(result)}, {len(result.parameters):,} tensors")))
     for name, first in result.tied:
-        console.print(_row(("tied", f"{name} is {first}")))
+        console.print(label_table(("tied", f"{name} is {first}")))
     if result.unused:
-        console.print(_row(("unused", ", ".join(result.unused[:6]) + (" …" if len(result.unused) > 6 else ""))))
+        console.print(label_table(("unused", ", ".join(result.unused[:6]) + (" …" if len(result.unused) > 6 else ""))))
     _findings(console, result.findings)
     if result.sheet.facts:
         _title(console, f"facts ({len(result.sheet.facts)})", "bold")
@@ -255,11 +255,12 @@ def _title(console: Console, text: str, style: str) -> None:
     console.print(Text(text, style))
 
 
-def _row(*rows: tuple[str, str]) -> Table:
+def label_table(*pairs: tuple[str, str]) -> Table:
+    """Labels with their texts, one pair a row."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True, min_width=10)
     table.add_column(overflow="fold")
-    for label, text in rows:
+    for label, text in pairs:
         table.add_row(label, Text(wording.clean(text)))
     return table
 

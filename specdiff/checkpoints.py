@@ -1,0 +1,104 @@
+"""Holds checkpoints against code: finds the class that a checkpoint is for, builds it, and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from specdiff.errors import Problem, TargetError
+from specdiff.graph.modules import Collector, sizes, tied_pairs
+from specdiff.interp.objects import ClassVal
+from specdiff.interp.values import Unknown
+from specdiff.options import Options
+from specdiff.pipeline import config_values
+from specdiff.project.build import Failure, build, model_classes
+from specdiff.project.targets import resolve
+from specdiff.session import Session
+from specdiff.weights import headers
+from specdiff.weights.compare import compare
+from specdiff.weights.model import WeightsResult
+from specdiff.weights.rules import Rules
+
+
+def weights(
+    path: Path,
+    target: str | None = None,
+    options: Options = Options(),  # noqa: B008 - frozen
+    session: Session | None = None,
+) -> WeightsResult:
+    """Hold a checkpoint's headers against the parameters that the code builds.
+
+    Args:
+        path: A folder, a `*.safetensors` file or an index.
+        target: The code; None takes the model type and the architecture that the folder's `config.json` names.
+        options: The run; its configuration goes before the folder's.
+        session: One to share what was read of the library with.
+
+    Raises:
+        SpecdiffError: there is no checkpoint or no such code, or the class cannot be built.
+    """
+    checkpoint = headers.read(path)
+    text = target or _target_of(checkpoint.config, path)
+    session = session or Session(options)
+    for item in resolve(text, options.classes):
+        program = session.program(item)
+        values = config_values(item, options, dict(checkpoint.config) if checkpoint.config is not None else None)
+        module = program.module(item.module)
+        if isinstance(module, Unknown):
+            continue
+        entries = model_classes(program, module, item.classes)
+        wanted = _wanted(entries, values)
+        if wanted is None:
+            continue
+        built = build(program, item, wanted, values)
+        if built.instance is None:
+            assert built.failure is not None
+            message = f"{wanted.name} cannot be built: {built.failure.kind}: {built.failure.message}"
+            raise TargetError(Problem(wanted.file, wanted.line, 0, message))
+        collector = Collector()
+        parameters = collector.parameters(built.instance)
+        shapes = {each.name: each.shape for each in parameters}
+        buffers = {name: (sizes(tensor), saved) for name, tensor, saved in collector.buffers(built.instance)}
+        rules = Rules(program, built, [*shapes, *buffers])
+        dtype = values.get("dtype") or values.get("torch_dtype")
+        result = compare(
+            checkpoint,
+            rules,
+            shapes,
+            buffers,
+            tied_pairs(parameters),
+            dtype if isinstance(dtype, str) else None,
+            text if "::" in text else f"{text}::{wanted.name}",
+            wanted.name,
+        )
+        if program.cache is not None:
+            program.cache.flush()
+        program.forget_models()
+        return result
+    raise TargetError(
+        Problem(text, 0, 0, "there is no model class to hold the checkpoint against; name one with ::Class")
+    )
+
+
+def _target_of(config: dict[str, object] | None, path: Path) -> str:
+    """The target that a published configuration names."""
+    model_type = (config or {}).get("model_type")
+    architectures = (config or {}).get("architectures")
+    if not isinstance(model_type, str):
+        raise TargetError(Problem(str(path), 0, 0, "no config.json beside it names a model_type; give the target"))
+    name = architectures[0] if isinstance(architectures, list) and architectures else ""
+    return f"{model_type}::{name}" if name else model_type
+
+
+def _wanted(entries: Sequence[ClassVal | tuple[str, Failure]], values: dict[str, Any]) -> ClassVal | None:
+    """The class that the configuration's `architectures` name, else the last one that is no base class."""
+    classes = [entry for entry in entries if isinstance(entry, ClassVal)]
+    named = values.get("architectures")
+    for name in named if isinstance(named, list) else ():
+        for cls in classes:
+            if cls.name == name:
+                return cls
+    heads = [cls for cls in classes if cls.name.endswith(("ForCausalLM", "ForConditionalGeneration"))]
+    models = heads or [cls for cls in classes if not cls.name.endswith("PreTrainedModel")]
+    return models[0] if models else None

@@ -1,0 +1,53 @@
+"""`specdiff weights`: does a published checkpoint fit the code?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from specdiff.cli.options import DIFFERS, OK, TARGET_HELP, add_classes, emit, pipeline_options, wants_colour
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """The command and its options."""
+    weights = commands.add_parser(
+        "weights",
+        parents=[shared],
+        help="hold a checkpoint against the code",
+        description="Hold a checkpoint's headers against the code's parameters; no tensor data is read.",
+    )
+    weights.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help="a folder, a *.safetensors file, or an index.json alone"
+    )
+    weights.add_argument("target", nargs="?", metavar="TARGET", help=TARGET_HELP + " (default: what config.json names)")
+    add_classes(weights)
+    weights.add_argument("--hashes", action="store_true", help="print each file's SHA-256 (reads the files whole)")
+    weights.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="hold SHA-256 hashes against a manifest (sha256sum's format, or JSON from names to hashes)",
+    )
+    weights.add_argument(
+        "--format", choices=("terminal", "markdown", "json"), default="terminal", help="(default: terminal)"
+    )
+    weights.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, print, and say by the exit code whether it fits."""
+    from specdiff import checkpoints
+    from specdiff.report import weights as report
+    from specdiff.session import deeply
+    from specdiff.weights import hashes
+
+    options = pipeline_options(arguments)
+    result = deeply(lambda: checkpoints.weights(arguments.checkpoint, arguments.target, options))
+    digests: dict[str, str] = {}
+    if arguments.hashes or arguments.manifest is not None:
+        digests = hashes.of(result.checkpoint)
+    if arguments.manifest is not None:
+        result = hashes.verified(result, digests, hashes.manifest(arguments.manifest))
+    emit(arguments, report.render(result, arguments.format, wants_colour(arguments), digests))
+    return OK if result.fits else DIFFERS

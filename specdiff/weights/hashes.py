@@ -1,0 +1,64 @@
+"""SHA-256 of a checkpoint's files, held against a manifest."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from specdiff.errors import Problem, TargetError
+from specdiff.results import Severity
+from specdiff.weights.headers import file_hash
+from specdiff.weights.model import Checkpoint, Issue, WeightsResult
+
+_LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(.+?)\s*\Z")
+
+
+def of(checkpoint: Checkpoint) -> dict[str, str]:
+    """Hashes by file name; reads each file whole."""
+    path = Path(checkpoint.path)
+    folder = path if path.is_dir() else path.parent
+    return {name: file_hash(folder / name) for name in sorted(checkpoint.files)}
+
+
+def manifest(path: Path) -> dict[str, str]:
+    """Hashes by file name from `sha256sum`'s lines, or from a JSON object.
+
+    Raises:
+        TargetError: it cannot be read or has a line of another form.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TargetError(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")) from None
+    if text.lstrip().startswith("{"):
+        try:
+            loaded = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise TargetError(Problem(str(path), error.lineno, error.colno, f"not JSON: {error.msg}")) from None
+        return {str(name): str(value).removeprefix("sha256:").lower() for name, value in loaded.items()}
+    found: dict[str, str] = {}
+    problems = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _LINE.match(line)
+        if match is not None:
+            found[Path(match[2]).name] = match[1].lower()
+        elif line.strip():
+            problems.append(Problem(str(path), number, 1, "not a line of sha256sum: 64 hex digits, two blanks, a file"))
+    if problems:
+        raise TargetError(*problems)
+    return found
+
+
+def verified(result: WeightsResult, digests: Mapping[str, str], wanted: Mapping[str, str]) -> WeightsResult:
+    """A result with an issue for each file whose hash differs or that the manifest does not name."""
+    issues = []
+    for name, digest in digests.items():
+        published = wanted.get(name)
+        if published is None:
+            issues.append(Issue("hash", Severity.WARNING, name, "the manifest does not name it", name))
+        elif published != digest:
+            issues.append(Issue("hash", Severity.ERROR, name, f"SHA-256 is {digest}, published {published}", name))
+    return replace(result, issues=(*issues, *result.issues))

@@ -1,0 +1,322 @@
+"""Checkpoints written by the safetensors library, held against small models of the installed library."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from specdiff import checkpoints
+from specdiff.cli import main
+from specdiff.options import Options
+from specdiff.project.targets import resolve
+from specdiff.session import Session
+from specdiff.weights.model import WeightsResult
+
+LLAMA = {
+    "model_type": "llama",
+    "architectures": ["LlamaForCausalLM"],
+    "vocab_size": 32,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "torch_dtype": "float32",
+    "tie_word_embeddings": False,
+}
+MIXTURE = {
+    "model_type": "qwen3_moe",
+    "architectures": ["Qwen3MoeForCausalLM"],
+    "vocab_size": 32,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 4,
+    "num_experts": 4,
+    "moe_intermediate_size": 8,
+}
+Tensors = dict[str, Any]
+SESSION = Session(Options(only=frozenset({"parameters"})))
+"""What is read of the library is read once for all cases."""
+
+
+def weights(path: Path, target: str | None = None) -> WeightsResult:
+    return checkpoints.weights(path, target, session=SESSION)
+
+
+def tensors(config: dict[str, Any]) -> Tensors:
+    """Every parameter of a model, as zeros of the built shape."""
+    name = config["architectures"][0]
+    (target,) = resolve(f"{config['model_type']}::{name}")
+    (result,) = SESSION.analyse(target, dict(config))
+    return {key: np.zeros(shape, np.float32) for key, shape in result.parameters.items()}
+
+
+def write(folder: Path, config: dict[str, Any], content: Tensors, shards: int = 1) -> Path:
+    (folder / "config.json").write_text(json.dumps(config))
+    names = sorted(content)
+    if shards == 1:
+        save_file(content, folder / "model.safetensors")
+        return folder
+    table = {}
+    for number in range(shards):
+        file = f"model-{number + 1:05d}-of-{shards:05d}.safetensors"
+        save_file({name: content[name] for name in names[number::shards]}, folder / file)
+        table |= dict.fromkeys(names[number::shards], file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": table}))
+    return folder
+
+
+def issues(result: WeightsResult, *severities: str) -> list[tuple[str, str]]:
+    return [
+        (issue.kind, issue.name)
+        for issue in result.issues
+        if str(issue.severity) in (severities or ("error", "warning"))
+    ]
+
+
+def without(name: str) -> Callable[[Tensors], None]:
+    return lambda content: content.pop(name)
+
+
+def reshaped(name: str, *shape: int) -> Callable[[Tensors], None]:
+    return lambda content: content.update({name: np.zeros(shape, np.float32)})
+
+
+QUERY = "model.layers.1.self_attn.q_proj.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(lambda content: None, [], id="whole"),
+        pytest.param(without(QUERY), [("missing", QUERY)], id="missing"),
+        pytest.param(reshaped(QUERY, 16, 8), [("shape", QUERY)], id="wrong shape"),
+        pytest.param(reshaped("model.rotary.weight", 3), [("unexpected", "model.rotary.weight")], id="unexpected"),
+        pytest.param(
+            lambda content: content.update({f"module.{QUERY}": content.pop(QUERY)}),
+            [("missing", QUERY), ("unexpected", f"module.{QUERY}")],
+            id="renamed without a rule",
+        ),
+        pytest.param(
+            lambda content: content.update({key: value.astype(np.float16) for key, value in content.items()}),
+            [("dtype", "lm_head.weight")],
+            id="another format",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    change: Callable[[Tensors], None], expected: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    content = tensors(LLAMA)
+    change(content)
+    result = weights(write(tmp_path, LLAMA, content))
+    assert issues(result) == expected
+    assert result.fits is not any(kind != "dtype" for kind, _ in expected)
+
+
+def test_a_base_models_checkpoint_loads_into_a_model_with_a_head(tmp_path: Path) -> None:
+    content = {name.removeprefix("model."): value for name, value in tensors(LLAMA).items() if name != "lm_head.weight"}
+    result = weights(write(tmp_path, LLAMA, content))
+    assert issues(result) == [("missing", "lm_head.weight")]
+    assert result.matched == result.parameters - 1
+
+
+def experts(content: Tensors) -> None:
+    """Stacked experts as publishers store them: one network per expert."""
+    for name in list(content):
+        stem, _, last = name.rpartition(".")
+        if last == "gate_up_proj":
+            fused = content.pop(name)
+            for index, each in enumerate(fused):
+                gate, up = np.split(each, 2)
+                content[f"{stem}.{index}.gate_proj.weight"] = gate.copy()
+                content[f"{stem}.{index}.up_proj.weight"] = up.copy()
+        elif last == "down_proj":
+            for index, each in enumerate(content.pop(name)):
+                content[f"{stem}.{index}.down_proj.weight"] = each.copy()
+
+
+def test_experts_one_by_one_are_fused_by_the_librarys_own_rules(tmp_path: Path) -> None:
+    content = tensors(MIXTURE)
+    experts(content)
+    result = weights(write(tmp_path, MIXTURE, content))
+    assert issues(result) == []
+    assert (result.matched, result.converted) == (result.parameters, 12)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kind"),
+    [
+        pytest.param("2.down_proj.weight", (8, 16), "conversion", id="one expert of another shape"),
+        pytest.param("4.down_proj.weight", (16, 8), "shape", id="one expert too many"),
+    ],
+)
+def test_experts_that_do_not_stack_are_found(name: str, shape: tuple[int, ...], kind: str, tmp_path: Path) -> None:
+    content = tensors(MIXTURE)
+    experts(content)
+    content[f"model.layers.0.mlp.experts.{name}"] = np.zeros(shape, np.float32)
+    result = weights(write(tmp_path, MIXTURE, content))
+    assert (kind, "model.layers.0.mlp.experts.down_proj") in issues(result)
+
+
+def quantized(kind: str, stem: str) -> Tensors:
+    """A weight of 16×16 in a quantized layout."""
+    match kind:
+        case "gptq":
+            return {
+                f"{stem}.qweight": np.zeros((2, 16), np.int32),
+                f"{stem}.qzeros": np.zeros((1, 2), np.int32),
+                f"{stem}.scales": np.zeros((1, 16), np.float16),
+                f"{stem}.g_idx": np.zeros(16, np.int32),
+            }
+        case "awq":
+            return {
+                f"{stem}.qweight": np.zeros((16, 2), np.int32),
+                f"{stem}.qzeros": np.zeros((1, 2), np.int32),
+                f"{stem}.scales": np.zeros((1, 16), np.float16),
+            }
+        case "bitsandbytes-4bit":
+            return {
+                f"{stem}.weight": np.zeros((128, 1), np.uint8),
+                f"{stem}.weight.absmax": np.zeros(4, np.uint8),
+                f"{stem}.weight.quant_map": np.zeros(16, np.float32),
+                f"{stem}.weight.quant_state.bitsandbytes__nf4": np.zeros(80, np.uint8),
+            }
+        case "bitsandbytes-8bit":
+            return {f"{stem}.weight": np.zeros((16, 16), np.int8), f"{stem}.SCB": np.zeros(16, np.float32)}
+        case "compressed-tensors":
+            return {
+                f"{stem}.weight_packed": np.zeros((16, 2), np.int32),
+                f"{stem}.weight_scale": np.zeros((16, 1), np.float16),
+                f"{stem}.weight_shape": np.zeros(2, np.int64),
+            }
+        case _:
+            return {
+                f"{stem}.weight": np.zeros((16, 16), np.int8),
+                f"{stem}.weight_scale_inv": np.zeros((1, 1), np.float32),
+            }
+
+
+def test_quantized_layouts_stand_for_their_parameter(tmp_path: Path) -> None:
+    config = LLAMA | {"num_key_value_heads": 4}
+    content = tensors(config)
+    kinds = ("gptq", "awq", "bitsandbytes-4bit", "bitsandbytes-8bit", "compressed-tensors", "fp8")
+    for index, kind in enumerate(kinds):
+        stem = f"model.layers.{index // 4}.self_attn.{'qkvo'[index % 4]}_proj"
+        del content[f"{stem}.weight"]
+        content |= quantized(kind, stem)
+    result = weights(write(tmp_path, config, content))
+    assert issues(result) == []
+    assert {kind: result.layouts.get(kind) for kind in kinds} == dict.fromkeys(kinds, 1)
+    assert result.matched == result.parameters
+
+
+def test_mxfp4_blocks_stand_for_the_transposed_weight(tmp_path: Path) -> None:
+    config = {
+        "model_type": "gpt_oss", "architectures": ["GptOssForCausalLM"], "vocab_size": 32, "hidden_size": 64,
+        "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "head_dim": 16, "num_local_experts": 2, "layer_types": ["full_attention"],
+    }  # fmt: skip
+    content = tensors(config)
+    for name, rows, columns in (("gate_up_proj", 64, 64), ("down_proj", 64, 32)):
+        stem = f"model.layers.0.mlp.experts.{name}"
+        del content[stem]
+        content[f"{stem}_blocks"] = np.zeros((2, rows, columns // 32, 16), np.uint8)
+        content[f"{stem}_scales"] = np.zeros((2, rows, columns // 32), np.uint8)
+    result = weights(write(tmp_path, config, content))
+    assert issues(result) == [] and result.layouts["mxfp4"] == 2
+
+
+def test_tied_parameters_need_one_copy_only(tmp_path: Path) -> None:
+    config = LLAMA | {"tie_word_embeddings": True}
+    content = tensors(config)
+    both = weights(write(tmp_path, config, content))
+    assert issues(both) == [] and ("tied.twice", "lm_head.weight") in issues(both, "note")
+    del content["lm_head.weight"]
+    one = weights(write(tmp_path, config, content))
+    assert one.issues == ()
+
+
+def test_shards_are_held_against_their_index(tmp_path: Path) -> None:
+    write(tmp_path, LLAMA, tensors(LLAMA), shards=3)
+    assert weights(tmp_path).issues == ()
+    lost = tmp_path / "model-00002-of-00003.safetensors"
+    lost.unlink()
+    kinds = {kind for kind, _ in issues(weights(tmp_path))}
+    assert kinds == {"shard.missing"}
+    alone = weights(tmp_path / "model.safetensors.index.json", "llama::LlamaForCausalLM")
+    assert alone.matched > 0
+
+
+def damaged(header: object, data: int) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(data)
+
+
+def entry(begin: int, end: int, shape: list[int], dtype: str = "F32") -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        pytest.param(b"\1", "header", id="too short"),
+        pytest.param(struct.pack("<Q", 1 << 60), "header", id="a length past the end"),
+        pytest.param(damaged(b"{nonsense", 0), "header", id="not JSON"),
+        pytest.param(damaged([], 0), "header", id="not an object"),
+        pytest.param(damaged({"a": entry(0, 8, [4])}, 8), "header", id="bytes that do not fit the shape"),
+        pytest.param(damaged({"a": entry(0, 8, [2], "F99")}, 8), "header", id="an unknown format"),
+        pytest.param(damaged({"a": entry(0, 8, [2]), "b": entry(4, 12, [2])}, 12), "offsets", id="overlap"),
+        pytest.param(damaged({"a": entry(0, 8, [2])}, 4), "offsets", id="past the end"),
+        pytest.param(damaged({"a": entry(4, 12, [2])}, 12), "offsets", id="a hole"),
+        pytest.param(
+            damaged(b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, '
+                    b'"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}', 8),
+            "duplicate", id="a name twice",
+        ),
+    ],
+)  # fmt: skip
+def test_damaged_files_are_issues_and_never_exceptions(content: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    result = weights(tmp_path, "llama::LlamaForCausalLM")
+    assert kind in {issue.kind for issue in result.issues}
+
+
+def test_hashes_are_held_against_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path, LLAMA, tensors(LLAMA))
+    assert main(["weights", str(folder), "--hashes", "--format", "json"]) == 0
+    digest = json.loads(capsys.readouterr().out)["sha256"]["model.safetensors"]
+    manifest = tmp_path / "SHA256SUMS"
+    manifest.write_text(f"{digest}  model.safetensors\n")
+    assert main(["weights", str(folder), "--manifest", str(manifest)]) == 0
+    manifest.write_text(f"{'0' * 64}  model.safetensors\n")
+    assert main(["weights", str(folder), "--manifest", str(manifest)]) == 1
+    assert "error hash (1)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: no such checkpoint: give a folder, a *.safetensors file or an index"),
+        (["."], ".: no *.safetensors file, no model.safetensors.index.json and no pytorch_model.bin.index.json"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["weights", *arguments]) == 2
+    assert capsys.readouterr().err == message + "\n"
