@@ -24,7 +24,7 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
         return right
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         same = left.shape is not None and left.shape == right.shape
-        return run.emit("join", (left, right), left.shape if same else None, left.dtype)
+        return run.emit("join", (left, right), left.shape if same else None, left.dtype, condition=reason)
     if isinstance(left, Tensor) and right is None:
         return left
     if isinstance(right, Tensor) and left is None:
@@ -240,7 +240,8 @@ def _merge(run: Run, first: Changes, second: Changes, reason: str) -> None:
                     Tensor(target.shape, target.dtype, node=a[0]),
                     Tensor(target.shape, target.dtype, node=b[0]),
                 )
-                target.node, target.const = run.emit("join", (left, right), target.shape, target.dtype).node, None
+                joined = run.emit("join", (left, right), target.shape, target.dtype, condition=reason)
+                target.node, target.const = joined.node, None
         elif isinstance(target, Instance):
             _restore(target, (_joined(run, a[0], b[0], reason), a[1]))
         elif isinstance(target, dict):
@@ -249,8 +250,8 @@ def _merge(run: Run, first: Changes, second: Changes, reason: str) -> None:
             _restore(target, a | b)
         else:
             longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
-            joined = [join(run, x, y, reason) for x, y in zip(longer, shorter, strict=False)]
-            _restore(target, [*joined, *longer[len(shorter) :]])
+            both = [join(run, x, y, reason) for x, y in zip(longer, shorter, strict=False)]
+            _restore(target, [*both, *longer[len(shorter) :]])
 
 
 def _joined(run: Run, a: dict[Any, Value], b: dict[Any, Value], reason: str) -> dict[Any, Value]:

@@ -17,3 +17,7 @@ MAX_CONST_ELEMENTS = 65_536
 
 MAX_TRACKED_VARIANTS = 24
 """Recorded variants of one constructor before its integer arguments are no longer generalised over."""
+
+MAX_INPUT_CHOICES = 8
+"""Sets of inputs that an entry ``forward`` is tried with before it counts as not followed. The right one is mostly the
+first; code that wants another shape refuses it within its first few statements."""

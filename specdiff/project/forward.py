@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from specdiff.interp.objects import BudgetExceeded, Function, Raised, Value
+from specdiff.interp.objects import BudgetExceeded, Function, Instance, Raised, Value
 from specdiff.interp.ops import NotIterable
-from specdiff.interp.trace import Trace
+from specdiff.interp.run import Run
+from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import Built, Failure, failure_of
-from specdiff.project.inputs import entry_inputs
+from specdiff.project.inputs import Inputs, entry_inputs
 from specdiff.project.modules import Program
 
 
@@ -24,12 +26,52 @@ class Forwarded:
     failure: Failure | None = None
     notes: tuple[tuple[str, Place], ...] = ()
     edges: dict[tuple[Function | None, Function], None] = field(default_factory=dict)
+    mode: str = "prefill"
+
+    def undecided_operations(self) -> Iterator[Op]:
+        """Operations on the way to an output of unknown shape, or that join what no condition decided."""
+        if self.trace is None:
+            return
+        ops = self.trace.ops
+        wanted = {tensor.node for tensor in outputs_in(self.outputs)[0].values() if tensor.node is not None}
+        for op in reversed(ops):
+            if op.id in wanted:
+                wanted.update(op.inputs)
+        for op in (ops[index] for index in sorted(wanted)):
+            if op.shape is None or (op.kind == "join" and op.attrs.get("condition")):
+                yield op
 
 
-def forward(program: Program, built: Built) -> Forwarded:
-    """Run the entry ``forward`` of a built model, in evaluation mode, without a cache (the prefill of a prompt)."""
+def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
+    """Run the entry ``forward`` of a built model on the first inputs that it accepts.
+
+    Args:
+        program: The program the model was built in.
+        built: The model.
+        mode: ``prefill`` (evaluation, a prompt without a cache).
+    """
     run = program.run
     assert built.instance is not None
+    run.file, run.line = built.cls.file, built.cls.line
+    choices = entry_inputs(run, built.cls, built.instance, built.config)
+    if isinstance(choices, str):
+        return Forwarded(None, failure=Failure("Undecided", choices, (run.place,)))
+    best: Forwarded | None = None
+    for inputs in choices:
+        ran = _attempt(run, built, inputs)
+        if ran.failure is None:
+            return ran
+        if best is None or _reach(ran) > _reach(best):
+            best = ran
+    assert best is not None
+    return best
+
+
+def _reach(ran: Forwarded) -> int:
+    return len(ran.trace.ops) if ran.trace is not None else 0
+
+
+def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     run.notes.clear()
     run.open_lists.clear()
     run.steps = run.depth = 0
@@ -37,16 +79,15 @@ def forward(program: Program, built: Built) -> Forwarded:
     run.journal = run.recording = run.caller = None
     run.sites.clear()
     run.edges = {}
-    inputs = entry_inputs(run, built.cls, built.config)
-    if isinstance(inputs, str):
-        return Forwarded(None, failure=Failure("Undecided", inputs, (run.place,)))
+    assert built.instance is not None
     trace = Trace(built.instance)
     run.trace = trace
     outputs: Value = None
     failure: Failure | None = None
+    tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
     try:
         run.call(run.getattr(built.instance, "eval"), (), {})
-        for name, tensor in inputs.items():
+        for name, tensor in tensors.items():
             tensor.node = trace.add(run, "input", (), tensor, {"name": name})
         outputs = run.call(built.instance, (), dict(inputs))
         if isinstance(outputs, Unknown):
@@ -63,13 +104,34 @@ def forward(program: Program, built: Built) -> Forwarded:
         trace.close()
         run.trace = None
     notes = tuple((note.reason, note.place) for note in run.notes)
-    return Forwarded(trace, inputs, outputs, failure, notes, run.edges)
+    return Forwarded(trace, tensors, outputs, failure, notes, run.edges)
+
+
+def outputs_in(value: Any, name: str = "", depth: int = 0) -> tuple[dict[str, Tensor], list[Unknown]]:
+    """The tensors of an output by name (``logits``, ``past_key_values.0``), and what is not known in it."""
+    found: dict[str, Tensor] = {}
+    unknown: list[Unknown] = []
+    if isinstance(value, Tensor):
+        found[name or "output"] = value
+    elif isinstance(value, Unknown):
+        unknown.append(value)
+    elif depth <= 6:
+        items: Iterable[tuple[Any, Any]] = ()
+        if isinstance(value, list | tuple):
+            items = enumerate(value)
+        elif isinstance(value, dict):
+            items = value.items()
+        elif isinstance(value, Instance):
+            items = value.native.items() if isinstance(value.native, dict) and value.native else value.attrs.items()
+        for key, item in items:
+            inner, missing = outputs_in(item, f"{name}.{key}" if name else str(key), depth + 1)
+            found.update(inner)
+            unknown.extend(missing)
+    return found, unknown
 
 
 def tensors_in(value: Any, depth: int = 0) -> list[Tensor]:
     """The tensors of an output, in order."""
-    from specdiff.interp.objects import Instance  # noqa: PLC0415
-
     if isinstance(value, Tensor):
         return [value]
     if depth > 6:

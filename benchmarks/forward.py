@@ -1,0 +1,168 @@
+"""Runs the entry ``forward`` of every model class of the installed transformers and says how far it got.
+
+A class counts as followed when its outputs hold tensors, every one of known shape, and no undecided value lies on
+the path to them: neither an operation of unknown shape nor the join of two sides of a branch that nothing decided.
+Where output shapes were recorded with torch (`truth/outputs-*.jsonl.xz`) they are compared, symbols substituted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import lzma
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from specdiff.interp.objects import ClassVal, Function
+from specdiff.interp.ops import lookup
+from specdiff.interp.values import Unknown
+from specdiff.pipeline import Options, Session
+from specdiff.project.build import build, is_pretrained, model_classes
+from specdiff.project.forward import Forwarded, forward, outputs_in
+from specdiff.project.targets import resolve, transformers_folder
+
+TRUTH = Path(__file__).parent / "truth" / "outputs-transformers-5.23.0.jsonl.xz"
+Row = dict[str, Any]
+
+
+def families() -> list[str]:
+    """Families of the installed transformers that have a modeling file, in order of name."""
+    models = transformers_folder() / "models"
+    return sorted(item.name for item in models.iterdir() if any(item.glob("modeling_*.py")))
+
+
+def slice_of(names: list[str], number: int) -> list[str]:
+    """One family in ``number``, chosen by the hash of its name."""
+    return [name for name in names if int(hashlib.sha256(name.encode()).hexdigest(), 16) % number == 0]
+
+
+def rows_of(family: str, mode: str = "prefill", wanted: str = "") -> list[Row]:
+    """One row per model class of a family."""
+    rows: list[Row] = []
+    session = Session(Options())
+    for path in sorted((transformers_folder() / "models" / family).glob("modeling_*.py")):
+        target = resolve(str(path))[0]
+        program = session.program(target)
+        module = program.module(target.module)
+        if isinstance(module, Unknown):
+            continue
+        for cls in model_classes(program, module, ()):
+            if not isinstance(cls, ClassVal):
+                rows.append({"family": family, "class": cls[0], "status": "class", "why": cls[1].message})
+            elif is_pretrained(cls) and (not wanted or wanted == cls.name):
+                rows.append({"family": family, "class": cls.name, **_row(program, target, cls, mode)})
+        program.forget_models()
+        if program.cache is not None:
+            program.cache.flush()
+    return rows
+
+
+def _row(program: Any, target: Any, cls: ClassVal, mode: str) -> Row:
+    found, owner = lookup(cls, "forward")
+    if not isinstance(found, Function) or owner.name in ("Module", "PreTrainedModel"):
+        return {"status": "abstract"}
+    begun = time.perf_counter()
+    built = build(program, target, cls, {})
+    spent = time.perf_counter() - begun
+    if built.instance is None:
+        return {"status": "unbuilt", "why": built.failure.message if built.failure else ""}
+    begun = time.perf_counter()
+    ran = forward(program, built, mode)
+    row: Row = {"build": round(spent, 3), "forward": round(time.perf_counter() - begun, 3)}
+    row.update(judged(ran))
+    row["notes"] = [(f"{place.file}:{place.line}", reason) for reason, place in ran.notes][:20]
+    return row
+
+
+def judged(ran: Forwarded) -> Row:
+    """Whether a run reached known outputs, and what stood in the way."""
+    if ran.failure is not None:
+        where = next((place for place in ran.failure.places if not place.file.startswith("<")), None)
+        kind = "raised" if ran.failure.kind not in ("Undecided", "Limit") else "stopped"
+        place = f"{where.file}:{where.line}" if where else ""
+        inner = ran.failure.places[0] if ran.failure.places else None
+        return {
+            "status": kind,
+            "why": ran.failure.message if kind == "stopped" else f"{ran.failure.kind}: {ran.failure.message}",
+            "place": place,
+            "inner": f"{inner.file}:{inner.line}" if inner else "",
+        }
+    outputs, unknowns = outputs_in(ran.outputs)
+    shapes = {name: [[str(size) for size in t.shape or ()], t.dtype] for name, t in outputs.items()}
+    if unknowns:
+        first = unknowns[0]
+        place = f"{first.place.file}:{first.place.line}" if first.place else ""
+        return {"status": "undecided output", "why": first.reason, "place": place, "shapes": shapes}
+    if not outputs:
+        return {"status": "no tensors", "why": f"{type(ran.outputs).__name__} without tensors", "shapes": shapes}
+    assert ran.trace is not None
+    first_op = next(iter(ran.undecided_operations()), None)
+    bad = next((name for name, tensor in outputs.items() if tensor.shape is None), None)
+    if first_op is not None:
+        why = first_op.attrs.get("condition") or f"{first_op.kind} of unknown shape"
+        status = "undecided branch" if first_op.shape is not None else "unknown shape"
+        return {"status": status, "why": why, "place": f"{first_op.file}:{first_op.line}", "shapes": shapes}
+    if bad is not None:
+        return {"status": "unknown shape", "why": f"the output {bad}", "shapes": shapes}
+    return {"status": "followed", "shapes": shapes}
+
+
+def truth() -> Iterator[Row]:
+    """The recorded output shapes."""
+    if TRUTH.exists():
+        with lzma.open(TRUTH, "rt") as lines:
+            yield from (json.loads(line) for line in lines)
+
+
+def main() -> int:
+    """Run, print the shares and the reasons."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--family", action="append", default=[], help="only these families")
+    parser.add_argument("--class", dest="cls", default="", help="only this class")
+    parser.add_argument("--slice", type=int, default=1, help="one family in N, chosen by hash")
+    parser.add_argument("--mode", default="prefill", choices=("prefill", "decode", "train"))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--rows", type=Path, help="write one JSON row per class to this file")
+    parser.add_argument("--reasons", type=int, default=40, help="how many reasons to print")
+    args = parser.parse_args()
+    wanted = args.family or slice_of(families(), args.slice)
+    rows: list[Row] = []
+    lines = args.rows.open("w") if args.rows else None
+    with get_context("spawn").Pool(args.jobs, maxtasksperchild=20) as pool:
+        for found in pool.imap_unordered(partial(rows_of, mode=args.mode, wanted=args.cls), wanted):
+            rows.extend(found)
+            if lines is not None:
+                lines.writelines(json.dumps(row) + "\n" for row in found)
+                lines.flush()
+    report(rows, args.reasons)
+    return 0
+
+
+def report(rows: list[Row], reasons: int) -> None:
+    """Print the shares and the ranked reasons."""
+    abstract = [row for row in rows if row["status"] == "abstract"]
+    entries = [row for row in rows if row["status"] != "abstract"]
+    followed = [row for row in entries if row["status"] == "followed"]
+    share = 100 * len(followed) / max(1, len(entries))
+    print(f"{len(rows)} classes: {len(abstract)} abstract bases without a forward, {len(entries)} with one")
+    print(f"forward followed to known outputs: {len(followed)} of {len(entries)} ({share:.1f}%)")
+    built = sum(row.get("build", 0) for row in entries)
+    spent = sum(row.get("forward", 0) for row in entries)
+    print(f"time: building {built:.1f} s, forward {spent:.1f} s (ratio {spent / max(built, 0.001):.2f})")
+    print("status:", ", ".join(f"{name} {count}" for name, count in Counter(r["status"] for r in entries).most_common()))
+    ranked = Counter((r["status"], r.get("why", "")) for r in entries if r["status"] != "followed")
+    for (status, why), count in ranked.most_common(reasons):
+        cases = [r for r in entries if r["status"] == status and r.get("why", "") == why]
+        first = cases[0]
+        print(f"{count:5} {status}: {why[:110]}  [{first['family']}::{first['class']} {first.get('place', '')}]")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
