@@ -156,7 +156,9 @@ def report(rows: list[Row], reasons: int) -> None:
     built = sum(row.get("build", 0) for row in entries)
     spent = sum(row.get("forward", 0) for row in entries)
     print(f"time: building {built:.1f} s, forward {spent:.1f} s (ratio {spent / max(built, 0.001):.2f})")
-    print("status:", ", ".join(f"{name} {count}" for name, count in Counter(r["status"] for r in entries).most_common()))
+    print(
+        "status:", ", ".join(f"{name} {count}" for name, count in Counter(r["status"] for r in entries).most_common())
+    )
     ranked = Counter((r["status"], r.get("why", "")) for r in entries if r["status"] != "followed")
     for (status, why), count in ranked.most_common(reasons):
         cases = [r for r in entries if r["status"] == status and r.get("why", "") == why]

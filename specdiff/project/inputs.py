@@ -240,7 +240,9 @@ KNOWN: dict[str, Maker] = {
         _i(1, sizes.grid()[0] * sizes.grid()[1]) if "spatial_shapes" in names else _b(BATCH, 1, *sizes.image())
     ],
     "spatial_shapes": lambda sizes, names: (
-        _levels(sizes, names) if "level_start_index" in names or "encoder_hidden_states" in names else _plane(sizes, names)
+        _levels(sizes, names)
+        if "level_start_index" in names or "encoder_hidden_states" in names
+        else _plane(sizes, names)
     ),
     "spatial_shapes_list": lambda sizes, names: [[tuple(row) for row in _levels(sizes, names)[0].const.tolist()]],
     "level_start_index": lambda sizes, names: [known([0, 96, 120][: len(_levels(sizes, names)[0].const)])],
@@ -268,7 +270,9 @@ KNOWN: dict[str, Maker] = {
             if isinstance(width, int)
         ]
     ),
-    "query_embeds": lambda sizes, names: [_f(BATCH, sizes.number(("num_query_tokens",), 32), w) for w in sizes.hidden()],
+    "query_embeds": lambda sizes, names: [
+        _f(BATCH, sizes.number(("num_query_tokens",), 32), w) for w in sizes.hidden()
+    ],
     "past_values": _series,
     "past_observed_mask": _series,
     "past_time_features": _time_features("past"),
@@ -366,7 +370,9 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
             chosen.append([name for name in names if name in KNOWN and name != "attention_mask"] or names[:1])
     alternatives: list[Inputs] = []
     for group in chosen:
-        options = {name: _options(name, sizes, names, annotations.get(name), instance, name in required) for name in group}
+        options = {
+            name: _options(name, sizes, names, annotations.get(name), instance, name in required) for name in group
+        }
         missing = next((name for name, values in options.items() if not values and name in required), None)
         if missing is not None:
             if group is chosen[-1] and not alternatives:
@@ -379,7 +385,9 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
 
 
 def _with_companions(names: list[str], available: list[str]) -> list[str]:
-    extra = [other for name in names for other in _COMPANIONS.get(name, ()) if other in available and other not in names]
+    extra = [
+        other for name in names for other in _COMPANIONS.get(name, ()) if other in available and other not in names
+    ]
     return [*names, *dict.fromkeys(extra)]
 
 
@@ -393,7 +401,8 @@ def _options(
         return []
     kind = annotation.id if type(annotation) is ir.Name else ""
     if kind in ("int", "bool", "float", "str"):
-        return {"int": [0, 1], "bool": [False], "float": [1.0], "str": []}[kind]
+        plain: dict[str, list[Value]] = {"int": [0, 1], "bool": [False], "float": [1.0], "str": []}
+        return plain[kind]
     if name in ("start_pos", "start_position", "offset", "cache_position"):
         return [0]
     widths = sizes.hidden()

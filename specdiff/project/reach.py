@@ -33,8 +33,8 @@ def possible_calls(program: Program, built: Built) -> Edges:
     notes = list(run.notes)
     try:
         with recovering(run):
-            inputs = entry_inputs(run, built.cls, built.config)
-            known: dict[str, Tensor | Unknown] = {} if isinstance(inputs, str) else dict(inputs)
+            choices = entry_inputs(run, built.cls, built.instance, built.config)
+            known: dict[str, Value] = {} if isinstance(choices, str) else dict(choices[0])
             for name, tensor in known.items():
                 if isinstance(tensor, Tensor):
                     tensor.node = trace.add(run, "input", (), tensor, {"name": name})

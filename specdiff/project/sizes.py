@@ -122,7 +122,7 @@ class Sizes:
             if len(numbers) >= 2:
                 return numbers[-2], numbers[-1]
             size = numbers[0] if numbers else None
-        if isinstance(size, int) and 16 <= size:
+        if isinstance(size, int) and size >= 16:
             return size, size
         side = self.number(("patch_size",), 16, VISION) * (self.number(("spatial_merge_size",), 1, VISION))
         return 224 // side * side, 224 // side * side
