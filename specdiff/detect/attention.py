@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from specdiff.detect.masks import Mask, is_positional, read_mask
+from specdiff.detect.masks import Mask, read_mask
 from specdiff.detect.paths import Path, path_from
 from specdiff.detect.scene import Scene, Tower, see, sizes
 from specdiff.detect.sites import Attention
@@ -363,22 +363,18 @@ def _gate(scene: Scene, graph: Operations, tower: Tower, sites: list[Attention])
 
 
 def masks(scene: Scene) -> None:
-    """`attention.causal`, `.window.*`, `.chunk.size`, `layers.pattern`."""
+    """`attention.causal`, `.prefix`, `.window.*`, `.chunk.size`, and what mixes tokens in the layers that attend."""
     graph = scene.operations
     if graph is None:
         return
+    cache: dict[tuple[Any, ...], Mask] = {}
     for tower in scene.towers:
         rows: list[tuple[int, Attention, Mask]] = []
-        cache: dict[tuple[int, ...], Mask] = {}
         for layer, site in self_attentions(tower):
-            positional = [bias for bias in site.biases if is_positional(graph, bias)]
-            ids = tuple(bias.id for bias in positional)
+            ids = (site.causal_flag, site.scores, *((bound.op.id, bound.how, bound.fill) for bound in site.bounds))
             mask = cache.get(ids)
             if mask is None:
-                mask = cache[ids] = read_mask(graph, positional)
-            site.masks = positional
-            if site.causal_flag:
-                mask = Mask(True, conditions=[(site.product, "the fused operation's own causal mask")])
+                mask = cache[ids] = read_mask(graph, site)
             rows.append((layer, site, mask))
         if rows:
             _mask_facts(scene, tower, rows)
@@ -386,31 +382,40 @@ def masks(scene: Scene) -> None:
         for block in tower.blocks:
             if block.index in layers and not block.mixer[0]:
                 mask, site = layers[block.index]
-                block.mixer = (mask.kind, next((op for op, _ in mask.conditions), site.softmax))
+                shown = mask.shows.get("window") or mask.shows.get("chunk") or (site.softmax, "")
+                block.mixer = (mask.kind, shown[0])
 
 
 def _mask_facts(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mask]]) -> None:
     key = tower.key
-
-    def place(row: tuple[int, Attention, Mask], word: str) -> tuple[Op, str]:
-        return next(((op, text) for op, text in row[2].conditions if word in text), (row[1].softmax, "the softmax"))
-
-    agreed(scene, key("attention.causal"), ((m.causal, *place((i, s, m), "earlier")) for i, s, m in rows))
+    odd = next((mask for _, _, mask in rows if mask.causal is None and not mask.prefix), None)
+    if odd is not None:
+        scene.unsure(
+            key("attention.causal"), odd.unread or "what a position sees follows no simple rule", odd.unread_at
+        )
+    elif any(mask.prefix for _, _, mask in rows):
+        shown = next(mask.shows["causal"] for _, _, mask in rows if mask.prefix)
+        scene.fact(key("attention.prefix"), True, [see(shown[0], "early positions see later ones, late ones do not")])
+    else:
+        agreed(scene, key("attention.causal"), ((mask.causal, *mask.shows["causal"]) for _, _, mask in rows))
+        scene.absent(key("attention.prefix"), "all positions are masked alike", [see(*rows[0][2].shows["causal"])])
+    names = ("attention.window.size", "attention.window.layers", "attention.chunk.size")
+    unread = next((mask for _, _, mask in rows if mask.unread), None)
+    if unread is not None:
+        for name in names:
+            scene.unsure(key(name), unread.unread, unread.unread_at)
+        return
+    none = [see(rows[0][1].softmax, "the softmax over all scores that the mask leaves")]
     windows = [row for row in rows if row[2].window is not None]
     if windows:
-        agreed(scene, key("attention.window.size"), ((m.window, *place((i, s, m), "window")) for i, s, m in windows))
-        op, words = place(windows[0], "window")
-        scene.fact(key("attention.window.layers"), tuple(sorted({layer for layer, _, _ in windows})), [see(op, words)])
+        agreed(scene, key(names[0]), ((mask.window, *mask.shows["window"]) for _, _, mask in windows))
+        layers = tuple(sorted({layer for layer, _, _ in windows}))
+        scene.fact(key(names[1]), layers, [see(*windows[0][2].shows["window"])])
     else:
-        none = [see(rows[0][1].softmax, "no mask limits the distance")]
-        scene.absent(key("attention.window.size"), "no mask limits the distance", none)
-        scene.absent(key("attention.window.layers"), "no mask limits the distance", none)
+        scene.absent(key(names[0]), "no mask limits the distance", none)
+        scene.absent(key(names[1]), "no mask limits the distance", none)
     chunks = [row for row in rows if row[2].chunk is not None]
     if chunks:
-        agreed(scene, key("attention.chunk.size"), ((m.chunk, *place((i, s, m), "chunk")) for i, s, m in chunks))
+        agreed(scene, key(names[2]), ((mask.chunk, *mask.shows["chunk"]) for _, _, mask in chunks))
     else:
-        scene.absent(
-            key("attention.chunk.size"),
-            "no mask divides positions into chunks",
-            [see(rows[0][1].softmax, "the softmax")],
-        )
+        scene.absent(key(names[2]), "no mask divides positions into chunks", none)

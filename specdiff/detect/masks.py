@@ -1,54 +1,245 @@
-"""What an attention mask lets a position see, from the comparisons of position indices it is made of."""
+"""What the masks of an attention product let a position see, worked out for single rows of the scores."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from specdiff.graph.operations import VIEWS, Operations, is_number
+from specdiff.graph.operations import Operations, is_number
+from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Op
 
-_DATA = frozenset({"parameter", "linear", "embedding", "conv", "matmul"})
-_CASTS = frozenset({"cast", "copy"})
+if TYPE_CHECKING:
+    from specdiff.detect.places import Index
+    from specdiff.detect.points import Points
+    from specdiff.detect.sites import Attention, Bound
+
+_DATA = frozenset({"parameter", "linear", "embedding", "conv", "matmul", "einsum", "bmm", "softmax"})
+MASKED = -9_000.0
+"""A score this low takes no part in the softmax: -10,000 is the highest number that published code masks with."""
+
+LARGEST_BOUND = 300_000
+"""Numbers in a mask above this are fill values or sizes, not distances."""
 
 
 @dataclass(slots=True)
 class Mask:
-    """What the masks of one attention product say together."""
+    """What a query sees."""
 
-    causal: bool = False
+    causal: bool | None = False
     window: int | None = None
     """Positions a query sees, itself included."""
     two_sided: bool = False
     chunk: int | None = None
-    conditions: list[tuple[Op, str]] = field(default_factory=list)
-    """Operations that show it, with words."""
-    unread: list[Op] = field(default_factory=list)
-    """Parts of the masks that are not comparisons of positions."""
+    prefix: bool = False
+    """Early positions see later ones, late positions do not."""
+    shows: dict[str, tuple[Op, str]] = field(default_factory=dict)
+    """What shows it: for `causal`, `window` and `chunk` an operation, with words."""
+    unread: str = ""
+    """Why it could not be worked out; empty where it was."""
+    unread_at: Op | None = None
 
     @property
     def kind(self) -> str:
-        """The layer pattern's word for it."""
+        """The layer pattern's word for it; empty where it is not known."""
+        if self.unread:
+            return ""
         return "chunked" if self.chunk is not None else "sliding" if self.window is not None else "full"
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """A tensor of positions: ``a*query + b*key + offset``, perhaps divided by a chunk."""
+def read_mask(graph: Operations, site: Attention) -> Mask:
+    """Work out what some rows of the scores see."""
+    from specdiff.detect.points import NotKnown, Outside, Points  # noqa: PLC0415 - numpy only where a mask is read
 
-    query: int
-    key: int
-    offset: Any
-    divisor: int = 1
-    absolute: bool = False
+    if site.causal_flag and not site.bounds:
+        return Mask(True, shows={"causal": (site.product, "the fused operation's own causal mask")})
+    if not site.bounds:
+        return Mask(False, shows={"causal": (site.softmax, "nothing masks the scores")})
+    shape = site.scores
+    if shape is None or len(shape) < 2:
+        return Mask(None, unread="the shape of the scores is not known", unread_at=site.softmax)
+    far = max(_numbers(graph, site.bounds), default=0)
+    length = 2 * far + 67
+    for _ in range(3):
+        points = Points(graph, lengths(graph, length))
+        try:
+            size = min(points.size(shape[-1]), points.size(shape[-2]))
+            rows = {
+                row for row in (size - 1, size - 2, size // 2, size // 2 + 1, far + 1, far + 2, 3) if 0 <= row < size
+            }
+            seen = {row: _visible(points, site, row, size, len(shape)) for row in sorted(rows)}
+            return _read(points, site, seen, size, len(shape))
+        except Outside as stop:
+            if not 4 <= stop.size < length:
+                return Mask(None, unread=stop.reason, unread_at=stop.op)
+            length = stop.size
+        except NotKnown as stop:
+            return Mask(None, unread=f"the mask {_why(stop.reason)}", unread_at=stop.op)
+    return Mask(None, unread="the mask's tables are too short", unread_at=site.softmax)
 
 
-def read_mask(graph: Operations, biases: list[Op]) -> Mask:
-    """Read everything that is added to, or conditions, the scores of one product."""
+def _why(reason: str) -> str:
+    return "depends on the input" if reason == "it depends on the input" else f"could not be followed: {reason}"
+
+
+def lengths(graph: Operations, length: int) -> dict[str, int]:
+    """One number for every size that the inputs leave open: one sequence of the given length."""
+    found = {"batch": 1}
+    for op in graph.kind("input"):
+        for size in op.shape or ():
+            if isinstance(size, Dim):
+                for monomial, _ in size.terms:
+                    for symbol in monomial:
+                        found.setdefault(symbol, length)
+    return found
+
+
+def _numbers(graph: Operations, bounds: list[Bound]) -> set[int]:
+    """Whole numbers in what makes the masks: the distances are among them."""
+    found: set[int] = set()
+    for index in graph.ancestors((bound.op.id for bound in bounds), lambda op: op.kind not in _DATA):
+        attrs = graph[index].attrs
+        for name in ("other", "diagonal", "min", "max"):
+            number = attrs.get(name)
+            if isinstance(number, float) and number.is_integer():
+                number = int(number)
+            if is_number(number) and 1 < abs(number) <= LARGEST_BOUND:
+                found.add(abs(number))
+    return found
+
+
+def _visible(points: Points, site: Attention, row: int, size: int, rank: int) -> Any:
+    """Which keys one query sees."""
+    import numpy  # noqa: PLC0415
+
+    columns = numpy.arange(size)
+    index = (*[numpy.zeros(size, dtype=int)] * (rank - 2), numpy.full(size, row), columns)
+    seen = columns <= row if site.causal_flag else numpy.ones(size, dtype=bool)
+    for bound in site.bounds:
+        seen = seen & ~_blocked(points, bound, index)
+    return seen
+
+
+def _blocked(points: Points, bound: Bound, index: Index) -> Any:
+    import numpy  # noqa: PLC0415
+
+    from specdiff.detect.points import NotKnown  # noqa: PLC0415
+
+    own = points.within(bound.op, index)
+    if bound.how in ("keep", "drop"):
+        if bound.fill is None:
+            raise NotKnown(bound.op, "what stands for a masked score is not known")
+        if bound.fill > MASKED:
+            return numpy.zeros(numpy.shape(index[-1]), dtype=bool)
+        condition = numpy.asarray(points.value(bound.op, own)) != 0
+        return ~condition if bound.how == "keep" else condition
+    return _low(points, bound.op, own, -1 if bound.how == "sub" else 1)
+
+
+def _low(points: Points, op: Op, index: Index, sign: int) -> Any:
+    """Where what is added to the scores takes a position out of the softmax; learned biases never do."""
+    import numpy  # noqa: PLC0415
+
+    from specdiff.detect.points import NotKnown  # noqa: PLC0415
+
+    try:
+        return sign * numpy.asarray(points.value(op, index), dtype=float) <= MASKED
+    except NotKnown as stop:
+        graph = points.graph
+        inputs = graph.inputs(op)
+        if op.kind in _DATA:
+            return numpy.zeros(numpy.shape(index[-1]), dtype=bool)
+        if op.kind in ("add", "sub") and len(inputs) == 2:
+            left, right = (points.within(item, index) for item in inputs)
+            other = -sign if op.kind == "sub" else sign
+            return _low(points, inputs[0], left, sign) | _low(points, inputs[1], right, other)
+        if op.kind == "join" and inputs:
+            found = [_low(points, item, points.within(item, index), sign) for item in inputs]
+            if any(not numpy.array_equal(found[0], each) for each in found[1:]):
+                raise
+            return found[0]
+        if op.kind in ("mul", "div", "neg", "clamp", "tanh", "sigmoid") and _learned(graph, op):
+            return numpy.zeros(numpy.shape(index[-1]), dtype=bool)
+        if op.kind in ("index", "gather") and inputs and graph.source(inputs[0]).kind == "parameter":
+            return numpy.zeros(numpy.shape(index[-1]), dtype=bool)
+        moved = points.moved(op, index)
+        if moved is None:
+            raise stop from None
+        return _low(points, inputs[0], moved, sign)
+
+
+def _learned(graph: Operations, op: Op) -> bool:
+    behind = graph.ancestors([op.id], lambda item: item.kind not in _DATA)
+    return any(graph[index].kind in _DATA for index in behind)
+
+
+def _read(points: Points, site: Attention, seen: dict[int, Any], size: int, rank: int) -> Mask:
+    import numpy  # noqa: PLC0415
+
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    whole = True
+    for row, visible in seen.items():
+        places = numpy.flatnonzero(visible)
+        if len(places) == 0:
+            return Mask(None, unread="the mask hides every position of a row", unread_at=site.softmax)
+        first[row], last[row] = int(places[0]), int(places[-1])
+        whole = whole and len(places) == last[row] - first[row] + 1
     mask = Mask()
-    for bias in biases:
-        _read(graph, bias, mask)
+    ahead = {row: last[row] - row for row in seen}
+    if all(reach == 0 for reach in ahead.values()):
+        mask.causal = True
+    elif all(reach > 0 or row == size - 1 for row, reach in ahead.items()):
+        mask.causal = False
+    elif all(reach >= 0 for reach in ahead.values()):
+        mask.causal, mask.prefix = None, True
+    else:
+        mask.causal = None
+    graph = points.graph
+    words = "a position sees itself and earlier ones" if mask.causal else "positions see later ones"
+    mask.shows["causal"] = (_shown(graph, site, set()), words)
+    if not whole:
+        mask.unread, mask.unread_at = "what a position sees is not one run of positions", site.bounds[0].op
+        return mask
+    cut = {row: start for row, start in first.items() if start > 0}
+    if not cut:
+        return mask
+    backs = {row - start for row, start in cut.items()}
+    back = max(backs)
+    if len(backs) == 1 and all(row <= back for row in first if row not in cut):
+        reaches = {reach for row, reach in ahead.items() if last[row] < size - 1} or {0}
+        reach = max(reaches)
+        if len(reaches) > 1:
+            mask.unread, mask.unread_at = "the window's far side differs between positions", site.bounds[0].op
+            return mask
+        mask.window, mask.two_sided = back + 1 + reach, reach > 0
+        numbers = {back, back + 1, back + 2, reach, reach + 1}
+        shown = f"sees {mask.window} positions, itself included: a window"
+        mask.shows["window"] = (_shown(graph, site, numbers), shown)
+        return mask
+    start = first[size - 1]
+    before = int(numpy.flatnonzero(_visible(points, site, start - 1, size, rank))[0]) if start > 0 else 0
+    chunk = start - before
+    if chunk > 0 and all(first[row] == row // chunk * chunk for row in first):
+        mask.chunk = chunk
+        mask.shows["chunk"] = (_shown(graph, site, {chunk}), f"query and key lie in the same {chunk} positions: chunks")
+        return mask
+    mask.unread, mask.unread_at = "how far back a position sees follows no window and no chunk", site.bounds[0].op
     return mask
+
+
+def _shown(graph: Operations, site: Attention, numbers: set[int]) -> Op:
+    """The comparison that a reader would look for: one with a given number in it, else the last of them."""
+    if not site.bounds:
+        return site.product if site.causal_flag else site.softmax
+    behind = graph.ancestors((bound.op.id for bound in site.bounds), lambda op: op.kind not in _DATA)
+    for index in sorted(behind):
+        op = graph[index]
+        number = op.attrs.get("other", op.attrs.get("diagonal"))
+        if numbers and isinstance(number, int | float) and abs(number) in numbers and number not in (0, 1):
+            return op
+    compared = [graph[index] for index in sorted(behind) if graph[index].kind in ("compare", "tril", "triu")]
+    return compared[-1] if compared and not numbers else site.bounds[-1].op
 
 
 def is_positional(graph: Operations, op: Op, limit: int = 600) -> bool:
@@ -65,186 +256,3 @@ def is_positional(graph: Operations, op: Op, limit: int = 600) -> bool:
             return False
         stack.extend(item.inputs)
     return True
-
-
-def _read(graph: Operations, bias: Op, mask: Mask) -> None:
-    seen: set[int] = set()
-    stack: list[tuple[int, bool]] = [(bias.id, False)]
-    while stack:
-        index, negated = stack.pop()
-        if index in seen or len(seen) > 400:
-            continue
-        seen.add(index)
-        op = graph[index]
-        if op.kind in _DATA:
-            continue
-        if op.kind == "compare":
-            _compared(graph, op, mask)
-            continue
-        if op.kind in ("tril", "triu"):
-            _triangle(op, mask)
-            continue
-        stack.extend((source, negated) for source in op.inputs)
-
-
-def _triangle(op: Op, mask: Mask) -> None:
-    diagonal = op.attrs.get("diagonal", 0)
-    if not is_number(diagonal):
-        return
-    if op.kind == "tril" and diagonal == 0:
-        mask.causal = True
-        mask.conditions.append((op, "keeps the lower triangle: a position sees itself and earlier ones"))
-    elif op.kind == "triu" and diagonal == 1:
-        mask.causal = True
-        mask.conditions.append((op, "masks above the diagonal: a position sees itself and earlier ones"))
-    elif op.kind == "triu" and diagonal < 0:
-        mask.window = 1 - diagonal
-        mask.conditions.append((op, f"keeps {1 - diagonal} diagonals: a window"))
-    elif op.kind == "tril" and diagonal < 0:
-        mask.window = -diagonal
-        mask.conditions.append((op, f"masks from {-diagonal} positions back: a window"))
-
-
-def _compared(graph: Operations, op: Op, mask: Mask) -> None:
-    left = _index(graph, graph[op.inputs[0]])
-    right: _Index | None
-    if len(op.inputs) > 1:
-        right = _index(graph, graph[op.inputs[1]])
-    else:
-        other = op.attrs.get("other")
-        right = _Index(0, 0, other) if is_number(other) else None
-    if left is None or right is None:
-        return
-    relation = str(op.attrs.get("op"))
-    if op.attrs.get("reflected"):
-        left, right = right, left
-    if left.divisor > 1 and left.divisor == right.divisor and relation == "==":
-        mask.chunk = left.divisor
-        mask.conditions.append((op, f"query and key lie in the same {left.divisor} positions: chunks"))
-        return
-    if left.divisor != 1 or right.divisor != 1:
-        return
-    if left.absolute or right.absolute:
-        bound = right.offset if left.absolute else left.offset
-        if is_number(bound) and relation in ("<", "<=") and left.absolute:
-            reach = bound if relation == "<=" else bound - 1
-            mask.window, mask.two_sided = 2 * reach + 1, True
-            mask.conditions.append((op, f"sees {reach} positions to each side: a window"))
-        elif is_number(bound) and relation in (">", ">=") and left.absolute:
-            reach = bound if relation == ">" else bound - 1
-            mask.window, mask.two_sided = 2 * reach + 1, True
-            mask.conditions.append((op, f"masks beyond {reach} positions to each side: a window"))
-        return
-    # distance = query - key, compared with a constant
-    query, key = left.query - right.query, left.key - right.key
-    constant = _minus(right.offset, left.offset)
-    if query == -key and abs(query) == 1 and is_number(constant):
-        if query < 0:  # key - query ? c   is   query - key ?' -c
-            relation = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(relation, relation)
-            constant = -constant
-        _distance(op, relation, int(constant), mask)
-
-
-def _distance(op: Op, relation: str, bound: int, mask: Mask) -> None:
-    """``query - key relation bound``; conditions may say what is seen or what is masked, which the bound's side tells."""
-    if (relation, bound) in ((">=", 0), (">", -1), ("<", 0), ("<=", -1)):
-        # query >= key is what a causal mask keeps, query < key what it masks
-        mask.causal = True
-        mask.conditions.append((op, "a position sees itself and earlier ones"))
-        return
-    if relation in ("<", "<=") and bound > 0:
-        size = bound if relation == "<" else bound + 1
-        _window(op, size, mask)
-    elif relation in (">", ">=") and bound > 0:  # masked from this distance on
-        size = bound + 1 if relation == ">" else bound
-        _window(op, size, mask)
-    elif relation in ("<", "<=", ">", ">=") and bound < 0:
-        # the other side of a two-sided window
-        reach = -bound if relation in (">=", "<") else -bound - 1
-        mask.two_sided = True
-        mask.conditions.append((op, f"sees at most {reach} positions ahead"))
-
-
-def _window(op: Op, size: int, mask: Mask) -> None:
-    mask.window = size if mask.window is None else min(mask.window, size)
-    mask.conditions.append((op, f"sees {size} positions, itself included: a window"))
-
-
-def _minus(left: Any, right: Any) -> Any:
-    try:
-        return left - right
-    except TypeError:
-        return None
-
-
-def _index(graph: Operations, op: Op, depth: int = 0) -> _Index | None:
-    """An index tensor as a combination of query and key positions, by which dimension it varies over."""
-    if depth > 30:
-        return None
-    shape = op.shape
-    if op.kind in ("sub", "add") and len(op.inputs) == 2:
-        left, right = (_index(graph, item, depth + 1) for item in graph.inputs(op))
-        if left is None or right is None or left.divisor != 1 or right.divisor != 1 or left.absolute or right.absolute:
-            return None
-        sign = 1 if op.kind == "add" else -1
-        offset = left.offset + right.offset if sign > 0 else _minus(left.offset, right.offset)
-        return _Index(left.query + sign * right.query, left.key + sign * right.key, offset)
-    if op.kind in ("sub", "add") and len(op.inputs) == 1:
-        inner = _index(graph, graph[op.inputs[0]], depth + 1)
-        other = op.attrs.get("other")
-        if inner is None or other is None:
-            return None
-        if isinstance(other, float) and other.is_integer():
-            other = int(other)
-        if op.kind == "add":
-            return _Index(inner.query, inner.key, inner.offset + other, inner.divisor)
-        if op.attrs.get("reflected"):
-            return _Index(-inner.query, -inner.key, other - inner.offset, inner.divisor)
-        return _Index(inner.query, inner.key, inner.offset - other, inner.divisor)
-    if op.kind == "neg":
-        inner = _index(graph, graph[op.inputs[0]], depth + 1)
-        return None if inner is None else _Index(-inner.query, -inner.key, -inner.offset)
-    if op.kind == "abs":
-        inner = _index(graph, graph[op.inputs[0]], depth + 1)
-        return None if inner is None else _Index(inner.query, inner.key, inner.offset, 1, True)
-    if op.kind == "floor_div" and len(op.inputs) == 1 and is_number(op.attrs.get("other")):
-        inner = _index(graph, graph[op.inputs[0]], depth + 1)
-        if inner is None or inner.divisor != 1:
-            return None
-        return _Index(inner.query, inner.key, inner.offset, int(op.attrs["other"]))
-    axis = _axis(shape)
-    source = graph.source(op, VIEWS)
-    if axis is not None and source.kind == "constant" and source.attrs.get("range") is not None:
-        start = source.attrs["range"][0]
-        return _Index(1, 0, start) if axis == -2 else _Index(0, 1, start)
-    if op.kind in VIEWS and op.inputs:
-        inner_op = graph[op.inputs[0]]
-        if _axis(inner_op.shape) is not None or inner_op.kind in ("sub", "add", "abs", "neg", "floor_div", *_CASTS):
-            inner = _index(graph, inner_op, depth + 1)
-            if inner is not None and axis is not None and (inner.query == 0) != (inner.key == 0):
-                # the view may have moved the positions to another dimension
-                sign = inner.query or inner.key
-                return (
-                    _Index(sign, 0, inner.offset, inner.divisor)
-                    if axis == -2
-                    else _Index(0, sign, inner.offset, inner.divisor)
-                )
-            return inner
-    if axis is not None and op.inputs:
-        inner = _index(graph, graph[op.inputs[0]], depth + 1) if len(op.inputs) == 1 else None
-        return inner
-    return None
-
-
-def _axis(shape: tuple[Any, ...] | None) -> int | None:
-    """-2 where a tensor varies over queries (``… × S × 1``), -1 where over keys (``… × 1 × S`` or ``S``)."""
-    if not shape:
-        return None
-    long = [position - len(shape) for position, size in enumerate(shape) if not (is_number(size) and size == 1)]
-    if not long:
-        return None
-    if long[-1] == -1 and (len(shape) == 1 or (is_number(shape[-2]) and shape[-2] == 1)):
-        return -1
-    if long[-1] == -2:
-        return -2
-    return None

@@ -191,6 +191,17 @@ def _fits(graph: Operations, weight: Op, norm: Norm) -> bool:
 
 
 @dataclass(slots=True)
+class Bound:
+    """Something that is added to the scores or chooses which of them are kept."""
+
+    op: Op
+    how: str
+    """`add` or `sub` for a value, `keep` or `drop` for a condition under which a score stays or goes."""
+    fill: float | None = None
+    """What stands in place of a score that goes."""
+
+
+@dataclass(slots=True)
 class Attention:
     """One attention product: softmax over query times key, times value."""
 
@@ -217,6 +228,10 @@ class Attention:
     """Values added to, or conditions on, the scores."""
     biases: list[Op] = field(default_factory=list)
     """The same, before it is known which of them are masks."""
+    bounds: list[Bound] = field(default_factory=list)
+    """The same, with the part each plays."""
+    scores: tuple[Any, ...] | None = None
+    """Shape of the scores, without a sink."""
     sink: Op | None = None
     """What joins the scores before the softmax."""
     sink_at: Op | None = None
@@ -245,7 +260,11 @@ def attentions(graph: Operations) -> list[Attention]:
                          scale if isinstance(scale, int | float) else None, [op], fused=True,
                          causal_flag=bool(op.attrs.get("causal")))  # fmt: skip
         if len(op.inputs) > 3:
-            site.biases.append(graph[op.inputs[3]])
+            mask = graph[op.inputs[3]]
+            site.biases.append(mask)
+            site.bounds.append(Bound(mask, "keep", -float("inf")) if mask.dtype == "bool" else Bound(mask, "add"))
+        if query.shape and key.shape and len(key.shape) >= 2:
+            site.scores = (*query.shape[:-1], key.shape[-2])
         _heads(graph, site)
         found.append(site)
     return sorted(found, key=lambda site: site.softmax.id)
@@ -262,6 +281,7 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
     known = True
     scales: list[Op] = []
     biases: list[Op] = []
+    bounds: list[Bound] = []
     softcap: float | None = None
     softcap_at: Op | None = None
     sink = sink_at = None
@@ -308,9 +328,11 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
             if _product_behind(graph, left):
                 if not _is_maximum_of(graph, right):
                     biases.append(right)
+                    bounds.append(Bound(right, kind))
                 current = left
             elif _product_behind(graph, right):
                 biases.append(left)
+                bounds.append(Bound(left, "add"))
                 current = right
             else:
                 return None
@@ -329,6 +351,7 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
             if main is None:
                 return None
             biases.extend(item for item in inputs if item.id != main.id)
+            bounds.append(_condition(graph, current, main))
             current = main
         elif kind in ("clamp", "maximum", "minimum", "setitem", "index", "overwrite", "nan_to_num"):
             current = graph[current.inputs[0]]
@@ -348,10 +371,36 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
     if not values:
         return None
     site = Attention(softmax.module, query, key, values[0], current, softmax, output, None, None, None, None,
-                     scale if known else None, scales, softcap, softcap_at, [], biases, sink, sink_at, dropped_at)  # fmt: skip
+                     scale if known else None, scales, softcap, softcap_at, [], biases, bounds, None, sink, sink_at, dropped_at)  # fmt: skip
+    if current.shape:
+        site.scores = (*softmax.shape[:-1], current.shape[-1])
     _input_scales(graph, site)
     _heads(graph, site)
     return site
+
+
+def _condition(graph: Operations, op: Op, main: Op) -> Bound:
+    """The condition of a ``where`` or ``masked_fill`` over scores."""
+    inputs = graph.inputs(op)
+    if op.kind == "masked_fill":
+        return Bound(inputs[1], "drop", _number(graph, op.attrs.get("value"), inputs[2:]))
+    values = op.attrs.get("values", (None, None))
+    first = values[0] is None and len(inputs) > 1 and inputs[1].id == main.id
+    others = [item for item in inputs[1:] if item.id != main.id]
+    return Bound(inputs[0], "keep" if first else "drop", _number(graph, values[1] if first else values[0], others))
+
+
+def _number(graph: Operations, written: Any, others: list[Op]) -> float | None:
+    if isinstance(written, int | float):
+        return float(written)
+    for item in others:
+        fill = graph.source(item).attrs.get("fill")
+        if isinstance(fill, int | float):
+            return float(fill)
+        array = graph.array(item)
+        if array is not None and array.size == 1:
+            return float(array.reshape(-1)[0])
+    return None
 
 
 def _tanh_before(graph: Operations, op: Op) -> Op | None:

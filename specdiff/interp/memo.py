@@ -192,6 +192,7 @@ class _Copier:
                 value.tags,
                 self.serial if self.lazy else value.serial,
             )
+            found.recipe = value.recipe
             self.made[id(value)] = found
         return found  # type: ignore[no-any-return]
 
@@ -319,15 +320,65 @@ def _record(
         entry = _Entry(recording, made, keep)
         if exact is not None:
             run.memo[exact] = entry
-    if track:
-        made = _untrack(made, recording)
-        return made, entry
-    return made
+    if not track:
+        return made
+    if entry is not None:
+        try:
+            entry.pristine = _Copier(run, recording, None, lazy=False).start(made)
+        except _Unfit:
+            entry = None
+    _Rebase(recording).value(made)
+    return made, entry
 
 
-def _untrack(made: Value, recording: Recording) -> Value:
-    """The recorded object keeps its tracked values: reading one later observes it, which is harmless."""
-    return made
+class _Rebase:
+    """Puts the tracked values that a recorded object keeps into the terms of the enclosing recording.
+
+    The object itself stays in use after its call has ended; a value that still spoke of that call's arguments would be
+    taken for a constant when the enclosing call is copied.
+    """
+
+    __slots__ = ("owner", "recording", "seen")
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.owner = next((item.recording for item in recording.args if type(item) is Tracked), None)
+        self.seen: set[int] = set()
+
+    def value(self, value: Value) -> Value:
+        """The value itself, or what stands in its place."""
+        kind = type(value)
+        if kind is Tracked:
+            if value.recording is not self.recording:
+                return value
+            if self.owner is None:
+                return value.value
+            return Tracked(value.value, _lifted(value.function, self.recording.args, self.owner), self.owner)
+        if kind is tuple:
+            changed = tuple(self.value(item) for item in value)
+            return changed if any(a is not b for a, b in zip(changed, value, strict=True)) else value
+        if kind in _PLAIN or id(value) in self.seen:
+            return value
+        self.seen.add(id(value))
+        if kind is Instance:
+            if value.serial >= self.recording.start:
+                self._entries(value.attrs)
+        elif kind is dict:
+            self._entries(value)
+        elif kind is list:
+            for index, item in enumerate(value):
+                changed = self.value(item)
+                if changed is not item:
+                    value[index] = changed
+        elif kind is Partial:
+            value.args, value.keywords = self.value(value.args), self.value(value.keywords)
+        return value
+
+    def _entries(self, table: dict[Any, Value]) -> None:
+        for key, item in table.items():
+            changed = self.value(item)
+            if changed is not item:
+                table[key] = changed
 
 
 def _mark_outside(recording: Recording, value: Value) -> None:

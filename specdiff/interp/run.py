@@ -96,6 +96,13 @@ class Note:
         self.place = place
 
 
+def _as_now(tensor: Tensor) -> Tensor:
+    """A tensor as it is now, whatever is written to it later."""
+    copied = Tensor(tensor.shape, tensor.dtype, const=tensor.const, place=tensor.place)
+    copied.recipe = tensor.recipe
+    return copied
+
+
 class Run:
     """State of one run. Owned by the evaluator; not shared between threads."""
 
@@ -365,6 +372,12 @@ class Run:
             result.grad = any(getattr(item, "grad", False) for item in inputs)
         if self.trace is not None:
             result.node = self.trace.record(self, kind, inputs, result, attrs)
+        elif (
+            const is None
+            and (kind == "constant" or inputs)
+            and all(item.const is not None or item.recipe for item in inputs)
+        ):
+            result.recipe = (kind, tuple(_as_now(item) for item in inputs), attrs)
         return result
 
     def write(self, target: Tensor, result: Tensor) -> Tensor:
@@ -377,10 +390,11 @@ class Run:
                 owner = owner.base
         target.node = result.node
         target.const = result.const
-        if self.trace is not None:
-            base, seen = target.base, 0
-            while base is not None and seen < 16:
+        target.recipe = result.recipe
+        base, seen = target.base, 0
+        while base is not None and seen < 16:
+            if self.trace is not None:
                 base.node = self.trace.overwrite(self, base, target)
-                base.const = None
-                base, seen = base.base, seen + 1
+            base.const = base.recipe = None
+            base, seen = base.base, seen + 1
         return target

@@ -74,9 +74,16 @@ class Trace:
                 attrs["name"] = self.tensor_name(tensor)
             if tensor.const is not None:
                 attrs["tensor"] = tensor
-            tensor.node = self.add(run, kind, (), tensor, attrs)
+            tensor.node = self.add(run, kind, self._made(run, tensor), tensor, attrs)
             self.keep.append(tensor)
         return tensor.node
+
+    def _made(self, run: Run, tensor: Tensor) -> tuple[int, ...]:
+        """The operations that made a large constant, repeated in the trace; empty where its numbers are kept."""
+        if tensor.const is not None or tensor.recipe is None or tensor.kind == "parameter":
+            return ()
+        kind, inputs, attrs = tensor.recipe
+        return (self.add(run, kind, tuple(self.source(run, item) for item in inputs), tensor, dict(attrs)),)
 
     def tensor_name(self, tensor: Tensor) -> str:
         """The full name of a parameter or buffer, found through the modules that are running; empty where nobody has it."""

@@ -44,7 +44,20 @@ class Tensor:
     trace, so an in-place operation moves ``node`` on and keeps the object.
     """
 
-    __slots__ = ("base", "const", "device", "dtype", "grad", "kind", "node", "place", "serial", "shape", "tags")
+    __slots__ = (
+        "base",
+        "const",
+        "device",
+        "dtype",
+        "grad",
+        "kind",
+        "node",
+        "place",
+        "recipe",
+        "serial",
+        "shape",
+        "tags",
+    )
 
     def __init__(
         self,
@@ -77,6 +90,8 @@ class Tensor:
         self.serial = 0
         """Order of creation within the run."""
         self.tags: dict[str, Any] | None = None
+        self.recipe: tuple[str, tuple[Tensor, ...], dict[str, Any]] | None = None
+        """The operation that made it outside a traced run, where its content is known but too large to keep as numbers."""
         """Attributes the analysed code hangs on the tensor object itself."""
 
     def __repr__(self) -> str:

@@ -96,6 +96,7 @@ def deep_copy(run: Run, value: Value, made: dict[int, Value]) -> Value:
         )
         run.serial += 1
         tensor.kind, tensor.grad, tensor.tags, tensor.serial = value.kind, value.grad, value.tags, run.serial
+        tensor.recipe = value.recipe
         made[id(value)] = tensor
         return tensor
     if kind is list:

@@ -218,6 +218,7 @@ def _buffer(ctx: Any, data: Any = None, persistent: Any = True) -> Any:
     if not isinstance(data, Tensor):
         return data
     made = _outside_trace(ctx, data.shape, data.dtype, data.const)
+    made.recipe = data.recipe
     made.kind = "buffer"
     made.tags = {"persistent": persistent}
     return made

@@ -539,7 +539,22 @@ def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
         return ctx.emit("slice", (input,), result, input.dtype, view_of=input, spec=tuple(spec), const=const)
     arrays = [item for item in spread if isinstance(item, Tensor)]
     const = lazily(lambda numpy, a, *indices: a[_rebuilt(spread, indices)], input, *arrays)
-    return ctx.emit("index", tensors(input, *spread), result, input.dtype, const=const)
+    return ctx.emit("index", tensors(input, *spread), result, input.dtype, const=const, spec=_spec(spread))
+
+
+def _spec(items: Any) -> tuple[Any, ...] | None:
+    """An index as detectors read it: ``"tensor"`` where a tensor chooses; None where a part has no such form."""
+    found: list[Any] = []
+    for item in items:
+        if isinstance(item, Tensor):
+            found.append("tensor")
+        elif isinstance(item, slice):
+            found.append(_slice_spec(item))
+        elif item is None or (isinstance(item, int | Dim) and not isinstance(item, bool)):
+            found.append(item)
+        else:
+            return None
+    return tuple(found)
 
 
 def _rebuilt(spread: list[Any], indices: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -630,7 +645,18 @@ def setitem(ctx: Any, input: Tensor, index: Any, value: Any) -> None:  # noqa: A
             return copied
 
         const = lazily(changed, input)
-    result = ctx.emit("setitem", tensors(input, value, *items), input.shape, input.dtype, const=const)
+    rank = len(input.shape) if input.shape is not None else 0
+    consumed = sum(_consumes(item) for item in items)
+    spread = [part for item in items for part in ([slice(None)] * (rank - consumed) if item is Ellipsis else [item])]
+    result = ctx.emit(
+        "setitem",
+        tensors(input, value, *items),
+        input.shape,
+        input.dtype,
+        const=const,
+        spec=_spec(spread),
+        value=value if isinstance(value, int | float) else None,
+    )
     ctx.write(input, result)
 
 
@@ -693,7 +719,7 @@ def _narrow(ctx: Any, input: Tensor, dim: Any, start: Any, length: Any) -> Any: 
         (*input.shape[:where], length, *input.shape[where + 1 :]),
         input.dtype,
         view_of=input,
-        spec=(where, start, length),
+        spec=(*[":"] * where, (start, start + length, None)),
     )
 
 
@@ -742,6 +768,22 @@ def _tri(name: str) -> Model:
     return model
 
 
+def _roll(ctx: Any, input: Tensor, shifts: Any, dims: Any = None, **kwargs: Any) -> Any:  # noqa: A002
+    amounts = tuple(shifts) if isinstance(shifts, list | tuple) else (shifts,)
+    where = dims if dims is None or isinstance(dims, list | tuple) else (dims,)
+    return ctx.emit(
+        "roll",
+        (input,),
+        input.shape,
+        input.dtype,
+        shifts=amounts,
+        dims=None if where is None else tuple(where),
+        const=lazily(lambda numpy, a: numpy.roll(a, amounts, where), input)
+        if all(isinstance(amount, int) for amount in amounts)
+        else None,
+    )
+
+
 def _movedim(ctx: Any, input: Tensor, source: Any, destination: Any) -> Any:  # noqa: A002
     assert input.shape is not None
     rank = len(input.shape)
@@ -765,6 +807,7 @@ def _meshgrid(ctx: Any, *args: Any, indexing: Any = "ij", **kwargs: Any) -> Any:
             tuple(lengths),
             item.dtype,
             output=index,
+            indexing=indexing,
             const=lazily(lambda numpy, *parts, i=index: numpy.meshgrid(*parts, indexing=indexing)[i], *items),
         )
         for index, item in enumerate(items)
@@ -880,15 +923,16 @@ SHAPES: dict[str, Model] = {
     "cumprod": _cum("cumprod"),
     "tril": _tri("tril"),
     "triu": _tri("triu"),
-    "roll": _same("roll"),
+    "roll": _roll,
     "flip": lambda ctx, input, *dims, **kwargs: ctx.emit(
         "flip",
         (input,),
         input.shape,
         input.dtype,
         const=lazily(lambda numpy, a: numpy.flip(a, _items(dims) or tuple(kwargs["dims"])), input),
+        dims=_items(dims) or tuple(kwargs.get("dims", ())),
     ),
-    "fliplr": _same("flip"),
+    "fliplr": _same("flip", dims=(1,)),
     "movedim": _movedim,
     "moveaxis": _movedim,
     "meshgrid": _meshgrid,
