@@ -137,6 +137,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     count = total(parameters)
     ties = tied_pairs(parameters)
     notes = [Undecided(reason, place.file, place.line) for reason, place in built.notes]
+    notes.extend(_unknown_sizes(parameters, cls))
     calls: tuple[tuple[str, str], ...] = ()
     alive: Liveness | None = None
     sheet = FactSheet({}, {}, {})
@@ -192,6 +193,18 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         verdict="undecided",
         config=settings,
     )
+
+
+def _unknown_sizes(parameters: list[NamedParameter], cls: ClassVal) -> Iterator[Undecided]:
+    """One entry per line of code that made parameters of a size that is not known."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for item in parameters:
+        if not item.is_known:
+            place = item.tensor.place
+            found.setdefault((place.file, place.line) if place is not None else (cls.file, cls.line), []).append(item.name)
+    for (file, line), names in found.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield Undecided(f"the size of parameter {names[0]}{more} is not known", file, line)
 
 
 def needs_forward(options: Options) -> bool:

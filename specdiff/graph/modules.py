@@ -26,13 +26,18 @@ class NamedParameter:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes; a size that is not known is -1."""
+        """Sizes; a size that is not known is -1, and so is a shape of which nothing is known."""
         return sizes(self.tensor)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether every size is a number."""
+        return self.tensor.shape is not None and all(isinstance(size, int) for size in self.tensor.shape)
 
 
 def sizes(tensor: Tensor) -> tuple[int, ...]:
-    """A tensor's sizes; one that is not known is -1."""
-    return tuple(size if isinstance(size, int) else -1 for size in tensor.shape or ())
+    """A tensor's sizes as numbers, -1 for one that is not known."""
+    return (-1,) if tensor.shape is None else tuple(size if isinstance(size, int) else -1 for size in tensor.shape)
 
 
 class Collector:
@@ -156,8 +161,7 @@ def _params(table: dict[str, Any] | None) -> Iterator[Param]:
     for name, tensor in (table or {}).items():
         if isinstance(tensor, Tensor):
             place = tensor.place
-            shape = tuple(size if isinstance(size, int) else -1 for size in tensor.shape or ())
-            yield Param(name, shape, tensor.dtype, place.file if place else "", place.line if place else 0)
+            yield Param(name, sizes(tensor), tensor.dtype, place.file if place else "", place.line if place else 0)
 
 
 def _renamed(node: ModuleNode, names: tuple[str, ...]) -> ModuleNode:

@@ -81,24 +81,42 @@ def constant(value: Any) -> Any:
     return value if isinstance(value, int | float | bool | complex) else None
 
 
+class _Once:
+    """A thunk that computes its value at the first call."""
+
+    __slots__ = ("compute", "value")
+
+    def __init__(self, compute: Callable[[], Any]) -> None:
+        self.compute: Callable[[], Any] | None = compute
+        self.value: Any = None
+
+    def __call__(self) -> Any:
+        if self.compute is not None:
+            self.value = self.compute()
+            self.compute = None
+        return self.value
+
+
 def lazily(function: Callable[..., Any], *inputs: Any) -> Any:
-    """A thunk for ``function(numpy, *constants)``, or None where an input is not constant."""
+    """A thunk for ``function(numpy, *constants)`` of what the inputs are now, or None where one is not constant."""
     for item in inputs:
         if isinstance(item, Tensor) and item.const is None:
             return None
         if isinstance(item, Dim | Unknown):
             return None
+    # What a tensor holds is taken now: a later write in place must not change what was computed before it.
+    now = [item.const if isinstance(item, Tensor) else item for item in inputs]
 
     def compute() -> Any:
         import numpy  # noqa: PLC0415 - only when a constant is really looked at
 
-        values = [constant(item) if isinstance(item, Tensor) else item for item in inputs]
-        if any(value is None for value, item in zip(values, inputs, strict=True) if isinstance(item, Tensor)):
+        values = [item() if isinstance(given, Tensor) and callable(item) else item for given, item in zip(inputs, now, strict=True)]
+        if any(value is None for value, given in zip(values, inputs, strict=True) if isinstance(given, Tensor)):
             return None
         with numpy.errstate(all="ignore"):
             return numpy.asarray(function(numpy, *values))
 
-    return compute
+    return _Once(compute)
 
 
 def promote(left: Any, right: Any) -> str:

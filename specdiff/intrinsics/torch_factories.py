@@ -9,7 +9,7 @@ from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import Instance
 from specdiff.interp.values import Device, DType, Tensor, Unknown
-from specdiff.intrinsics.torch_core import constant, dtype_name, fresh, lazily, sizes, small
+from specdiff.intrinsics.torch_core import broadcast, constant, dtype_name, fresh, lazily, sizes, small, tensors
 
 _SKIP = ("device", "requires_grad", "layout", "pin_memory", "memory_format", "generator", "out")
 
@@ -35,7 +35,7 @@ def _filled(shape: tuple[int, ...], fill: float) -> Any:
 
 def _full(ctx: Any, size: Any, fill_value: Any, *, dtype: Any = None, **kwargs: Any) -> Any:
     shape = sizes((size,), "full")
-    value = constant(fill_value)
+    value = _scalar(fill_value)
     default = "bool" if isinstance(value, bool) else "int64" if isinstance(value, int) else "float32"
     const = (lambda: _filled(shape, value)) if isinstance(value, int | float) and small(shape) else None
     return ctx.emit("constant", (), shape, dtype_name(dtype, default), const=const, fill=value)
@@ -43,9 +43,9 @@ def _full(ctx: Any, size: Any, fill_value: Any, *, dtype: Any = None, **kwargs: 
 
 def _like(name: str, fill: float | None) -> Callable[..., Any]:
     def model(ctx: Any, input: Tensor, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:  # noqa: A002
-        value = constant(args[0]) if args else fill
+        value = _scalar(args[0]) if args else fill
         if "fill_value" in kwargs:
-            value = constant(kwargs["fill_value"])
+            value = _scalar(kwargs["fill_value"])
         const = (lambda: _filled(input.shape, value)) if isinstance(value, int | float) and small(input.shape) else None  # type: ignore[arg-type]
         return ctx.emit("constant", (), input.shape, dtype_name(dtype, input.dtype), const=const, fill=value)
 
@@ -59,7 +59,7 @@ def _new(name: str, fill: float | None) -> Callable[..., Any]:
     ) -> Any:  # noqa: A002
         value = fill
         if name == "new_full":
-            value = constant(args[1] if len(args) > 1 else fill_value)
+            value = _scalar(args[1] if len(args) > 1 else fill_value)
             args = args[:1]
         shape = sizes((size,) if size is not None else args, name)
         const = (lambda: _filled(shape, value)) if isinstance(value, int | float) and small(shape) else None
@@ -102,6 +102,17 @@ def _scalar(value: Any) -> Any:
         const = constant(value)
         return const.reshape(-1)[0].item() if const is not None and const.size == 1 else None
     return value
+
+
+def _normal(ctx: Any, mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, dtype: Any = None, **kwargs: Any) -> Any:
+    """``torch.normal``: by the sizes given, else one number for each mean and deviation."""
+    if size is not None:
+        return ctx.emit("random", (), sizes((size,), "normal"), dtype_name(dtype, "float32"))
+    given = tensors(mean, std)
+    if not given:
+        raise TypeError("normal() received an invalid combination of arguments")
+    shape = given[0].shape if len(given) == 1 else broadcast(given[0].shape, given[1].shape)
+    return ctx.emit("random", given, shape, given[0].dtype)
 
 
 def _linspace(ctx: Any, start: Any, end: Any, steps: Any = None, *, dtype: Any = None, **kwargs: Any) -> Any:
@@ -365,6 +376,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "torch.randint": lambda ctx, *args, size=None, dtype=None, **kwargs: ctx.emit(
         "random", (), sizes((size if size is not None else args[-1],)), dtype_name(dtype, "int64")
     ),
+    "torch.normal": _normal,
     "torch.randperm": lambda ctx, n, **kwargs: ctx.emit("random", (), (n,), "int64"),
     "torch.empty_strided": lambda ctx, size, stride, dtype=None, **kwargs: ctx.emit(
         "constant", (), sizes((size,)), dtype_name(dtype, "float32")

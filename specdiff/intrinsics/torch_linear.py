@@ -550,7 +550,6 @@ FUNCTIONS: dict[str, Model] = {
         )
     },
     "torch._weight_norm": _weight_norm,
-    "torch.normal": _opaque("random"),
     "torch.tensordot": _opaque("tensordot"),
     "torch.kron": _opaque("kron"),
     "torch.block_diag": _opaque("block_diag"),

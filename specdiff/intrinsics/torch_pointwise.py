@@ -267,10 +267,12 @@ def maximum(which: str) -> Model:
 
 def _arg(which: str) -> Model:
     def model(ctx: Any, input: Tensor, dim: Any = None, keepdim: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+        where = None if dim is None else int(dim)
+        const = lazily(lambda numpy, a: getattr(numpy, which)(a, axis=where, keepdims=bool(keepdim)), input)
         if dim is None:
-            return ctx.emit("indices", (input,), (), "int64", which=which)
+            return ctx.emit("indices", (input,), (), "int64", which=which, const=const)
         reduced = reduce(which, dtype_of="int64")(ctx, input, dim, keepdim)
-        reduced.const = None
+        reduced.const = const
         return reduced
 
     return model

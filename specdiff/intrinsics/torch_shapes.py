@@ -452,20 +452,38 @@ def _topk(
         if isinstance(size, int) and isinstance(count, int) and count > size:
             raise RuntimeError("selected index k out of range")
         shape = (*input.shape[:where], count, *input.shape[where + 1 :])
-    values = ctx.emit(
-        "topk", (input,), shape, input.dtype, k=k if isinstance(k, int) else None, dim=dim, output="values"
-    )
+    count = k if isinstance(k, int) else None
+    picked, taken = _ordered(input, dim, largest, count) if count is not None else (None, None)
+    values = ctx.emit("topk", (input,), shape, input.dtype, k=count, dim=dim, output="values", const=taken)
     return ValuesIndices(
-        (
-            values,
-            ctx.emit("topk", (input,), shape, "int64", k=k if isinstance(k, int) else None, dim=dim, output="indices"),
-        )
+        (values, ctx.emit("topk", (input,), shape, "int64", k=count, dim=dim, output="indices", const=picked))
     )
+
+
+def _ordered(input: Tensor, dim: Any, descending: Any, count: int | None = None) -> tuple[Any, Any]:  # noqa: A002
+    """The places and the values of a constant in order, as thunks; equal values keep their order."""
+
+    def places(numpy: Any, array: Any) -> Any:
+        order = numpy.argsort(-array if descending else array, axis=dim, kind="stable")
+        return order.take(range(count), axis=dim) if count is not None else order
+
+    def values(numpy: Any, array: Any) -> Any:
+        return numpy.take_along_axis(array, places(numpy, array), axis=dim)
+
+    if not isinstance(dim, int) or input.shape in (None, ()) or input.dtype == "bool":
+        return None, None
+    return lazily(places, input), lazily(values, input)
 
 
 def _sort(ctx: Any, input: Tensor, dim: Any = -1, descending: Any = False, **kwargs: Any) -> Any:  # noqa: A002
-    values = ctx.emit("sort", (input,), input.shape, input.dtype, output="values")
-    return ValuesIndices((values, ctx.emit("sort", (input,), input.shape, "int64", output="indices")))
+    picked, taken = _ordered(input, dim, descending)
+    values = ctx.emit("sort", (input,), input.shape, input.dtype, output="values", const=taken)
+    return ValuesIndices((values, ctx.emit("sort", (input,), input.shape, "int64", output="indices", const=picked)))
+
+
+def _argsort(ctx: Any, input: Tensor, dim: Any = -1, descending: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+    picked, _ = _ordered(input, dim, descending)
+    return ctx.emit("sort", (input,), input.shape, "int64", output="indices", const=picked)
 
 
 def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
@@ -635,16 +653,16 @@ def setitem(ctx: Any, input: Tensor, index: Any, value: Any) -> None:  # noqa: A
     const = None
     if (
         input.const is not None
-        and not isinstance(value, Tensor)
-        and not any(isinstance(item, Tensor | Unknown | Dim) for item in items)
+        and not isinstance(value, Unknown | Dim)
+        and not any(isinstance(item, Tensor | Unknown | Dim | Turns) for item in items)
     ):
 
-        def changed(numpy: Any, array: Any) -> Any:
+        def changed(numpy: Any, array: Any, new: Any) -> Any:
             copied = numpy.array(array)
-            copied[index] = value
+            copied[index] = new
             return copied
 
-        const = lazily(changed, input)
+        const = lazily(changed, input, value)
     rank = len(input.shape) if input.shape is not None else 0
     consumed = sum(_consumes(item) for item in items)
     spread = [part for item in items for part in ([slice(None)] * (rank - consumed) if item is Ellipsis else [item])]
@@ -900,7 +918,7 @@ SHAPES: dict[str, Model] = {
     "unbind": _unbind,
     "topk": _topk,
     "sort": _sort,
-    "argsort": lambda ctx, input, *args, **kwargs: ctx.emit("sort", (input,), input.shape, "int64", output="indices"),
+    "argsort": _argsort,
     "gather": _gather,
     "take_along_dim": lambda ctx, input, indices, dim=None: _gather(ctx, input, dim, indices),
     "scatter": _scatter,

@@ -1,0 +1,36 @@
+"""Small constant tensors are computed, so that sizes derived from them are known."""
+import torch
+
+h = torch.cumprod(torch.tensor([2, 2, 3]), dim=0)
+a1 = h.tolist()  # => [2, 4, 12]
+c = torch.ceil(h**2 * 3 / 64).int() * 64
+a2 = c.tolist()  # => [64, 64, 448]
+scales = torch.cat([torch.tensor([[1, 1, 1, 3]]), torch.stack([torch.ones_like(h), h, h, c], dim=1)], dim=0)
+a3 = scales.tolist()  # => [[1, 1, 1, 3], [1, 2, 2, 64], [1, 4, 4, 64], [1, 12, 12, 448]]
+reduction = torch.prod(scales[:, :-1], dim=1).float()
+a4 = reduction.tolist()  # => [1.0, 4.0, 16.0, 144.0]
+ideal = torch.linspace(0, torch.log(torch.tensor(144)), 5)
+cost = torch.abs(ideal.unsqueeze(1) - torch.log(reduction).unsqueeze(0))
+a5 = cost  # => (5, 4)
+a6 = torch.argmin(cost, dim=1).tolist()  # => [0, 1, 2, 2, 3]
+
+
+def planned():
+    places = torch.argmin(cost, dim=1)
+    places[0] = 0
+    places[-1] = scales.shape[0] - 1
+    return scales[places]
+
+
+plan = planned()
+a7 = plan[:, 3].tolist()  # => [3, 64, 64, 64, 448]
+a8 = [int(b[1] // a[1]) for a, b in zip(plan[:-1], plan[1:])]  # => [2, 2, 1, 3]
+a9 = torch.nn.Linear(plan[0][3] * 4, plan[-1][3]).weight  # => (448, 12)
+b1 = torch.sort(torch.tensor([3, 1, 2]), descending=True).values.tolist()  # => [3, 2, 1]
+b2 = torch.topk(torch.tensor([3.0, 1.0, 2.0]), 2).indices.tolist()  # => [0, 2]
+b3 = torch.argsort(torch.tensor([3, 1, 2])).tolist()  # => [1, 2, 0]
+b4 = torch.argmax(torch.tensor([3, 1, 4])).item()  # => 2
+b5 = torch.normal(0, 0.1, size=(7,))  # => (7,)
+b6 = torch.normal(torch.zeros(2, 3), 1.0)  # => (2, 3)
+b7 = torch.nn.Parameter(torch.normal(0.0, 0.1, (4, 2)))  # => (4, 2)
+b8 = torch.full_like(h, h[-1]).tolist()  # => [12, 12, 12]
