@@ -125,9 +125,7 @@ def _shown(result: ClassResult | None) -> str:
     return f"built, {len(result.parameters)} parameters"
 
 
-def _first_difference(
-    expected: dict[str, list[int]], actual: dict[str, list[int]], result: ClassResult | None
-) -> str:
+def _first_difference(expected: dict[str, list[int]], actual: dict[str, list[int]], result: ClassResult | None) -> str:
     if result is None or result.tree is None:
         return _shown(result)
     for key, shape in expected.items():
@@ -216,7 +214,9 @@ def main() -> int:
     print(f"exact parameters   {score.exact_parameters} / {score.parameters}")
     print(f"exact totals       {score.exact_totals} / {score.classes}")
     print(f"errors, same cause {score.same_causes} / {score.errors}")
-    print(f"\n{time.perf_counter() - started:.1f} s in {given.jobs} processes, peak {peak:.0f} MiB; process seconds by file:")
+    print(
+        f"\n{time.perf_counter() - started:.1f} s in {given.jobs} processes, peak {peak:.0f} MiB; process seconds by file:"
+    )
     for seconds, label in sorted(times, reverse=True)[:SLOWEST]:
         print(f"  {seconds:7.2f}  {label}")
     print(f"  {sum(seconds for seconds, _ in times):7.2f}  all {len(times)}")

@@ -201,7 +201,9 @@ def _unknown_sizes(parameters: list[NamedParameter], cls: ClassVal) -> Iterator[
     for item in parameters:
         if not item.is_known:
             place = item.tensor.place
-            found.setdefault((place.file, place.line) if place is not None else (cls.file, cls.line), []).append(item.name)
+            found.setdefault((place.file, place.line) if place is not None else (cls.file, cls.line), []).append(
+                item.name
+            )
     for (file, line), names in found.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield Undecided(f"the size of parameter {names[0]}{more} is not known", file, line)

@@ -110,7 +110,10 @@ def lazily(function: Callable[..., Any], *inputs: Any) -> Any:
     def compute() -> Any:
         import numpy  # noqa: PLC0415 - only when a constant is really looked at
 
-        values = [item() if isinstance(given, Tensor) and callable(item) else item for given, item in zip(inputs, now, strict=True)]
+        values = [
+            item() if isinstance(given, Tensor) and callable(item) else item
+            for given, item in zip(inputs, now, strict=True)
+        ]
         if any(value is None for value, given in zip(values, inputs, strict=True) if isinstance(given, Tensor)):
             return None
         with numpy.errstate(all="ignore"):
