@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,8 +152,25 @@ def _check_spec(session: Session, spec: Spec, target: str | None) -> CheckResult
         built = [result for result in results if result.tree is not None] or results
         if built:
             code = max(built, key=lambda result: result.total_parameters or 0) if not item.classes else built[0]
-            return check_spec(spec, code, _target_name(text, code.name))
+            result = check_spec(spec, code, _target_name(text, code.name))
+            return replace(result, sources=_texts(item, result))
     raise TargetError(Problem(text, 0, 0, "there is no model class to check"))
+
+
+def _texts(target: Target, result: CheckResult) -> dict[str, str]:
+    """The text of the files that evidence points into, for excerpts; a file that cannot be read is left out."""
+    steps = [step for claim in result.claims for step in claim.evidence]
+    steps += [step for finding in result.findings for step in (finding.primary, *finding.related)]
+    folders = [folder for each in target.roots.packages.values() for folder in each]
+    if target.roots.folder is not None:
+        folders.append(target.roots.folder)
+    found: dict[str, str] = {}
+    for name in sorted({step.file for step in steps if step.file and not step.file.startswith("<")}):
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                found[name] = (folder / name).read_text(encoding="utf-8", errors="replace")
+                break
+    return found
 
 
 def _target_name(text: str, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from specdiff.cli.options import DIFFERS, OK, TARGET_HELP, emit, pipeline_options, wants_colour, write_file
 from specdiff.errors import Problem, TargetError
+from specdiff.report import CHECK_FORMATS
 from specdiff.results import CheckResult
 
 
@@ -25,7 +26,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     check.add_argument("--target", help=TARGET_HELP + "; in place of the spec's own")
     check.add_argument(
         "--format",
-        choices=("terminal", "markdown", "html", "json", "sarif"),
+        choices=CHECK_FORMATS,
         default="terminal",
         help="(default: terminal)",
     )

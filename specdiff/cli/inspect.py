@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from specdiff.cli.options import OK, TARGET_HELP, add_classes, emit, pipeline_options, wants_colour
+from specdiff.report import INSPECT_FORMATS
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     add_classes(inspect)
     inspect.add_argument(
         "--format",
-        choices=("terminal", "markdown", "html", "json", "jsonl", "sarif"),
+        choices=INSPECT_FORMATS,
         default="terminal",
         help="(default: terminal)",
     )

@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 
 from specdiff.results import CheckResult, ClassResult
 
-CHECK_FORMATS: tuple[str, ...] = ("terminal", "markdown", "html", "json", "sarif")
-INSPECT_FORMATS: tuple[str, ...] = ("terminal", "markdown", "html", "json", "jsonl", "sarif")
+CHECK_FORMATS: tuple[str, ...] = ("terminal", "markdown", "html", "json", "sarif", "junit", "github")
+INSPECT_FORMATS: tuple[str, ...] = ("terminal", "markdown", "html", "json", "jsonl", "sarif", "github")
 DIAGRAM_FORMATS: tuple[str, ...] = ("svg", "png", "pdf", "dot", "mermaid")
 
 
@@ -49,6 +49,14 @@ def render_check(result: CheckResult | Sequence[CheckResult], format: str, color
             from specdiff.report import sarif
 
             return sarif.check_document(results)
+        case "junit":
+            from specdiff.report import junit
+
+            return junit.check_document(results)
+        case "github":
+            from specdiff.report import github
+
+            return github.check_document(results)
         case _:
             raise KeyError(format)
 
@@ -87,6 +95,10 @@ def render_inspect(results: Sequence[ClassResult], format: str, color: bool = Fa
             from specdiff.report import sarif
 
             return sarif.inspect_document(results)
+        case "github":
+            from specdiff.report import github
+
+            return github.inspect_document(results)
         case _:
             raise KeyError(format)
 
