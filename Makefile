@@ -49,9 +49,8 @@ lint: $(DEV_STAMP)  ## formatting, lint, types, import contracts
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .lint-imports.log || (cat .lint-imports.log; rm -f .lint-imports.log; exit 1); rm -f .lint-imports.log
 
-reports: $(STAMP)  ## rebuild reports/ from the specs
-	@for spec in specs/*.yaml; do name=$$(basename $$spec .yaml); echo $$name; \
-	  $(BIN)/specdiff check $$spec --report-dir reports/$$name > /dev/null || [ $$? -eq 1 ]; done
+reports: $(STAMP)  ## rebuild reports/ from the specs: a page per model, an index, all facts as CSV
+	@$(BIN)/specdiff gallery specs/*.yaml --output reports
 
 bench: $(DEV_STAMP)  ## parameters over the whole library, and speed ratios
 	@$(BIN)/python benchmarks/parameters.py

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from specdiff._version import __version__
-from specdiff.cli import check, completion, diagram, draft, facts, inspect, weights
+from specdiff.cli import check, completion, diagram, draft, facts, gallery, inspect, weights
 from specdiff.cli.check import write_reports
 from specdiff.cli.options import INTERNAL, INTERRUPTED, OK, WRONG_INPUT, shared_options, write_file
 from specdiff.errors import SpecdiffError
 
-_COMMANDS = (check, inspect, facts, draft, weights, diagram, completion)
+_COMMANDS = (check, inspect, facts, draft, weights, diagram, gallery, completion)
 """In the order of the help text."""
 
 EXAMPLES = """\
@@ -30,6 +30,7 @@ examples:
   specdiff draft mixtral --from paper.pdf --output specs/mixtral.yaml
   specdiff weights path/to/checkpoint gpt_oss::GptOssForCausalLM
   specdiff diagram gpt_oss::GptOssForCausalLM --output gpt-oss.svg
+  specdiff gallery specs/*.yaml --output reports
 
 exit codes: 0 all claims match; 1 a mismatch or a missing piece (with --strict also an undecided one);
 2 the input is wrong, one line per problem on standard error; 3 a defect of specdiff itself."""

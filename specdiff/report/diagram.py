@@ -6,9 +6,13 @@ path does it, or else the libraries that the `pygraphviz` wheel carries.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from html import escape
 
 import graphviz
@@ -185,8 +189,24 @@ def _render(source: str, kind: str) -> bytes:
     except ImportError:
         message = f"{kind} needs a `dot` program or the pygraphviz package; `dot` and `mermaid` work without"
         raise SpecdiffError(Problem("diagram", 0, 0, message)) from None
-    data: bytes = pygraphviz.AGraph(string=source).draw(format=kind, prog="neato")
+    with _quietly():
+        data: bytes = pygraphviz.AGraph(string=source).draw(format=kind, prog="neato")
     return _finished(data, kind)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """The wheel's font library warns about newer configuration files of the system, on the process's standard error."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _finished(data: bytes, kind: str) -> bytes:
