@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ from specdiff.options import Options
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
 from specdiff.project.forward import forward, tensors_in
 from specdiff.project.modules import Program
-from specdiff.project.reach import possible_calls
+from specdiff.project.reach import possible_calls, possible_reads
 from specdiff.project.settings import plain_settings, setting_places
 from specdiff.project.targets import Target
 from specdiff.results import ClassResult, Confidence, Finding, Severity
@@ -156,7 +157,10 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         elif ran.trace is not None:
             outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
             operations = Operations(ran.trace.ops, outputs, ran.trace.constants)
-            alive = liveness(operations, [item.name for item in parameters], ties)
+            names = [item.name for item in parameters]
+            alive = liveness(operations, names, ties, lambda: possible_reads(program, built), ran.trace.lost)
+            if alive.open:
+                notes.append(Undecided(_open_text(alive.open), cls.file, cls.line))
     if needs_facts(options):
         scene = Scene(
             operations,
@@ -207,6 +211,12 @@ def _unknown_sizes(parameters: list[NamedParameter], cls: ClassVal) -> Iterator[
     for (file, line), names in found.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield Undecided(f"the size of parameter {names[0]}{more} is not known", file, line)
+
+
+def _open_text(names: frozenset[str]) -> str:
+    shown = sorted({re.sub(r"(?<=\.)\d+(?=\.|$)", "N", name) for name in names})
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    return f"the run of forward does not tell whether {', '.join(shown[:3])}{more} are used (other inputs, training)"
 
 
 def needs_forward(options: Options) -> bool:

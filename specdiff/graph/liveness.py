@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from specdiff.graph.operations import Operations
@@ -19,31 +20,54 @@ class Liveness:
     selects: frozenset[str]
     """They only decide which data are taken (the bias of a top-k choice, a threshold)."""
     unused: frozenset[str]
-    """No output depends on them."""
+    """No output depends on them, whatever else is given to ``forward``."""
+    open: frozenset[str] = frozenset()
+    """The run did not come to them, but ``forward`` has code that reads them for other arguments or in training."""
 
 
-def liveness(operations: Operations, parameters: list[str], tied: list[tuple[str, str]]) -> Liveness:
+def liveness(
+    operations: Operations,
+    parameters: list[str],
+    tied: list[tuple[str, str]],
+    reads: Callable[[], frozenset[str]] = frozenset,
+    lost: Iterable[int] = (),
+) -> Liveness:
     """Liveness of all parameters after a run that went to its end.
 
     Args:
         operations: What ``forward`` did.
         parameters: Names of all parameters.
         tied: (later name, first name) of each further name of a parameter.
+        reads: Names of the parameters that ``forward`` can come to with other arguments; asked for where the run did
+            not come to all of them.
+        lost: Operations whose results went into something unknown: they may have come out again.
     """
     flowing = operations.ancestors(operations.outputs, _carries)
     touched = operations.ancestors(operations.outputs)
-    live = {op.attrs["name"] for op in operations.kind("parameter") if op.id in flowing}
-    reached = {op.attrs["name"] for op in operations.kind("parameter") if op.id in touched}
+    live = _parameters(operations, flowing)
+    reached = _parameters(operations, touched)
     groups: dict[str, set[str]] = {}
     for other, first in tied:
         groups.setdefault(first, {first}).add(other)
-    for group in groups.values():
-        if live & group:
-            live |= group
-        if reached & group:
-            reached |= group
+    live, reached = _with_ties(live, groups), _with_ties(reached, groups)
     names = set(parameters)
-    return Liveness(frozenset(live & names), frozenset((reached - live) & names), frozenset(names - reached - live))
+    seen = _with_ties({op.attrs["name"] for op in operations.kind("parameter")}, groups)
+    idle = names - reached - live
+    maybe = _with_ties(_parameters(operations, operations.ancestors(lost)), groups) & idle
+    if idle - seen:
+        maybe |= _with_ties(set(reads()), groups) & (idle - seen)
+    return Liveness(
+        frozenset(live & names), frozenset((reached - live) & names), frozenset(idle - maybe), frozenset(maybe)
+    )
+
+
+def _parameters(operations: Operations, among: set[int]) -> set[str]:
+    return {op.attrs["name"] for op in operations.kind("parameter") if op.id in among}
+
+
+def _with_ties(names: set[str], groups: dict[str, set[str]]) -> set[str]:
+    """Names with all other names of the same parameters."""
+    return names.union(*(group for group in groups.values() if group & names))
 
 
 def _carries(op: Op) -> bool:

@@ -166,7 +166,10 @@ def plain_attribute(run: Run, obj: Instance, name: str) -> Value:
         for table in _MODULE_TABLES:
             entries = attrs.get(table)
             if entries is not None and name in entries:
-                return entries[name]
+                entry = entries[name]
+                if run.read is not None and type(entry) is Tensor:
+                    run.read[id(entry)] = entry
+                return entry
     if value is not MISSING:
         if kind is Function:
             return BoundMethod(value, obj)

@@ -133,6 +133,13 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
 
 
 def _intrinsic(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    result = _modelled(run, function, args, kwargs)
+    if run.trace is not None and isinstance(result, Unknown):
+        run.trace.lose(args, kwargs)
+    return result
+
+
+def _modelled(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     if not getattr(function, "raw", False):
         for value in args:
             if type(value) is Unknown:

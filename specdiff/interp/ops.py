@@ -189,10 +189,10 @@ def binary(run: Run, op: str, left: Value, right: Value, inplace: bool = False) 
             raise raised(run, error) from None
     if kind is Tracked or other is Tracked:
         return _tracked_binary(run, op, left, right)
-    if kind is Unknown:
-        return left
-    if other is Unknown:
-        return right
+    if kind is Unknown or other is Unknown:
+        if run.trace is not None:
+            run.trace.lose(left, right)
+        return left if kind is Unknown else right
     if kind is Tensor or other is Tensor:
         if isinstance(left, Instance) or isinstance(right, Instance):
             result = _dunder(run, op, left, right)
@@ -514,6 +514,8 @@ def setitem(run: Run, container: Value, index: Value, value: Value) -> None:
     if isinstance(container, Unknown):
         return
     if isinstance(container, Tensor):
+        if run.trace is not None and (isinstance(value, Unknown) or isinstance(index, Unknown)):
+            run.trace.lose(container, value)
         guarded(run, run.library.setitem, (run, container, plain(index), value), {})
         return
     if isinstance(container, Instance):

@@ -128,6 +128,8 @@ class Run:
         self.listeners: list[Callable[[str, Any], None]] = []
         self.caller: Function | None = None
         """The nearest function of model code that is running."""
+        self.read: dict[int, Tensor] | None = None
+        """Parameters and buffers that code has looked at, by id, where that is asked for (kept alive by this)."""
         self.tries = 0
         """``try`` statements with handlers that are running (counted by `recovery` only)."""
         self.sites: list[tuple[str, int, Function | None]] = []

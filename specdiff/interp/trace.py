@@ -43,6 +43,8 @@ class Trace:
         self.keep: list[Any] = [root]
         self.constants: dict[int, Tensor] = {}
         """Results whose content is known, by operation."""
+        self.lost: set[int] = set()
+        """Operations whose results went into something that gave an unknown value."""
         self._tables: dict[int, tuple[int, dict[int, str]]] = {}
         """Names of a module's own tensors by identity, and the youngest tensor that was looked for."""
 
@@ -120,6 +122,17 @@ class Trace:
     def overwrite(self, run: Run, base: Tensor, view: Tensor) -> int:
         """A view of ``base`` was changed in place: the base's next value."""
         return self.add(run, "overwrite", (self.source(run, base), self.source(run, view)), base, {})
+
+    def lose(self, *values: Any) -> None:
+        """Note that tensors went into something of which only an unknown value came out."""
+        for value in values:
+            if isinstance(value, Tensor):
+                if value.node is not None:
+                    self.lost.add(value.node)
+            elif isinstance(value, list | tuple):
+                self.lose(*value)
+            elif isinstance(value, dict):
+                self.lose(*value.values())
 
     def mark(self) -> int:
         """A position in the trace."""

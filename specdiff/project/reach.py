@@ -1,7 +1,11 @@
-"""The calls that ``forward`` can make, for a model whose ``forward`` could not be followed to its end."""
+"""What ``forward`` can reach beyond the one run of it that was followed: more calls, more parameters."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BudgetExceeded, Function, Instance, Raised, Value
 from specdiff.interp.ops import NotIterable, lookup
 from specdiff.interp.recovery import recovering
@@ -19,59 +23,94 @@ def possible_calls(program: Program, built: Built) -> Edges:
 
     Where the configuration says that a cache is kept, one is made, as a model does that is called without further ado.
     """
+    with _another_run(program, built) as given:
+        names = [name for name in _arguments(program, built, required=True) if name not in given]
+        choice = {"use_cache": True} if _keeps_cache(built.config, 0) else {}
+        extra = {name: value for name, value in choice.items() if name in _arguments(program, built, required=False)}
+        _run(program, lambda: {**given, **_unknown(program, names), **extra}, built)
+        return program.run.edges
+
+
+def possible_reads(program: Program, built: Built) -> frozenset[str]:
+    """Names of the parameters that ``forward`` looks at with some choice of its arguments, training or not."""
     run = program.run
     assert built.instance is not None
+    with _another_run(program, built) as given:
+        names = [name for name in _arguments(program, built, required=False) if name not in given]
+        run.read = {}
+        try:
+            run.call(run.getattr(built.instance, "train"), (run.unknown("whether the model is being trained"),), {})
+            _run(program, lambda: {**given, **_unknown(program, names)}, built)
+            run.call(run.getattr(built.instance, "eval"), (), {})
+            return frozenset(_names(built.instance, "", run.read))
+        finally:
+            run.read = None
+
+
+@contextmanager
+def _another_run(program: Program, built: Built) -> Iterator[dict[str, Value]]:
+    """The state of a fresh run of ``forward``; gives the arguments that the ordinary one has."""
+    run = program.run
+    assert built.instance is not None
+    notes = list(run.notes)
     run.open_lists.clear()
     run.steps = run.depth = 0
     run.file, run.line = built.cls.file, built.cls.line
     run.journal = run.recording = run.caller = None
     run.sites.clear()
-    edges: Edges = {}
-    run.edges = edges
+    run.edges = {}
     trace = Trace(built.instance)
     run.trace = trace
-    notes = list(run.notes)
     try:
-        with recovering(run):
-            choices = entry_inputs(run, built.cls, built.instance, built.config)
-            known: dict[str, Value] = {} if isinstance(choices, str) else dict(choices[0])
-            for name, tensor in known.items():
-                if isinstance(tensor, Tensor):
-                    tensor.node = trace.add(run, "input", (), tensor, {"name": name})
-            run.call(built.instance, (), {**_required(program, built), **known, **_cache_choice(program, built)})
-    except (Raised, NotIterable, BudgetExceeded, RecursionError):
-        pass  # what was seen until then is the answer
+        choices = entry_inputs(run, built.cls, built.instance, built.config)
+        given: dict[str, Value] = {} if isinstance(choices, str) else dict(choices[0])
+        for name, tensor in given.items():
+            if isinstance(tensor, Tensor):
+                tensor.node = trace.add(run, "input", (), tensor, {"name": name})
+        yield given
     finally:
         trace.close()
         run.trace = None
         run.notes[:] = notes
-    return edges
 
 
-def _required(program: Program, built: Built) -> dict[str, Unknown]:
-    """An unknown value for each argument that ``forward`` cannot do without."""
-    run = program.run
+def _run(program: Program, arguments: Callable[[], dict[str, Value]], built: Built) -> None:
+    """Call the model; what was seen until something could not be passed over is the answer."""
+    try:
+        with recovering(program.run):
+            program.run.call(built.instance, (), arguments())
+    except (Raised, NotIterable, BudgetExceeded, RecursionError):
+        return
+
+
+def _arguments(program: Program, built: Built, required: bool) -> list[str]:
+    """Names of the arguments of ``forward`` (only those it cannot do without)."""
     function = lookup(built.cls, "forward")[0]
     if not isinstance(function, Function):
-        return {}
-    plan = run.plan_of(function)
-    names = [*plan.names[1:], *plan.kwonly]
-    return {name: run.unknown(f"the input {name}") for name in names if name not in plan.defaults}
-
-
-def _cache_choice(program: Program, built: Built) -> dict[str, bool]:
-    """``use_cache`` as the configuration (or that of one of its parts) has it, for a ``forward`` that takes it."""
-    function = lookup(built.cls, "forward")[0]
-    if not isinstance(function, Function):
-        return {}
+        return []
     plan = program.run.plan_of(function)
-    if "use_cache" not in (*plan.names, *plan.kwonly):
-        return {}
-    return {"use_cache": True} if _keeps_cache(built.config, 0) else {}
+    return [name for name in (*plan.names[1:], *plan.kwonly) if not required or name not in plan.defaults]
+
+
+def _unknown(program: Program, names: list[str]) -> dict[str, Unknown]:
+    return {name: program.run.unknown(f"the input {name}") for name in names}
 
 
 def _keeps_cache(config: Value, depth: int) -> bool:
+    """Whether ``use_cache`` is set in a configuration or in that of a part."""
     if not isinstance(config, Instance) or "config" not in config.cls.flags or depth > 3:
         return False
     own = config.attrs.get("use_cache")
     return own is True or any(_keeps_cache(part, depth + 1) for part in config.attrs.values())
+
+
+def _names(module: Instance, prefix: str, read: dict[int, Tensor]) -> Iterator[str]:
+    """Names of the parameters among some tensors; a copy nobody has looked into holds none of them."""
+    if template_of(module) is not None:
+        return
+    for name, tensor in (module.attrs.get("_parameters") or {}).items():
+        if id(tensor) in read:
+            yield prefix + name
+    for name, child in (module.attrs.get("_modules") or {}).items():
+        if isinstance(child, Instance):
+            yield from _names(child, f"{prefix}{name}.", read)
