@@ -16,7 +16,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.calls import DEFAULT, analysed, rows
-
 from specdiff.errors import SpecdiffError
 from specdiff.pipeline import Options, Session
 from specdiff.project.targets import resolve, transformers_folder
