@@ -17,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.calls import DEFAULT, analysed, rows
 from specdiff.errors import SpecdiffError
-from specdiff.pipeline import Options, Session
+from specdiff.options import Options
 from specdiff.project.targets import resolve, transformers_folder
 from specdiff.results import ClassResult
+from specdiff.session import Session
 
 LIVE_PARTS = frozenset({"live", "unused"})
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from specdiff.pipeline import Options, inspect
+from specdiff.api import inspect
+from specdiff.options import Options
 
 CASES = sorted((Path(__file__).parents[2] / "cases" / "liveness").glob("*.py"))
 
