@@ -148,7 +148,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     if needs_forward(options):
         ran = forward(program, built)
         if not options.only or "calls" in options.only:
-            calls = call_edges({**ran.edges, **possible_calls(program, built)})
+            calls = call_edges({**ran.edges, **possible_calls(program, built, ran.inputs)})
         notes.extend(Undecided(reason, place.file, place.line) for reason, place in ran.notes)
         if ran.failure is not None:
             place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)
@@ -158,7 +158,9 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
             operations = Operations(ran.trace.ops, outputs, ran.trace.constants)
             names = [item.name for item in parameters]
-            alive = liveness(operations, names, ties, lambda: possible_reads(program, built), ran.trace.lost)
+            alive = liveness(
+                operations, names, ties, lambda: possible_reads(program, built, ran.inputs), ran.trace.lost
+            )
             if alive.open:
                 notes.append(Undecided(_open_text(alive.open), cls.file, cls.line))
     if needs_facts(options):

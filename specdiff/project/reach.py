@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from specdiff.interp.memo import template_of
@@ -18,12 +18,12 @@ from specdiff.project.modules import Program
 Edges = dict[tuple[Function | None, Function], None]
 
 
-def possible_calls(program: Program, built: Built) -> Edges:
+def possible_calls(program: Program, built: Built, inputs: Collection[str]) -> Edges:
     """Calls between functions of model code, found by going on after whatever fails (`interp.recovery`).
 
     Where the configuration says that a cache is kept, one is made, as a model does that is called without further ado.
     """
-    with _another_run(program, built) as given:
+    with _another_run(program, built, inputs) as given:
         names = [name for name in _arguments(program, built, required=True) if name not in given]
         choice = {"use_cache": True} if _keeps_cache(built.config, 0) else {}
         extra = {name: value for name, value in choice.items() if name in _arguments(program, built, required=False)}
@@ -31,11 +31,11 @@ def possible_calls(program: Program, built: Built) -> Edges:
         return program.run.edges
 
 
-def possible_reads(program: Program, built: Built) -> frozenset[str]:
+def possible_reads(program: Program, built: Built, inputs: Collection[str]) -> frozenset[str]:
     """Names of the parameters that ``forward`` looks at with some choice of its arguments, training or not."""
     run = program.run
     assert built.instance is not None
-    with _another_run(program, built) as given:
+    with _another_run(program, built, inputs) as given:
         names = [name for name in _arguments(program, built, required=False) if name not in given]
         run.read = {}
         try:
@@ -48,8 +48,8 @@ def possible_reads(program: Program, built: Built) -> frozenset[str]:
 
 
 @contextmanager
-def _another_run(program: Program, built: Built) -> Iterator[dict[str, Value]]:
-    """The state of a fresh run of ``forward``; gives the arguments that the ordinary one has."""
+def _another_run(program: Program, built: Built, inputs: Collection[str]) -> Iterator[dict[str, Value]]:
+    """The state of a fresh run of ``forward``; gives arguments like those of the ordinary one, named by ``inputs``."""
     run = program.run
     assert built.instance is not None
     notes = list(run.notes)
@@ -63,7 +63,9 @@ def _another_run(program: Program, built: Built) -> Iterator[dict[str, Value]]:
     run.trace = trace
     try:
         choices = entry_inputs(run, built.cls, built.instance, built.config)
-        given: dict[str, Value] = {} if isinstance(choices, str) else dict(choices[0])
+        given: dict[str, Value] = {}
+        if not isinstance(choices, str):
+            given.update(next((choice for choice in choices if set(inputs) <= set(choice)), choices[0]))
         for name, tensor in given.items():
             if isinstance(tensor, Tensor):
                 tensor.node = trace.add(run, "input", (), tensor, {"name": name})
