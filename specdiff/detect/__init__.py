@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from specdiff.detect import attention, position, shape, stream
+from specdiff.detect import attention, feedforward, position, quantize, shape, stream, totals
 from specdiff.detect.scene import Scene
 from specdiff.facts import FactSheet
 
@@ -46,6 +46,12 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(position.qk_norm, ("attention.qk_norm", "attention.qk_norm.")),
     Detector(position.other_positions, ("position", "position.")),
     Detector(stream.norm_facts, ("norm.", "residual", "residual.")),
+    Detector(feedforward.mlp, ("mlp.", "mlp.pattern", "moe.layers", "moe.first_dense")),
+    Detector(feedforward.experts, ("moe.",)),
+    Detector(feedforward.training, ("moe.router.aux_loss", "moe.router.jitter")),
+    Detector(quantize.quantization, ("quantization.",)),
+    Detector(totals.parameters, ("parameters.",)),
+    Detector(totals.bytes_needed, ("checkpoint.bytes", "kv_cache.bytes_per_token")),
     Detector(shape.pattern, ("layers.pattern",)),
 )  # fmt: skip
 """All detectors, in the order they run."""

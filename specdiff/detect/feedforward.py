@@ -1,482 +1,19 @@
-"""Feed-forward networks and experts: gates, activations, widths, routers."""
+"""The feed-forward part of each layer, dense or of experts, and the facts about it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from specdiff.detect.paths import PROJECTIONS, bias_of, is_projection, weight_behind, weight_of
-from specdiff.detect.scene import Block, Scene, Tower, see, sizes
-from specdiff.detect.stream import width_of
-from specdiff.graph.operations import VIEWS, Operations, is_number
+from specdiff import vocab
+from specdiff.detect.agree import agreed
+from specdiff.detect.networks import Network, final_projections, network_of
+from specdiff.detect.routing import Router, expert_weights, router
+from specdiff.detect.scene import Block, Scene, Tower, see
+from specdiff.detect.stream import Branch, Stream, streams_of, width_of
+from specdiff.facts import Level
+from specdiff.graph.operations import Operations
 from specdiff.interp.trace import Op
-
-ACTIVATIONS = {
-    "silu": "silu", "gelu": "gelu", "relu": "relu", "tanh": "tanh", "mish": "mish", "sigmoid": "sigmoid",
-    "relu6": "relu", "leaky_relu": "relu", "elu": "elu", "softplus": "softplus", "hardswish": "silu",
-}  # fmt: skip
-_CARRY = frozenset({"cast", "copy", "dropout", "identity", "detach", "join"})
-
-
-@dataclass(slots=True)
-class Network:
-    """One feed-forward network: from its last projection back to its first ones."""
-
-    down: Op
-    weight: str
-    gated: bool
-    activation: str | None
-    activation_at: Op
-    alpha: float | None
-    size: int | None
-    limit: float | None
-    limit_at: Op | None
-    up_offset: float
-    offset_at: Op | None
-    bias: bool
-    up: Op | None
-    """The first projection (the gate's, where there is one)."""
-
-
-def networks(graph: Operations, block: Block) -> list[Network]:
-    """All feed-forward networks of a block, in order of their last projection."""
-    found = []
-    for op in block.ops:
-        if is_projection(graph, op):
-            network = _network(graph, op, block)
-            if network is not None:
-                found.append(network)
-    return found
-
-
-def _network(graph: Operations, down: Op, block: Block) -> Network | None:
-    data = next((item for item in graph.inputs(down) if not weight_behind(graph, item)), None)
-    if data is None:
-        return None
-    inner = _carried(graph, data)
-    network = Network(
-        down, weight_of(graph, down), False, None, down, None, width_of(data), None, None, 0.0, None, False, None
-    )
-    first = block.ops[0].id
-    found = _activation(graph, inner, network)
-    if found is None and inner.kind == "mul" and len(inner.inputs) == 2:
-        sides = [_strip(graph, item, network) for item in graph.inputs(inner)]
-        for own, other in ((sides[0], sides[1]), (sides[1], sides[0])):
-            gate = _activation(graph, own, network)
-            if (
-                gate is not None
-                and _projected(graph, gate, first) is not None
-                and _projected(graph, other, first) is not None
-            ):
-                network.gated = True
-                found = gate
-                _limits(graph, network, gate)
-                _offset(graph, network, other)
-                break
-    if found is None or found.id < first:
-        return None
-    up = _projected(graph, found, first)
-    if up is None:
-        return None
-    network.up = up
-    _limits(graph, network, found)
-    biases = [bias_of(graph, down)[0], bias_of(graph, up)[0]]
-    network.bias = all(biases)
-    if any(biases) != all(biases):
-        network.bias = True
-    return network
-
-
-def _carried(graph: Operations, op: Op) -> Op:
-    while (op.kind in _CARRY or op.kind in ("view", "reshape")) and op.inputs:
-        op = graph[op.inputs[0]]
-    return op
-
-
-def _strip(graph: Operations, op: Op, network: Network) -> Op:
-    return _carried(graph, op)
-
-
-def _activation(graph: Operations, op: Op, network: Network) -> Op | None:
-    """The operand of the activation that made a value, the activation noted; None where none did."""
-    if op.kind in ACTIVATIONS and op.inputs:
-        kind = ACTIVATIONS[op.kind]
-        if op.kind == "gelu" and op.attrs.get("approximate") == "tanh":
-            kind = "gelu_tanh"
-        network.activation, network.activation_at = kind, op
-        network.alpha = 1.0 if kind == "silu" else None
-        return _carried(graph, graph[op.inputs[0]])
-    if op.kind in ("pow", "square") and op.inputs:
-        below = _carried(graph, graph[op.inputs[0]])
-        if below.kind == "relu" and (op.kind == "square" or op.attrs.get("other") == 2):
-            network.activation, network.activation_at = "relu2", op
-            return _carried(graph, graph[below.inputs[0]])
-    if op.kind == "mul" and len(op.inputs) == 2:
-        for own, other in (op.inputs, op.inputs[::-1]):
-            gate = _carried(graph, graph[other])
-            if gate.kind == "sigmoid":  # x · sigmoid(alpha x)
-                inside = _carried(graph, graph[gate.inputs[0]])
-                alpha = 1.0
-                if (
-                    inside.kind == "mul"
-                    and len(inside.inputs) == 1
-                    and isinstance(inside.attrs.get("other"), int | float)
-                ):
-                    alpha = float(inside.attrs["other"])
-                    inside = _carried(graph, graph[inside.inputs[0]])
-                if inside.id == _carried(graph, graph[own]).id:
-                    network.activation, network.activation_at, network.alpha = "silu", op, alpha
-                    return inside
-            below = _tanh_gelu(graph, graph[own], graph[other])
-            if below is not None:
-                network.activation, network.activation_at = "gelu_tanh", op
-                return below
-            below = _erf_gelu(graph, graph[own], graph[other])
-            if below is not None:
-                network.activation, network.activation_at = "gelu", op
-                return below
-    return None
-
-
-def _tanh_gelu(graph: Operations, half: Op, gate: Op) -> Op | None:
-    """0.5·x·(1 + tanh(√(2/π)(x + 0.044715x³))), Hendrycks & Gimpel 2016, arXiv:1606.08415."""
-    gate = _carried(graph, gate)
-    if gate.kind == "add" and gate.attrs.get("other") in (1, 1.0):
-        inner = _carried(graph, graph[gate.inputs[0]])
-        if inner.kind == "tanh":
-            half = _carried(graph, half)
-            if half.kind == "mul" and half.attrs.get("other") == 0.5:
-                return _carried(graph, graph[half.inputs[0]])
-            return half
-    return None
-
-
-def _erf_gelu(graph: Operations, own: Op, gate: Op) -> Op | None:
-    gate = _carried(graph, gate)
-    if gate.kind == "mul" and gate.attrs.get("other") == 0.5:
-        gate = _carried(graph, graph[gate.inputs[0]])
-    if gate.kind == "add" and gate.attrs.get("other") in (1, 1.0):
-        inner = _carried(graph, graph[gate.inputs[0]])
-        if inner.kind == "erf":
-            own = _carried(graph, own)
-            if own.kind == "mul" and own.attrs.get("other") == 0.5:
-                return _carried(graph, graph[own.inputs[0]])
-            return own
-    return None
-
-
-def _projected(graph: Operations, op: Op, first: int) -> Op | None:
-    """The projection behind a value, through clamps, offsets, scales, slices and biases."""
-    for _ in range(24):
-        if op.id < first:
-            return None
-        if is_projection(graph, op):
-            return op
-        if op.kind in ("clamp", "minimum", "slice", "split", "index") or op.kind in _CARRY or op.kind in VIEWS:
-            op = graph[op.inputs[0]]
-        elif op.kind in ("add", "mul", "div", "sub") and op.inputs:
-            if len(op.inputs) == 1:
-                op = graph[op.inputs[0]]
-                continue
-            side = next((item for item in graph.inputs(op) if not weight_behind(graph, item)), None)
-            others = [item for item in graph.inputs(op) if weight_behind(graph, item)]
-            if side is None or not others:
-                return None
-            op = side
-        else:
-            return None
-    return None
-
-
-def _limits(graph: Operations, network: Network, gate: Op) -> None:
-    op = gate
-    for _ in range(8):
-        if op.kind == "clamp":
-            high = op.attrs.get("max")
-            if isinstance(high, int | float):
-                network.limit, network.limit_at = float(high), op
-            return
-        if op.kind in VIEWS or op.kind in _CARRY:
-            if not op.inputs:
-                return
-            op = graph[op.inputs[0]]
-        else:
-            return
-
-
-def _offset(graph: Operations, network: Network, other: Op) -> None:
-    op = other
-    for _ in range(6):
-        if op.kind == "add" and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float):
-            network.up_offset, network.offset_at = float(op.attrs["other"]), op
-            return
-        if op.kind in _CARRY or op.kind in VIEWS:
-            if not op.inputs:
-                return
-            op = graph[op.inputs[0]]
-        else:
-            return
-
-
-@dataclass(slots=True)
-class Router:
-    """The choice of experts in one block."""
-
-    choice: Op
-    """The top-k (or argmax) over experts."""
-    experts: int
-    per_token: int | None
-    projection: Op | None
-    bias: bool
-    bias_at: Op | None
-    score: str | None
-    score_at: Op | None
-    order: str | None
-    normalise: bool | None
-    normalise_at: Op | None
-    scale: float | None
-    scale_at: Op | None
-    selection_bias: str
-    selection_at: Op | None
-    groups: int | None = None
-    groups_at: Op | None = None
-    groups_per_token: int | None = None
-    group_score: str | None = None
-
-
-_SCORES = frozenset({"softmax", "sigmoid"})
-_THROUGH = VIEWS | {
-    "dropout",
-    "join",
-    "masked_fill",
-    "where",
-    "mul",
-    "div",
-    "add",
-    "sub",
-    "scatter",
-    "gather",
-    "clamp",
-    "copy",
-}
-
-
-def router(graph: Operations, block: Block, widths: set[int]) -> Router | None:
-    """The router of a block: a top-k over scores of a few dozen or hundred experts, that a projection made.
-
-    Args:
-        graph: The operations.
-        block: The layer.
-        widths: First sizes of stacked expert weights, and lengths of expert lists.
-    """
-    choices = [
-        op
-        for op in block.ops
-        if op.kind in ("topk", "indices") and op.dtype == "int64" and op.inputs and _width(graph, op) is not None
-    ]
-    for choice in reversed(choices):
-        width = _width(graph, choice)
-        assert width is not None
-        if widths and width not in widths:
-            continue
-        projection = _score_source(graph, choice, block)
-        if projection is None:
-            continue
-        return _read_router(graph, block, choice, width, projection)
-    return None
-
-
-def _width(graph: Operations, op: Op) -> int | None:
-    shape = graph[op.inputs[0]].shape
-    if op.kind == "indices":
-        inner = graph[op.inputs[0]]
-        if inner.kind == "reduce" and inner.inputs:
-            shape = graph[inner.inputs[0]].shape
-    return int(shape[-1]) if shape and is_number(shape[-1]) and shape[-1] > 1 else None
-
-
-def _score_source(graph: Operations, choice: Op, block: Block) -> Op | None:
-    first = block.ops[0].id
-    stack = [choice.inputs[0]]
-    seen: set[int] = set()
-    while stack and len(seen) < 80:
-        index = stack.pop()
-        if index in seen or index < first:
-            continue
-        seen.add(index)
-        op = graph[index]
-        if is_projection(graph, op):
-            return op
-        stack.extend(op.inputs)
-    return None
-
-
-def _read_router(graph: Operations, block: Block, choice: Op, width: int, projection: Op) -> Router:
-    k = choice.attrs.get("k") if choice.kind == "topk" else 1
-    bias, bias_at = bias_of(graph, projection)
-    found = Router(choice, width, k if isinstance(k, int) else None, projection, bool(bias), bias_at or projection,
-                   None, None, None, None, None, 1.0, None, "", None)  # fmt: skip
-    before = graph.ancestors([choice.inputs[0]], lambda op: op.id > projection.id)
-    for index in sorted(before):
-        op = graph[index]
-        if op.id <= projection.id:
-            continue
-        if op.kind in _SCORES:
-            found.score, found.score_at, found.order = op.kind, op, f"{op.kind}_then_topk"
-        if op.kind == "add" and len(op.inputs) == 2 and op.id != (bias_at.id if bias_at else -1):
-            for item in graph.inputs(op):
-                source = graph.source(item)
-                if source.kind in ("parameter", "buffer") and source.shape and source.shape[-1] == width:
-                    found.selection_bias, found.selection_at = str(source.attrs.get("name", "a bias")), op
-        if (
-            op.kind == "topk"
-            and op.attrs.get("output") == "values"
-            and op.id != choice.id
-            and is_number(_last(graph, op))
-        ):
-            found.group_score = "top2_sum" if op.attrs.get("k") == 2 else found.group_score
-        if op.kind == "topk" and op.attrs.get("output") == "indices" and op.id != choice.id:
-            groups = _last(graph, op)
-            if is_number(groups) and groups < width and width % groups == 0:
-                found.groups, found.groups_at, found.groups_per_token = int(groups), op, op.attrs.get("k")
-        if op.kind == "reduce" and op.attrs.get("which") in ("max", "amax") and found.group_score is None:
-            shape = graph[op.inputs[0]].shape
-            if shape and len(shape) >= 3 and is_number(shape[-1]):
-                found.group_score = "max"
-    if found.groups is None:
-        found.group_score = None
-    _weights(graph, block, found)
-    return found
-
-
-def _last(graph: Operations, op: Op) -> Any:
-    shape = graph[op.inputs[0]].shape
-    return shape[-1] if shape else None
-
-
-def _weights(graph: Operations, block: Block, found: Router) -> None:
-    """Follow the chosen experts' weights: normalised or not, scaled or not."""
-    last = block.ops[-1].id
-    starts: list[int] = []
-    for op in block.ops:
-        if op.id <= found.choice.inputs[0]:
-            continue
-        if op.kind == "topk" and op.inputs == found.choice.inputs and op.attrs.get("output") == "values":
-            starts.append(op.id)
-        if op.kind in ("gather", "index", "take_along_dim") and len(op.inputs) > 1:
-            if any(graph.source(graph[i]).id == found.choice.id for i in op.inputs[1:]):
-                shape = graph[op.inputs[0]].shape
-                if shape and shape[-1] == found.experts:
-                    starts.append(op.id)
-        if op.kind == "reduce" and op.attrs.get("which") in ("max", "amax") and op.inputs == found.choice.inputs:
-            starts.append(op.id)
-        if op.kind == "scatter" and len(op.inputs) > 1 and found.choice.id in op.inputs:
-            starts.append(op.id)
-    found.normalise = False
-    seen: set[int] = set()
-    stack = sorted(starts)
-    while stack and len(seen) < 60:
-        index = stack.pop(0)
-        if index in seen or index > last:
-            continue
-        seen.add(index)
-        op = graph[index]
-        for reader_id in graph.consumers[index]:
-            reader = graph[reader_id]
-            if reader.kind in _SCORES and reader.id not in seen:
-                found.score, found.score_at = reader.kind, reader
-                found.order = f"topk_then_{reader.kind}"
-                if reader.kind == "softmax":
-                    found.normalise, found.normalise_at = True, reader
-                stack.append(reader_id)
-            elif (
-                reader.kind == "div"
-                and len(reader.inputs) == 2
-                and reader.inputs[0] == index
-                and _is_sum(graph, graph[reader.inputs[1]], seen)
-            ):
-                found.normalise, found.normalise_at = True, reader
-                stack.append(reader_id)
-            elif reader.kind == "normalize" or (
-                reader.kind == "div" and len(reader.inputs) == 2 and _is_sum(graph, graph[reader.inputs[1]], seen)
-            ):
-                found.normalise, found.normalise_at = True, reader
-                stack.append(reader_id)
-            elif reader.kind in ("mul", "div") and len(reader.inputs) == 1:
-                other = reader.attrs.get("other")
-                if isinstance(other, int | float) and found.scale is not None:
-                    found.scale *= float(other) if reader.kind == "mul" else 1 / float(other)
-                    found.scale_at = reader
-                stack.append(reader_id)
-            elif reader.kind in VIEWS or reader.kind in ("scatter", "index", "gather", "dropout", "masked_fill"):
-                if reader.kind in ("index", "gather") and reader.inputs[0] != index:
-                    continue
-                stack.append(reader_id)
-    if found.score is None and found.order is None:
-        found.score = None
-
-
-def _is_sum(graph: Operations, op: Op, seen: set[int]) -> bool:
-    for _ in range(6):
-        if op.kind == "reduce" and op.attrs.get("which") == "sum":
-            return any(graph.source(graph[i]).id in seen or i in seen for i in op.inputs)
-        if op.kind in ("add", "clamp") and op.inputs and len(op.inputs) == 1:
-            op = graph[op.inputs[0]]
-        elif op.kind in VIEWS and op.inputs:
-            op = graph[op.inputs[0]]
-        else:
-            return False
-    return False
-
-
-def expert_weights(graph: Operations, scene: Scene, block: Block) -> tuple[dict[str, int], set[int]]:
-    """Parameters that hold experts, with how many; and the numbers of experts seen."""
-    found: dict[str, int] = {}
-    counts: set[int] = set()
-    for op in block.ops:
-        if (
-            op.kind in ("index", "gather")
-            and op.inputs
-            and graph[op.inputs[0]].kind == "parameter"
-            and len(op.inputs) > 1
-        ):
-            parameter = graph[op.inputs[0]]
-            name, shape = str(parameter.attrs.get("name", "")), parameter.shape
-            if name and shape and len(shape) >= 2 and is_number(shape[0]) and shape[0] > 1:
-                found[name] = int(shape[0])
-                counts.add(int(shape[0]))
-        if op.kind in ("bmm", "matmul", "einsum", "grouped_mm"):
-            for item in graph.inputs(op):
-                source = graph.source(item)
-                if (
-                    source.kind == "parameter"
-                    and source.shape
-                    and len(source.shape) == 3
-                    and is_number(source.shape[0])
-                ):
-                    name = str(source.attrs.get("name", ""))
-                    if name:
-                        found[name] = int(source.shape[0])
-                        counts.add(int(source.shape[0]))
-    prefix = block.path + "."
-    lists: dict[str, set[int]] = {}
-    members: dict[str, list[str]] = {}
-    for name in scene.parameters:
-        if not name.startswith(prefix):
-            continue
-        pieces = name[len(prefix) :].split(".")
-        for position, piece in enumerate(pieces):
-            if piece.isdigit() and position:
-                container = ".".join(pieces[:position])
-                lists.setdefault(container, set()).add(int(piece))
-                members.setdefault(container, []).append(name)
-                break
-    for container, numbers in lists.items():
-        if len(numbers) > 1 and numbers == set(range(len(numbers))):
-            for name in members[container]:
-                found.setdefault(name, len(numbers))
-            counts.add(len(numbers))
-    return found, counts
 
 
 @dataclass(slots=True)
@@ -484,42 +21,380 @@ class Layer:
     """The feed-forward part of one block."""
 
     block: Block
-    networks: list[Network]
+    kind: str
+    """`dense`, `moe`, `none`, or empty where it is not known."""
+    reason: str
+    """Why it is not known."""
+    dense: list[Network]
     router: Router | None
-    experts: dict[str, int]
     routed: list[Network]
     shared: list[Network]
+    branch: Branch | None
+    """The residual branch that holds it."""
+
+    @property
+    def networks(self) -> list[Network]:
+        """All of them."""
+        return [*self.dense, *self.routed, *self.shared]
 
 
 def layers_of(scene: Scene, tower: Tower) -> list[Layer]:
-    """The feed-forward part of every block."""
-    graph = scene.operations
-    assert graph is not None
-    found = []
-    for block in tower.blocks:
-        experts, counts = expert_weights(graph, scene, block)
-        chosen = router(graph, block, counts)
-        nets = networks(graph, block)
-        routed: list[Network] = []
-        if chosen is not None:
-            experts = {name: count for name, count in experts.items() if count == chosen.experts}
-            routed = [net for net in nets if net.weight in experts]
-        else:
-            experts = {}
-        shared = [net for net in nets if chosen is not None and net.weight not in experts]
-        found.append(Layer(block, nets, chosen, experts, routed, shared))
+    """The feed-forward part of every block of a stack."""
+    key = f"feedforward {tower.path}"
+    if key not in scene.memo:
+        scene.memo[key] = [_layer(scene, block, stream) for block, stream in streams_of(scene, tower)]
+    found: list[Layer] = scene.memo[key]
     return found
 
 
-__all__ = [
-    "ACTIVATIONS",
-    "PROJECTIONS",
-    "Layer",
-    "Network",
-    "Router",
-    "layers_of",
-    "networks",
-    "router",
-    "see",
-    "sizes",
-]
+def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
+    graph = scene.operations
+    assert graph is not None
+    experts, counts = expert_weights(graph, scene, block)
+    chosen = router(graph, block, counts, scene.norm_of)
+    experts = {name: count for name, count in experts.items() if count == chosen.experts} if chosen else {}
+    layer = Layer(block, "", "", [], chosen, [], [], None)
+    followed = stream is not None and stream.complete and bool(stream.branches)
+    if followed and stream is not None:
+        for branch in stream.branches:
+            nets = list(_networks(graph, block, branch, bool(experts)))
+            if any(net.weight in experts for net in nets):
+                layer.branch = branch
+                layer.routed = [net for net in nets if net.weight in experts]
+                layer.shared = [net for net in nets if net.weight not in experts]
+            else:
+                layer.dense += nets
+                layer.branch = layer.branch or (branch if nets else None)
+    else:
+        nets = [net for op in block.ops if (net := network_of(graph, op, block)) and _whole(net)]
+        layer.routed = [net for net in nets if net.weight in experts]
+        rest = [net for net in nets if net.weight not in experts]
+        layer.shared, layer.dense = (rest, []) if chosen else ([], rest)
+    if chosen is not None:
+        layer.kind = "moe"
+    elif layer.dense:
+        layer.kind = "dense"
+    elif (
+        followed
+        and stream is not None
+        and all(branch.attends or _mixes(graph, block, branch) for branch in stream.branches)
+    ):
+        layer.kind = "none"
+    else:
+        layer.reason = "no feed-forward network is recognised in this layer"
+    return layer
+
+
+def _mixes(graph: Operations, block: Block, branch: Branch) -> bool:
+    """Whether a branch is a recurrent mixer or a convolution over positions, told by its detector."""
+    kind, op = block.mixer
+    return kind in ("ssm", "linear", "conv", "hybrid") and op is not None and graph.reaches(op.id, branch.output.id)
+
+
+def _networks(graph: Operations, block: Block, branch: Branch, experts: bool) -> Iterator[Network]:
+    """Networks whose last projections make a branch's output."""
+    for op in final_projections(graph, [branch.output.id], block.ops[0].id, through=experts):
+        network = network_of(graph, op, block)
+        if network is not None and (experts or _whole(network)):
+            yield network
+
+
+def _whole(network: Network) -> bool:
+    """Whether a network gives back the width it reads, as the stream needs it."""
+    return network.width_in is None or network.width_out is None or network.width_in == network.width_out
+
+
+def mlp(scene: Scene) -> None:
+    """`mlp.*`: one feed-forward network, experts included."""
+    for tower in scene.towers:
+        layers = layers_of(scene, tower)
+        key = tower.key
+        _pattern(scene, tower, layers)
+        networks = [net for layer in layers for net in layer.networks]
+        if not networks:
+            odd = next((layer for layer in layers if layer.kind == ""), None)
+            if odd is not None:
+                for name in ("mlp.kind", "mlp.activation", "mlp.size", "mlp.bias"):
+                    scene.unsure(key(name), odd.reason, odd.block.ops[-1])
+            elif layers and all(layer.kind == "none" for layer in layers):
+                for name in vocab.KEYS:
+                    if name.startswith("mlp.") and name != "mlp.pattern":
+                        scene.absent(
+                            key(name), "no layer has a feed-forward part", [see(layers[0].block.ops[-1], "a layer")]
+                        )
+            continue
+        agreed(scene, key("mlp.kind"), ((_kind(net), net.activation_at, _kind_words(net)) for net in networks))
+        agreed(
+            scene,
+            key("mlp.activation"),
+            ((n.activation, n.activation_at, f"activation {n.activation}") for n in networks),
+        )
+        agreed(scene, key("mlp.bias"), (_bias(net) for net in networks))
+        dense = [net for layer in layers for net in layer.dense]
+        if dense:
+            agreed(
+                scene,
+                key("mlp.size"),
+                ((net.size, net.down, f"{net.weight} reads {net.size} channels") for net in dense),
+            )
+        else:
+            scene.absent(key("mlp.size"), "every layer has experts", [see(networks[0].down, "an expert")])
+        slopes = [net for net in networks if net.alpha is not None]
+        if len(slopes) == len(networks):
+            agreed(scene, key("mlp.alpha"), ((n.alpha, n.activation_at, f"x·sigmoid({n.alpha:g}x)") for n in slopes))
+        else:
+            scene.absent(
+                key("mlp.alpha"), "the activation is not x·sigmoid(αx)", [see(networks[0].activation_at, "it")]
+            )
+        _clamps(scene, key("mlp.limit"), networks)
+        agreed(
+            scene,
+            key("mlp.up_offset"),
+            ((n.up_offset, n.offset_at or n.activation_at, f"plus {n.up_offset:g}" if n.up_offset else "no offset") for n in networks),
+        )  # fmt: skip
+
+
+def _kind(network: Network) -> str:
+    if network.convolves:
+        return "conv"
+    return "gated" if network.gated else "plain"
+
+
+def _kind_words(network: Network) -> str:
+    return (
+        f"{network.activation}(gate) times a projection, then down"
+        if network.gated
+        else f"up, {network.activation}, down"
+    )
+
+
+def _bias(network: Network) -> tuple[bool | None, Op, str]:
+    with_bias = [name for _, name in network.biases if name]
+    if len(with_bias) in (0, len(network.biases)):
+        op = network.biases[-1][0]
+        return bool(with_bias), op, f"bias {with_bias[-1]}" if with_bias else f"{network.weight} without a bias"
+    op = next(op for op, name in network.biases if not name)
+    return None, op, f"some of its projections add a bias ({', '.join(with_bias)}), others none: one answer"
+
+
+def _clamps(scene: Scene, key: str, networks: list[Network]) -> None:
+    limits: set[float | None] = set()
+    for net in networks:
+        gate, up = net.gate_limit, net.up_limit
+        if gate is None and up is None:
+            limits.add(None)
+        elif (
+            gate is not None
+            and gate[0] is None
+            and gate[1] is not None
+            and (not net.gated or up == (-gate[1], gate[1]))
+        ):
+            limits.add(gate[1])
+        elif gate is not None and gate[1] is not None and gate == (-gate[1], gate[1]) and up in (None, gate):
+            limits.add(gate[1])
+        else:
+            scene.unsure(key, f"the gate is clamped to {_range(gate)}, the linear half to {_range(up)}", net.limit_at)
+            return
+    if limits == {None}:
+        scene.absent(key, "nothing is clamped", [see(networks[0].activation_at, "the activation")])
+    elif len(limits) == 1:
+        at = networks[0].limit_at or networks[0].activation_at
+        scene.fact(key, limits.pop(), [see(at, "clamped")])
+    else:
+        scene.unsure(key, "some networks are clamped, others are not", networks[0].limit_at)
+
+
+def _range(limit: tuple[float | None, float | None] | None) -> str:
+    return "nothing" if limit is None else f"[{limit[0]}, {limit[1]}]"
+
+
+def _pattern(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
+    key = tower.key
+    odd = next((layer for layer in layers if not layer.kind), None)
+    if odd is not None:
+        for name in ("mlp.pattern", "moe.layers"):
+            scene.unsure(key(name), f"layer {odd.block.index}: {odd.reason}", odd.block.ops[-1])
+        return
+    kinds = tuple(layer.kind for layer in layers)
+    first = {kind: next(layer for layer in layers if layer.kind == kind) for kind in dict.fromkeys(kinds)}
+    here = [see(_shown(layer), f"layer {layer.block.index}: {kind}") for kind, layer in first.items()]
+    scene.fact(key("mlp.pattern"), kinds, here)
+    with_experts = tuple(layer.block.index for layer in layers if layer.kind == "moe")
+    if not with_experts:
+        for name in vocab.KEYS:
+            if name.startswith("moe."):
+                scene.absent(key(name), "no layer has experts", here[:1])
+        return
+    scene.fact(key("moe.layers"), with_experts, here)
+    start = kinds.index("moe")
+    if all(kind == "dense" for kind in kinds[:start]) and "dense" not in kinds[start:]:
+        scene.fact(key("moe.first_dense"), start, here)
+
+
+def _shown(layer: Layer) -> Op:
+    if layer.router is not None:
+        return layer.router.choice
+    return layer.dense[0].down if layer.dense else layer.block.ops[-1]
+
+
+def experts(scene: Scene) -> None:
+    """`moe.*`: experts, the router, shared experts."""
+    for tower in scene.towers:
+        layers = [layer for layer in layers_of(scene, tower) if layer.router is not None]
+        routers = [(layer, layer.router) for layer in layers if layer.router is not None]
+        if not routers:
+            continue
+        key = tower.key
+        agreed(scene, key("moe.experts"), ((r.experts, r.choice, f"chosen among {r.experts}") for _, r in routers))
+        agreed(
+            scene,
+            key("moe.experts_per_token"),
+            ((r.per_token, r.choice, f"the best {r.per_token} are chosen") for _, r in routers),
+        )
+        routed = [net for layer in layers for net in layer.routed]
+        if routed and all(layer.routed for layer in layers):
+            agreed(
+                scene, key("moe.expert_size"), ((n.size, n.down, f"{n.weight} reads {n.size} channels") for n in routed)
+            )
+        else:
+            odd = next(layer for layer in layers if not layer.routed)
+            scene.unsure(key("moe.expert_size"), "the experts' network is not recognised", odd.block.ops[-1])
+        _latent(scene, tower, layers)
+        _shared(scene, tower, layers, routers[0][1])
+        _router_facts(scene, tower, routers)
+
+
+def _latent(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
+    key = tower.key("moe.latent_size")
+    widths = {(net.width_in, width_of(layer.block.ops[-1])) for layer in layers for net in layer.routed}
+    if len(widths) == 1:
+        narrow, wide = widths.pop()
+        net = layers[0].routed[0]
+        if narrow is not None and wide is not None and narrow != wide:
+            scene.fact(key, narrow, [see(net.up, f"experts read {narrow} channels, the stream has {wide}")])
+        elif narrow is not None and narrow == wide:
+            scene.absent(key, "experts read the stream's own width", [see(net.up, "the experts' first projection")])
+
+
+def _shared(scene: Scene, tower: Tower, layers: list[Layer], shown: Router) -> None:
+    key = tower.key
+    graph = scene.operations
+    assert graph is not None
+    counts = {len(layer.shared) for layer in layers}
+    sizes = {sum(net.size or 0 for net in layer.shared) for layer in layers}
+    if counts == {0}:
+        if any(layer.branch is None for layer in layers):
+            for name in ("moe.shared_experts", "moe.shared_size", "moe.shared_gate"):
+                scene.unsure(key(name), "the branch of the experts could not be followed", shown.choice)
+            return
+        for name in ("moe.shared_experts", "moe.shared_size", "moe.shared_gate"):
+            scene.absent(
+                key(name), "only the chosen experts make the layer's output", [see(shown.choice, "the choice")]
+            )
+        return
+    if len(counts) > 1 or len(sizes) > 1 or any(net.size is None for layer in layers for net in layer.shared):
+        for name in ("moe.shared_experts", "moe.shared_size"):
+            scene.unsure(key(name), "layers differ in their shared experts", layers[0].block.ops[-1])
+        return
+    count, size = counts.pop(), sizes.pop()
+    net = layers[0].shared[0]
+    expert = layers[0].routed[0].size if layers[0].routed else None
+    here = see(net.down, f"every token passes {net.weight} of width {size}")
+    scene.fact(key("moe.shared_size"), size, [here])
+    if count == 1 and expert and size % expert == 0:
+        count = size // expert
+        here = see(net.down, f"width {size} is {count} times an expert's {expert}")
+    scene.fact(key("moe.shared_experts"), count, [here])
+    gates = [_gate_of(graph, net) for layer in layers for net in layer.shared]
+    if all(gates):
+        scene.fact(key("moe.shared_gate"), True, [see(gates[0] or net.down, "times a sigmoid of one number per token")])
+    elif not any(gates):
+        scene.fact(key("moe.shared_gate"), False, [see(net.down, "added as it comes")])
+    else:
+        scene.unsure(key("moe.shared_gate"), "some shared experts are gated, others are not", net.down)
+
+
+def _gate_of(graph: Operations, network: Network) -> Op | None:
+    """The product of a shared expert's output with a sigmoid of one number per token."""
+    for reader in graph.readers(network.down):
+        if reader.kind == "mul" and len(reader.inputs) == 2:
+            for item in graph.inputs(reader):
+                gate = graph.source(item)
+                if gate.kind == "sigmoid" and gate.shape and gate.shape[-1] == 1:
+                    return reader
+    return None
+
+
+def _router_facts(scene: Scene, tower: Tower, routers: list[tuple[Layer, Router]]) -> None:
+    graph = scene.operations
+    assert graph is not None
+
+    def tell(name: str, *readings: tuple[object, Op, str]) -> None:
+        agreed(scene, tower.key(f"moe.router.{name}"), readings)
+
+    every = [router for _, router in routers]
+    tell(
+        "score", *((r.score, r.score_at or r.choice, f"{r.score or 'what makes weights'} of the logits") for r in every)
+    )
+    tell("order", *((r.order, r.choice, (r.order or "the order").replace("_", " ")) for r in every))
+    tell("normalise", *((r.normalise if r.weights else None, r.normalise_at or r.choice,
+                         "weights add up to 1" if r.normalise else "weights are used as they are") for r in every))  # fmt: skip
+    tell(
+        "scale",
+        *(
+            (None if r.scale is None else round(r.scale, 12), r.scale_at or r.choice, f"weights times {r.scale}")
+            for r in every
+        ),
+    )
+    tell("bias", *((r.bias, r.bias_at, "a bias on the logits" if r.bias else "logits without a bias") for r in every))
+    tell("dtype", *((r.dtype, r.projection, f"computed in {r.dtype}") for r in every))
+    tell(
+        "selection_bias",
+        *((bool(r.selection_bias) and not r.selection_weighs, r.selection_at or r.choice,
+           f"{r.selection_bias} is added for the choice" if r.selection_bias else "nothing is added for the choice")
+          for r in every),
+    )  # fmt: skip
+    grouped = [r for r in every if r.groups is not None]
+    if len(grouped) == len(every):
+        tell("groups", *((r.groups, r.groups_at or r.choice, f"{r.groups} groups are ranked") for r in every))
+        tell(
+            "groups_per_token",
+            *((r.groups_per_token, r.groups_at or r.choice, f"{r.groups_per_token} stay") for r in every),
+        )
+        tell("group_score", *((r.group_score, r.groups_at or r.choice, "how groups are ranked") for r in every))
+    elif not grouped:
+        for name in ("groups", "groups_per_token", "group_score"):
+            scene.absent(
+                tower.key(f"moe.router.{name}"), "experts are chosen among all", [see(every[0].choice, "the choice")]
+            )
+    early = []
+    for layer, each in routers:
+        ups = [net.up.id for net in layer.routed]
+        if not ups or not each.weights:
+            return
+        early.append(any(graph.reaches(start, up) for start in each.weights for up in ups))
+    if all(early) or not any(early):
+        words = "weights multiply what the experts read" if all(early) else "weights multiply what the experts return"
+        scene.fact(tower.key("moe.router.input_scaled"), all(early), [see(routers[0][0].routed[0].up, words)])
+
+
+_TRAINING = {
+    "moe.router.aux_loss": ("router_aux_loss_coef", "aux_loss_alpha", "moe_aux_loss_coeff", "aux_loss_coef",
+                            "moe_aux_loss_coef", "router_aux_loss_factor", "moe_loss_weight"),
+    "moe.router.jitter": ("router_jitter_noise", "jitter_noise", "moe_jitter_eps", "router_jitter_noise_std"),
+}  # fmt: skip
+"""Settings that only training reads."""
+
+
+def training(scene: Scene) -> None:
+    """`moe.router.aux_loss`, `.jitter`: what only the configuration says."""
+    if not any(key.endswith("moe.experts") for key in scene.facts):
+        return
+    part = "text_config" if scene.setting("text_config") is not None else ""
+    for key, names in _TRAINING.items():
+        setting = scene.setting(*names, part=part) or scene.setting(*names)
+        if setting is not None and isinstance(setting[0], int | float) and not isinstance(setting[0], bool):
+            scene.fact(key, float(setting[0]), [setting[1]], Level.DECLARED)
+
+
+__all__ = ["Layer", "experts", "layers_of", "mlp", "training"]

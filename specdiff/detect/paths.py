@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from specdiff.graph.operations import VIEWS, Operations, factor
+from specdiff.graph.operations import VIEWS, Operations, factor, is_number
 from specdiff.interp.trace import Op
 
 PROJECTIONS = frozenset({"linear", "conv", "addmm"})
@@ -105,6 +105,15 @@ def bias_of(graph: Operations, op: Op) -> tuple[str, Op | None]:
                 if name:
                     return name, reader
     return "", None
+
+
+def kernel_of(graph: Operations, op: Op) -> tuple[int, ...]:
+    """Kernel sizes of a convolution whose weight is a parameter; empty for other operations and unknown sizes."""
+    if op.kind not in ("conv", "conv_transpose") or len(op.inputs) < 2:
+        return ()
+    shape = graph[op.inputs[1]].shape or ()
+    kernel = shape[2:]
+    return tuple(int(size) for size in kernel) if all(is_number(size) for size in kernel) else ()
 
 
 def path_from(graph: Operations, op: Op, limit: int = 120) -> Path:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from specdiff.detect.attention import agreed, self_attentions
+from specdiff.detect.agree import agreed
+from specdiff.detect.attention import self_attentions
 from specdiff.detect.masks import is_positional
 from specdiff.detect.paths import Path, path_from
 from specdiff.detect.scene import Scene, Tower, see

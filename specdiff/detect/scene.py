@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,6 +84,8 @@ class Scene:
         self.facts: dict[str, Fact] = {}
         self.absences: dict[str, Absence] = {}
         self.undecided: dict[str, Undecided] = {}
+        self.memo: dict[str, Any] = {}
+        """What one detector worked out and others read."""
 
     # --- Writing -------------------------------------------------------------------------------
 
@@ -153,6 +156,17 @@ class Scene:
         from specdiff.detect.towers import find_towers  # noqa: PLC0415 - it reads the scene
 
         return find_towers(self)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return sorted(self.parameters)
+
+    def parameters_below(self, path: str) -> list[str]:
+        """Names of the parameters of a module and what it contains, sorted."""
+        prefix = f"{path}." if path else ""
+        start = bisect_left(self._names, prefix)
+        end = bisect_left(self._names, prefix[:-1] + "/") if prefix else len(self._names)
+        return self._names[start:end]
 
     def setting(self, *names: str, part: str = "") -> tuple[Any, Evidence] | None:
         """The first of some settings that the configuration has, with its evidence."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from specdiff.detect.agree import agreed
 from specdiff.detect.scene import Block, Scene, Tower, see
 from specdiff.detect.sites import Norm
 from specdiff.graph.operations import Operations, is_number
@@ -201,20 +202,59 @@ def _branch(graph: Operations, added_at: Op, output: Op, base: Op, block: Block,
     return branch
 
 
+def streams_of(scene: Scene, tower: Tower) -> list[tuple[Block, Stream | None]]:
+    """The blocks of a stack with their residual streams."""
+    key = f"streams {tower.path}"
+    if key not in scene.memo:
+        graph = scene.operations
+        assert graph is not None
+        scene.memo[key] = [(block, stream_of(graph, block, scene.norm_of)) for block in tower.blocks]
+    found: list[tuple[Block, Stream | None]] = scene.memo[key]
+    return found
+
+
 def norm_facts(scene: Scene) -> None:
     """`norm.*` and `residual*` per tower."""
     graph = scene.operations
     if graph is None:
         return
     for tower in scene.towers:
-        streams = [(block, stream_of(graph, block, scene.norm_of)) for block in tower.blocks]
-        _kinds(scene, tower, streams)
+        streams = streams_of(scene, tower)
+        final = final_norm(scene, tower)
+        _kinds(scene, tower, streams, final)
         _placement(scene, graph, tower, streams)
 
 
-def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]]) -> None:
-    from specdiff.detect.attention import agreed  # noqa: PLC0415
+def final_norm(scene: Scene, tower: Tower) -> Norm | None:
+    """`norm.final`: the norm that reads what the last block returns."""
+    graph = scene.operations
+    assert graph is not None
+    key = tower.key("norm.final")
+    block = tower.blocks[-1]
+    last = _output(graph, block, {op.id for op in block.ops})
+    if last is None:
+        scene.unsure(key, "what the last block returns is not known", block.ops[-1])
+        return None
+    after = block.ops[-1].id
+    seen: set[int] = set()
+    stack = [last.id]
+    carries = _CARRY | _RESHAPE | {"slice", "index", "split", "flatten"}
+    by_input = {norm.input: norm for norm in scene.norms if norm.output > after}
+    while stack:
+        index = stack.pop(0)
+        if index in seen:
+            continue
+        seen.add(index)
+        norm = by_input.get(index)
+        if norm is not None:
+            scene.fact(key, True, [see(norm.start, f"{norm.kind} norm {norm.weight} of the last block's output")])
+            return norm
+        stack += [reader for reader in graph.consumers[index] if graph[reader].kind in carries]
+    scene.fact(key, False, [see(last, "no norm reads the last block's output")])
+    return None
 
+
+def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]], final: Norm | None) -> None:
     used: list[Norm] = []
     for block, stream in streams:
         if stream is None:
@@ -224,6 +264,8 @@ def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]
         own += [branch.after for branch in stream.branches if branch.after is not None]
         own += stream.post
         used.extend(own or block.norms)
+    if final is not None and used:
+        used.append(final)
     if not used:
         return
     key = tower.key
@@ -252,8 +294,6 @@ def _kind(norm: Norm) -> str:
 
 
 def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tuple[Block, Stream | None]]) -> None:
-    from specdiff.detect.attention import agreed  # noqa: PLC0415
-
     key = tower.key
     good = [(block, stream) for block, stream in streams if stream is not None and stream.complete and stream.branches]
     if len(good) != len(streams) or not good:
