@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from specdiff import vocab
 from specdiff.detect.agree import agreed
 from specdiff.detect.networks import Network, final_projections, network_of
-from specdiff.detect.routing import Router, expert_weights, router
+from specdiff.detect.routing import Router, expert_weights, router, unmatched_choice
 from specdiff.detect.scene import Block, Scene, Tower, see
 from specdiff.detect.stream import Branch, Stream, streams_of, width_of
 from specdiff.facts import Level
@@ -31,6 +31,8 @@ class Layer:
     shared: list[Network]
     branch: Branch | None
     """The residual branch that holds it."""
+    alone: bool = False
+    """It is the only residual branch of its block."""
 
     @property
     def networks(self) -> list[Network]:
@@ -56,6 +58,7 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
     layer = Layer(block, "", "", [], chosen, [], [], None)
     followed = stream is not None and stream.complete and bool(stream.branches)
     if followed and stream is not None:
+        layer.alone = len(stream.branches) == 1
         for branch in stream.branches:
             nets = list(_networks(graph, block, branch, bool(experts)))
             if any(net.weight in experts for net in nets):
@@ -72,6 +75,11 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
         layer.shared, layer.dense = (rest, []) if chosen else ([], rest)
     if chosen is not None:
         layer.kind = "moe"
+    elif (choice := unmatched_choice(graph, block)) is not None:
+        layer.reason = (
+            f"something is chosen among {choice.attrs.get('k', 1)} or more scores and no experts are seen to run"
+        )
+        layer.dense = []
     elif layer.dense:
         layer.kind = "dense"
     elif (
@@ -79,7 +87,13 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
         and stream is not None
         and all(branch.attends or _mixes(graph, block, branch) for branch in stream.branches)
     ):
-        layer.kind = "none"
+        nets = [net for op in block.ops if (net := network_of(graph, op, block)) and _whole(net)]
+        if not nets:
+            layer.kind = "none"
+        elif block.mixer[0] == "hybrid":  # a transformer block beside the recurrent mixer, in its branch
+            layer.kind, layer.dense = "dense", nets
+        else:
+            layer.reason = "a feed-forward network stands inside the branch that mixes tokens"
     else:
         layer.reason = "no feed-forward network is recognised in this layer"
     return layer
@@ -216,6 +230,9 @@ def _pattern(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
             scene.unsure(key(name), f"layer {odd.block.index}: {odd.reason}", odd.block.ops[-1])
         return
     kinds = tuple(layer.kind for layer in layers)
+    for layer in layers:  # a layer that is nothing but a feed-forward part
+        if not layer.block.mixer[0] and layer.kind in ("dense", "moe") and layer.alone:
+            layer.block.mixer = (layer.kind, _shown(layer))
     first = {kind: next(layer for layer in layers if layer.kind == kind) for kind in dict.fromkeys(kinds)}
     here = [see(_shown(layer), f"layer {layer.block.index}: {kind}") for kind, layer in first.items()]
     scene.fact(key("mlp.pattern"), kinds, here)

@@ -241,11 +241,22 @@ def projected(graph: Operations, op: Op, first: int) -> Op | None:
                 continue
             side = next((item for item in graph.inputs(op) if not weight_behind(graph, item)), None)
             others = [item for item in graph.inputs(op) if weight_behind(graph, item)]
-            if side is None or not others:
+            if side is None:
                 return None
+            if not others:
+                return _adapted(graph, op, first)
             op = side
         else:
             return None
+    return None
+
+
+def _adapted(graph: Operations, op: Op, first: int) -> Op | None:
+    """The wider of two projections that are added: the other one is a low-rank change of it."""
+    found = [projected(graph, item, first) for item in graph.inputs(op)] if op.kind == "add" else []
+    widths = [_width_in(graph, each) if each is not None else None for each in found]
+    if len(found) == 2 and widths[0] is not None and widths[1] is not None and widths[0] != widths[1]:
+        return found[0] if widths[0] > widths[1] else found[1]
     return None
 
 

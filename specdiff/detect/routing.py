@@ -68,6 +68,16 @@ def router(graph: Operations, block: Block, widths: set[int], norm_outputs: Cont
     return None
 
 
+def unmatched_choice(graph: Operations, block: Block) -> Op | None:
+    """A top-k among a fixed number of scores that one projection made, whatever is done with it."""
+    for op in block.ops:
+        if op.kind == "topk" and op.dtype == "int64" and _width(graph, op) is not None:
+            source = graph.source(graph[op.inputs[0]], VIEWS | _SCORES | {"add", "masked_fill"})
+            if is_projection(graph, source):
+                return op
+    return None
+
+
 def _chooses(op: Op) -> bool:
     return op.kind in ("topk", "indices") or (op.kind == "reduce" and op.attrs.get("which") == "max")
 

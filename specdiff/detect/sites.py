@@ -35,6 +35,8 @@ class Norm:
     eps_at: Op | None = None
     width: Any = None
     """Size of the normalised dimension."""
+    product_in: str = ""
+    """dtype of the product with the weight, as `computed_in`; empty where there is none."""
 
 
 def norms(graph: Operations) -> list[Norm]:
@@ -122,7 +124,7 @@ def _by_hand(graph: Operations, root: Op, radicand: Op) -> Norm | None:
             for reader in graph.readers(root, _CASTS)
             if reader.kind in ("mul", "div")
             and any(
-                graph.source(graph[index], _CASTS).id in (graph.source(original, _CASTS).id, base.id)
+                _same(graph.source(graph[index], _CASTS), graph.source(original, _CASTS), base)
                 for index in reader.inputs
                 if index != root.id
             )
@@ -136,6 +138,11 @@ def _by_hand(graph: Operations, root: Op, radicand: Op) -> Norm | None:
     norm = Norm(kind, probe.id, product.id, eps, "", 0.0, "", computed_in, product.module, root, None, eps_at, width)
     _affine(graph, norm, product)
     return norm
+
+
+def _same(op: Op, *others: Op) -> bool:
+    """Whether an operation is one of some others, or the same computed again."""
+    return any(op.id == other.id or (op.kind == other.kind == "sub" and op.inputs == other.inputs) for other in others)
 
 
 def inner_width(graph: Operations, statistic: Op) -> Any:
@@ -166,6 +173,8 @@ def _affine(graph: Operations, norm: Norm, product: Op) -> None:
             if not name or not _fits(graph, plain, norm):
                 break
             norm.weight, norm.offset, norm.scale = name, offset, reader
+            cast = any(op.kind == "cast" for op in _between(graph, reader, current))
+            norm.product_in = "input" if cast or norm.computed_in == "input" else "float32"
         elif reader.kind == "add" and norm.weight and not norm.bias:
             name = graph.parameter(graph.source(other, VIEWS))
             if not name or not _fits(graph, other, norm):
@@ -183,6 +192,18 @@ def _affine(graph: Operations, norm: Norm, product: Op) -> None:
         else:
             break
     norm.output = last.id
+
+
+def _between(graph: Operations, reader: Op, value: Op) -> list[Op]:
+    """The casts between a value and the operation that reads it."""
+    for item in graph.inputs(reader):
+        steps = []
+        while item.id != value.id and item.kind in _CASTS and item.inputs:
+            steps.append(item)
+            item = graph[item.inputs[0]]
+        if item.id == value.id:
+            return steps
+    return []
 
 
 def _fits(graph: Operations, weight: Op, norm: Norm) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from specdiff.detect.agree import agreed
+from specdiff.detect.paths import is_projection, path_from
 from specdiff.detect.scene import Block, Scene, Tower, see
 from specdiff.detect.sites import Norm
 from specdiff.graph.operations import Operations, is_number
@@ -29,6 +30,8 @@ class Branch:
     scale_at: Op | None = None
     layer_scale: str = ""
     attends: bool = False
+    replaces: bool = False
+    """Its output becomes the stream, nothing is added."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class Stream:
     parallel: bool
     complete: bool
     """Whether the stream was followed back to the block's input."""
+    scales: list[tuple[float, Op]] = field(default_factory=list)
+    """Numbers that the stream itself is multiplied with."""
 
 
 def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stream | None:
@@ -51,40 +56,99 @@ def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stre
     last = _output(graph, block, inside)
     if last is None:
         return None
-    branches: list[Branch] = []
-    post: list[Norm] = []
-    parallel = False
+    found = Stream([], [], False, False)
     current = last
-    for _ in range(40):
+    for _ in range(60):
         if current.id < first or current.id not in inside:
+            found.complete = True
             break
         norm = norm_of.get(current.id)
         if norm is not None and norm.output == current.id and norm.input < current.id:
-            post.append(norm)
+            found.post.append(norm)
             current = graph[norm.input]
-            continue
-        if current.kind in _CARRY and current.inputs:
+        elif current.kind in (*_CARRY, *_RESHAPE, "roll", "pad", "slice") and current.inputs:
             current = graph[current.inputs[0]]
-            continue
-        if current.kind == "add" and len(current.inputs) == 2:
+        elif current.kind == "add" and len(current.inputs) == 2:
             leaves = _leaves(graph, current, inside, first, norm_of)
             if leaves is None:
-                return Stream(branches[::-1], post[::-1], parallel, False)
+                break
             base, outputs = leaves
-            if len(outputs) > 1:
-                parallel = True
-            for output in reversed(outputs):
-                branches.append(_branch(graph, current, output, base, block, norm_of))
+            found.parallel = found.parallel or len(outputs) > 1
+            found.scales += _scales(graph, current, base)
+            found.branches += [_branch(graph, current, out, base, block, norm_of) for out in reversed(outputs)]
             current = base
-            continue
-        if current.kind in ("mul", "div") and len(current.inputs) == 1:
+        elif current.kind in ("mul", "div") and len(current.inputs) == 1:
+            value = _factor(current)
+            if value is not None:
+                found.scales.append((value, current))
             current = graph[current.inputs[0]]
-            continue
-        if current.kind in _RESHAPE and current.inputs:
-            current = graph[current.inputs[0]]
-            continue
-        return Stream(branches[::-1], post[::-1], parallel, False)
-    return Stream(branches[::-1], post[::-1], parallel, True)
+        else:
+            base = _replaced(graph, block, current, inside, first, norm_of)
+            if base is None:
+                break
+            branch = _branch(graph, current, current, base, block, norm_of)
+            branch.replaces = True
+            found.branches.append(branch)
+            current = base
+    found.branches.reverse()
+    found.post.reverse()
+    return found
+
+
+def _factor(op: Op) -> float | None:
+    """The number that an operation multiplies with."""
+    other = op.attrs.get("other")
+    if not isinstance(other, int | float) or isinstance(other, bool) or len(op.inputs) != 1:
+        return None
+    return float(other) if op.kind == "mul" else 1 / float(other) if other and not op.attrs.get("reflected") else None
+
+
+def _scales(graph: Operations, op: Op, base: Op) -> list[tuple[float, Op]]:
+    """Numbers between the stream and the addition that it takes part in."""
+    found: list[tuple[float, Op]] = []
+    for item in graph.inputs(op):
+        steps = []
+        each = item
+        while each.id != base.id and each.inputs and (each.kind in _CARRY or each.kind in ("mul", "div")):
+            value = _factor(each) if each.kind in ("mul", "div") else 1.0
+            if value is None:
+                break
+            if each.kind in ("mul", "div"):
+                steps.append((value, each))
+            each = graph[each.inputs[0]]
+        if each.id == base.id:
+            found += steps
+    return found
+
+
+def _replaced(
+    graph: Operations, block: Block, current: Op, inside: set[int], first: int, norm_of: dict[int, Norm]
+) -> Op | None:
+    """What the stream was before a whole sub-layer whose output is the stream, where it is clear which one that is."""
+    from specdiff.detect.networks import network_of  # noqa: PLC0415 - networks read this module's widths
+
+    network = network_of(graph, current, block)
+    site = next(
+        (s for s in block.attentions if s.output.id < current.id and graph.reaches(s.output.id, current.id)), None
+    )
+    if network is not None and network.width_in == network.width_out:
+        data = next((graph[i] for i in network.up.inputs if graph[i].kind != "parameter"), None)
+    elif site is not None and is_projection(graph, current):
+        data = path_from(graph, site.query).projection
+        data = graph[data.inputs[0]] if data is not None else None
+    else:
+        return None
+    for _ in range(12):
+        if data is None or data.id < first:
+            return data
+        norm = norm_of.get(data.id)
+        if norm is not None:
+            data = graph[norm.input]
+        elif data.kind in (*_CARRY, *_RESHAPE) and data.inputs:
+            data = graph[data.inputs[0]]
+        else:
+            return data if data.kind == "add" and data.id in inside else None
+    return None
 
 
 def _output(graph: Operations, block: Block, inside: set[int]) -> Op | None:
@@ -148,11 +212,25 @@ def _through(graph: Operations, op: Op) -> Op:
 
 
 def _ordered(graph: Operations, left: Op, right: Op) -> tuple[Op | None, Op | None]:
+    """(stream, branch): the stream may be multiplied with a number before the addition."""
+    for one, other in ((left, right), (right, left)):
+        base = _unscaled(graph, one)
+        if base.id != one.id and graph.reaches(base.id, other.id):
+            return base, other
     if graph.reaches(left.id, right.id):
         return left, right
     if graph.reaches(right.id, left.id):
         return right, left
     return None, None
+
+
+def _unscaled(graph: Operations, op: Op) -> Op:
+    while op.inputs and (
+        op.kind in _CARRY
+        or (op.kind in ("mul", "div") and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float))
+    ):
+        op = graph[op.inputs[0]]
+    return op
 
 
 def _branch(graph: Operations, added_at: Op, output: Op, base: Op, block: Block, norm_of: dict[int, Norm]) -> Branch:
@@ -284,6 +362,13 @@ def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]
         key("norm.bias"),
         ((bool(n.bias), n.scale or n.start, f"bias {n.bias}" if n.bias else "no bias") for n in used),
     )
+    weighted = [norm for norm in used if norm.product_in]
+    if len(weighted) == len(used):
+        agreed(
+            scene,
+            key("norm.product_dtype"),
+            ((n.product_in, n.scale or n.start, f"multiplied with {n.weight} in {n.product_in}") for n in weighted),
+        )
     agreed(scene, key("norm.dtype"), ((n.computed_in, n.start, f"statistics in {n.computed_in}") for n in used))
 
 
@@ -308,10 +393,7 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
     agreed(
         scene,
         key("residual"),
-        (
-            ("parallel" if stream.parallel else "sequential", stream.branches[-1].added_at, "added to the stream")
-            for _, stream in good
-        ),
+        (_residual(stream) for _, stream in good),
     )
     counts = [
         (
@@ -336,6 +418,16 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
         branch = next(branch for _, stream in good for branch in stream.branches if branch.scale is not None)
         assert branch.scale is not None and branch.scale_at is not None
         scene.fact(key("residual.scale"), round(branch.scale, 12), [see(branch.scale_at, f"times {branch.scale:.6g}")])
+    factors = [(round(value, 12), op) for _, stream in good for value, op in stream.scales]
+    if not factors:
+        place = see(good[0][1].branches[0].added_at, "the addition")
+        scene.absent(key("residual.stream_scale"), "the stream is added to as it is", [place])
+    elif len({value for value, _ in factors}) == 1:
+        scene.fact(
+            key("residual.stream_scale"), factors[0][0], [see(factors[0][1], f"the stream times {factors[0][0]:.6g}")]
+        )
+    else:
+        scene.unsure(key("residual.stream_scale"), "the stream is multiplied with several numbers", factors[0][1])
     learned = [bool(branch.layer_scale) for _, stream in good for branch in stream.branches]
     first = good[0][1].branches[0]
     if all(learned):
@@ -346,6 +438,13 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
         scene.fact(key("residual.layer_scale"), False, [see(first.added_at, "no learned factor")])
 
 
+def _residual(stream: Stream) -> tuple[str, Op, str]:
+    lost = next((branch for branch in stream.branches if branch.replaces), None)
+    if lost is not None:
+        return "missing", lost.added_at, "this sub-layer's output replaces the stream"
+    return ("parallel" if stream.parallel else "sequential"), stream.branches[-1].added_at, "added to the stream"
+
+
 def _place(stream: Stream) -> str | None:
     before = [bool(branch.before) for branch in stream.branches]
     after = [branch.after is not None for branch in stream.branches]
@@ -353,7 +452,7 @@ def _place(stream: Stream) -> str | None:
     if all(before) and all(after) and not post:
         return "sandwich"
     if all(before) and not any(after) and not post:
-        return "pre"
+        return "parallel" if stream.parallel else "pre"
     if not any(before) and all(after) and not post:
         return "sublayer_output"
     if not any(before) and not any(after) and post and post >= len(stream.branches):

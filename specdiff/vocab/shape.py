@@ -161,12 +161,19 @@ PATTERN = group(
         (
             Choice("sequential", "the feed-forward part reads the stream after attention was added", ("serial",)),
             Choice("parallel", "both read the same stream and are added together", ()),
+            Choice("missing", "a sub-layer's output replaces the stream, nothing is added", ()),
         ),
     ),
     number(
         "residual.scale",
         "Factor on each sub-layer's output before it is added.",
         "Granite 3.0 (maximal update parametrisation), arXiv:2203.03466",
+        neutral=1.0,
+    ),
+    number(
+        "residual.stream_scale",
+        "Factor on the stream itself where a sub-layer's output is added.",
+        "Wang et al. 2022 (DeepNorm), arXiv:2203.00555",
         neutral=1.0,
     ),
     boolean(
@@ -238,6 +245,15 @@ NORM = group(
         (
             Choice("float32", "cast to 32 bits first", ("fp32",)),
             Choice("input", "as the input comes", ("same",)),
+        ),
+    ),
+    choice(
+        "norm.product_dtype",
+        "Number format in which the normalised value is multiplied with the weight.",
+        "Gemma's publisher's code (product in 32 bits, then cast) against Llama's (cast, then product)",
+        (
+            Choice("float32", "in 32 bits, cast back after the product", ("fp32",)),
+            Choice("input", "cast back first", ("same",)),
         ),
     ),
     boolean("norm.bias", "The norms add a learned bias.", "LayerNorm: arXiv:1607.06450", level=BUILT),
