@@ -42,6 +42,8 @@ class Tower:
     path: str
     """Module path of the container."""
     blocks: list[Block]
+    stages: tuple[int, ...] = ()
+    """Blocks per stage of a hierarchical model; empty for others."""
 
     @property
     def root(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -43,25 +44,100 @@ def find_towers(scene: Scene) -> list[Tower]:
         if block is None:
             block = blocks[number] = Block(number, f"{container}.{number}", [])
         block.ops.append(op)
-    for site in scene.attentions:
-        _place(stacks, site)
-    for norm in scene.norms:
-        where = split_path(norm.module)
-        if where is not None and where[0] in stacks and where[1] in stacks[where[0]]:
-            stacks[where[0]][where[1]].norms.append(norm)
-    towers = [
-        Tower("", container, [blocks[number] for number in sorted(blocks)])
-        for container, blocks in stacks.items()
-        if _is_stack(list(blocks.values()))
-    ]
+    towers = []
+    for container, found in stacks.items():
+        outer = [found[number] for number in sorted(found)]
+        _fill(scene, outer)
+        if not _is_stack(outer):
+            continue
+        stages = [_inner(scene, block) for block in outer]
+        inner = [block for stage in stages for block in stage]
+        if all(stages) and _is_stack(inner) and (len(inner) > len(outer) or len(outer) > 1):
+            for index, block in enumerate(inner):
+                block.index = index
+            towers.append(Tower("", container, inner, tuple(len(stage) for stage in stages)))
+        else:
+            towers.append(Tower("", container, _runs(scene, outer)))
     _name(scene, towers)
     return towers
 
 
-def _place(stacks: dict[str, dict[int, Block]], site: Attention) -> None:
-    where = split_path(site.module)
-    if where is not None and where[0] in stacks and where[1] in stacks[where[0]]:
-        stacks[where[0]][where[1]].attentions.append(site)
+def _fill(scene: Scene, blocks: list[Block]) -> None:
+    """Attention products and norms of blocks, by where their operations stand."""
+    owner = {op.id: block for block in blocks for op in block.ops}
+    for block in blocks:
+        block.attentions.clear()
+        block.norms.clear()
+    for site in scene.attentions:
+        if site.softmax.id in owner:
+            owner[site.softmax.id].attentions.append(site)
+    for norm in scene.norms:
+        if norm.start.id in owner:
+            owner[norm.start.id].norms.append(norm)
+
+
+def _inner(scene: Scene, stage: Block) -> list[Block]:
+    """The blocks within a stage: numbered modules of one list below it, each with a norm or attention of its own."""
+    from specdiff.detect.scene import Block  # noqa: PLC0415 - the scene reads this module
+
+    found: dict[str, dict[int, Block]] = {}
+    for op in stage.ops:
+        where = split_path(op.module[len(stage.path) + 1 :])
+        if where is None:
+            continue
+        container = f"{stage.path}.{where[0]}"
+        blocks = found.setdefault(container, {})
+        block = blocks.get(where[1])
+        if block is None:
+            block = blocks[where[1]] = Block(where[1], f"{container}.{where[1]}", [])
+        block.ops.append(op)
+    best = max(found.values(), key=lambda blocks: sum(len(block.ops) for block in blocks.values()), default={})
+    inside = [best[number] for number in sorted(best)]
+    if not inside or sum(len(block.ops) for block in inside) < 0.6 * len(stage.ops):
+        return []
+    _fill(scene, inside)
+    attends = bool(stage.attentions)
+    if not all(block.attentions if attends else block.norms for block in inside):
+        return []
+    return _runs(scene, inside)
+
+
+def _runs(scene: Scene, blocks: list[Block]) -> list[Block]:
+    """Blocks by run: one whose weights are used at several depths is several layers."""
+    from specdiff.detect.scene import Block  # noqa: PLC0415 - the scene reads this module
+
+    split: list[Block] = []
+    for block in blocks:
+        for ops in _turns(block.ops):
+            split.append(Block(block.index, block.path, ops))
+    if len(split) == len(blocks):
+        return blocks
+    split.sort(key=lambda block: block.ops[0].id)
+    for index, block in enumerate(split):
+        block.index = index
+    _fill(scene, split)
+    return split
+
+
+def _turns(ops: list[Op]) -> list[list[Op]]:
+    """The operations of each run of a module that runs several times in the same way; one list where it does not."""
+    work = [op for op in ops if op.kind not in ("parameter", "constant", "buffer")]
+    marks = [position for position, op in enumerate(work) if _mark(op) == _mark(work[0])]
+    if len(marks) < 2:
+        return [ops]
+    size, rest = divmod(len(work), len(marks))
+    kinds = [op.kind for op in work]
+    if rest or size < 12 or any(kinds[:size] != kinds[turn * size : (turn + 1) * size] for turn in range(len(marks))):
+        return [ops]
+    starts = [work[turn * size].id for turn in range(1, len(marks))]
+    turns: list[list[Op]] = [[] for _ in marks]
+    for op in ops:
+        turns[bisect_right(starts, op.id)].append(op)
+    return turns
+
+
+def _mark(op: Op) -> tuple[str, str, int, str]:
+    return op.kind, op.module, op.line, op.function
 
 
 def _is_stack(blocks: list[Block]) -> bool:
