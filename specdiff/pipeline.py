@@ -18,6 +18,7 @@ from specdiff.graph.calls import call_edges
 from specdiff.graph.liveness import Liveness, liveness
 from specdiff.graph.modules import Collector, Folder, NamedParameter, tied_pairs, total
 from specdiff.graph.operations import Operations
+from specdiff.graph.uses import steps, uses
 from specdiff.interp import ops
 from specdiff.interp.evaluator import new_run
 from specdiff.interp.objects import ClassVal
@@ -198,6 +199,8 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         findings=(),
         verdict="undecided",
         config=settings,
+        uses=uses(operations) if operations is not None and needs_facts(options) else (),
+        steps=steps(operations) if operations is not None and needs_facts(options) else (),
     )
 
 

@@ -72,6 +72,37 @@ class ModuleNode:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Where a parameter first meets data in ``forward``."""
+
+    name: str
+    kind: str
+    """The operation."""
+    source: int
+    """Number of the operation that made the data; equal for two parameters that read the same data; -1 for none."""
+    turned: bool
+    """Whether the parameter is transposed on its way there."""
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation of a drawing at operation level; what only changes a tensor's shape is left out."""
+
+    number: int
+    kind: str
+    inputs: tuple[int, ...]
+    """Numbers of the steps whose results it reads."""
+    shape: str
+    """Of the result, sizes that are not known by their names."""
+    parameters: tuple[str, ...]
+    module: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClassResult:
     """Everything `inspect` says about one model class."""
 
@@ -97,6 +128,10 @@ class ClassResult:
     """The configuration the class was built with, as plain values."""
     selects: tuple[str, ...] = ()
     """Parameters that only decide which data are taken: neither live nor unused."""
+    uses: tuple[Use, ...] = ()
+    """In the order in which ``forward`` comes to them."""
+    steps: tuple[Step, ...] = ()
+    """One layer of each kind, and what stands outside of layers."""
 
 
 class Status(StrEnum):

@@ -68,7 +68,7 @@ def pipeline_options(arguments: argparse.Namespace) -> Options:
     return Options(
         classes=tuple(getattr(arguments, "classes", ())),
         config=arguments.config,
-        settings=tuple(_settings(arguments.settings)),
+        settings=tuple(read_settings(arguments.settings)),
         only=frozenset(part for part in getattr(arguments, "only", "").split(",") if part),
         attention=arguments.attention,
         jobs=getattr(arguments, "jobs", 1),
@@ -76,7 +76,8 @@ def pipeline_options(arguments: argparse.Namespace) -> Options:
     )
 
 
-def _settings(pairs: Iterable[str]) -> Iterable[tuple[str, object]]:
+def read_settings(pairs: Iterable[str]) -> Iterable[tuple[str, object]]:
+    """``KEY=VALUE`` texts as pairs, values read as JSON."""
     problems = []
     found: list[tuple[str, object]] = []
     for pair in pairs:

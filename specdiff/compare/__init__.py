@@ -1,0 +1,1 @@
+"""Two implementations side by side: their facts, their parameters by role, and what differences mean."""

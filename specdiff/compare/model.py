@@ -1,0 +1,100 @@
+"""What comparing two implementations gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from specdiff.facts import Evidence, Level, Value
+from specdiff.results import ClassResult
+
+
+class Meaning(StrEnum):
+    """What a difference does to the result of ``forward``."""
+
+    RESULT = "result"
+    """The same weights give another result."""
+    LAYOUT = "layout"
+    """The same function once weights are permuted, split, fused or shifted as the difference says."""
+    NUMERICS = "numerics"
+    """The same function in other number formats: results differ by rounding."""
+    TRAINING = "training"
+    """Training only: the same result in evaluation."""
+    LIMIT = "limit"
+    """What the model accepts, not what it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a difference; the value is None where the code has no such thing."""
+
+    value: Value
+    level: Level | None
+    """None where the side's own facts say nothing and another key decides it."""
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key on which the two differ."""
+
+    key: str
+    left: Side
+    right: Side
+    meaning: Meaning
+    explanation: str
+    """What to do about it, or why it is the same; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One key that cannot be compared."""
+
+    key: str
+    reason: str
+
+
+OTHER_SIZE = "another size"
+"""Relation of parameters that play the same part and cannot hold the same weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Parameters of the two sides that play the same part."""
+
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    relation: str
+    """`same`, `transposed`, `fused`, `split`, `stacked`, `unstacked`, `reshaped`, or `OTHER_SIZE`."""
+    how: str
+    """The mapping in words; empty for `same`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two classes side by side."""
+
+    left: ClassResult
+    right: ClassResult
+    left_target: str
+    right_target: str
+    same: tuple[str, ...]
+    """Keys on which both agree."""
+    differences: tuple[Difference, ...]
+    open: tuple[Open, ...]
+    pairs: tuple[Pair, ...]
+    left_only: tuple[str, ...]
+    """Parameters without a partner."""
+    right_only: tuple[str, ...]
+    pairing: str
+    """Why parameters could not be paired; empty where they were."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing changes the result and every parameter has a partner."""
+        return not (
+            any(each.meaning is Meaning.RESULT for each in self.differences)
+            or any(pair.relation == OTHER_SIZE for pair in self.pairs)
+            or self.left_only
+            or self.right_only
+        )
