@@ -21,15 +21,19 @@ from pathlib import Path
 from typing import Any
 
 from specdiff.interp.objects import ClassVal, Function
-from specdiff.interp.ops import lookup
-from specdiff.interp.values import Unknown
-from specdiff.pipeline import Options, Session
+from specdiff.interp.ops import constant, lookup
+from specdiff.interp.values import Tensor, Unknown
+from specdiff.options import Options
+from specdiff.pipeline import new_program
 from specdiff.project.build import build, is_pretrained, model_classes
 from specdiff.project.forward import Forwarded, forward, outputs_in
 from specdiff.project.targets import resolve, transformers_folder
+from specdiff.session import deeply
 
 TRUTH = Path(__file__).parent / "truth" / "outputs-transformers-5.23.0.jsonl.xz"
 Row = dict[str, Any]
+_PROGRAMS: dict[str, Any] = {}
+"""The process's program, so that the library around the models is interpreted once."""
 
 
 def families() -> list[str]:
@@ -45,11 +49,15 @@ def slice_of(names: list[str], number: int) -> list[str]:
 
 def rows_of(family: str, mode: str = "prefill", wanted: str = "") -> list[Row]:
     """One row per model class of a family."""
+    return deeply(lambda: _rows(family, mode, wanted))
+
+
+def _rows(family: str, mode: str, wanted: str) -> list[Row]:
     rows: list[Row] = []
-    session = Session(Options())
     for path in sorted((transformers_folder() / "models" / family).glob("modeling_*.py")):
         target = resolve(str(path))[0]
-        program = session.program(target)
+        program = _PROGRAMS.setdefault("library", None) or new_program(target, Options())
+        _PROGRAMS["library"] = program
         module = program.module(target.module)
         if isinstance(module, Unknown):
             continue
@@ -77,8 +85,18 @@ def _row(program: Any, target: Any, cls: ClassVal, mode: str) -> Row:
     ran = forward(program, built, mode)
     row: Row = {"build": round(spent, 3), "forward": round(time.perf_counter() - begun, 3)}
     row.update(judged(ran))
+    row["module"] = target.module
+    row["inputs"] = {name: described(value) for name, value in ran.inputs.items()}
     row["notes"] = [(f"{place.file}:{place.line}", reason) for reason, place in ran.notes][:20]
     return row
+
+
+def described(value: Any) -> list[Any]:
+    """An input as shape, dtype and, where they are given, values."""
+    if not isinstance(value, Tensor):
+        return [[], "value", value]
+    values = constant(value)
+    return [[str(size) for size in value.shape or ()], value.dtype, None if values is None else values.tolist()]
 
 
 def judged(ran: Forwarded) -> Row:

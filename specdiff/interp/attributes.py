@@ -622,7 +622,10 @@ def _object_getattribute(ctx: Any, obj: Value, name: str) -> Value:
     return value
 
 
-def _object_setattr(ctx: Any, obj: Value, name: str, value: Value) -> None:
+def _object_setattr(ctx: Any, obj: Value, name: Value, value: Value) -> None:
+    name = plain(name)
+    if isinstance(name, Unknown):
+        return
     if isinstance(obj, Instance):
         plain_set(ctx, obj, name, value)
     else:
@@ -636,6 +639,10 @@ def _object_new(ctx: Any, cls: Value, *args: Value, **kwargs: Value) -> Value:
             made.native = payload_for(cls.native, args)
         return made
     return ctx.unknown("object.__new__ of a class that is not known")
+
+
+for _model in (_object_setattr, _object_new):
+    _model.raw = True  # type: ignore[attr-defined]  # values that are not known are stored like any other
 
 
 def payload_for(native: type, args: tuple[Value, ...]) -> Value:

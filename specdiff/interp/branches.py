@@ -214,6 +214,12 @@ def _side(run: Run, frame: Frame, body: Callable[[], Any]) -> tuple[Outcome, Cha
     return outcome, changes, dict(frame.locals)
 
 
+def undo(journal: Journal) -> None:
+    """Give everything that was changed under a journal its state from before."""
+    for target, old in journal.saved.values():
+        _restore(target, old)
+
+
 def _touch(run: Run, target: Any) -> None:
     if isinstance(target, Tensor):
         if run.journal is not None:

@@ -1,6 +1,7 @@
 """Symbolic sizes: integer polynomials over named sizes (`batch`, `sequence`) and opaque parts (`floor(a/b)`).
 
-Every symbol stands for an integer of at least 1. A result that is constant is a plain ``int``.
+Every symbol stands for an integer of at least 1; `BOUNDS` narrows those of the entry's inputs. A result that is
+constant is a plain ``int``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,16 @@ from typing import TypeAlias
 Monomial: TypeAlias = tuple[str, ...]
 """Symbols of a product, sorted, repeated for powers; empty for the constant term."""
 Size: TypeAlias = "int | Dim"
+
+
+BOUNDS: dict[str, tuple[int, int]] = {
+    "sequence": (2, 64),
+    "target_sequence": (2, 64),
+    "source_sequence": (2, 64),
+    "query_sequence": (2, 64),
+}
+"""What is assumed of a prompt: more than one token, and fewer than any table of positions, window or chunk holds. A
+comparison that this decides is decided; any other one that depends on a symbol is not."""
 
 
 class Dim:
@@ -184,10 +195,7 @@ def decide(op: str, left: Size, right: Size) -> bool | None:
             "==": difference == 0,
             "!=": difference != 0,
         }[op]
-    factors = [factor for monomial, factor in difference.terms if monomial]
-    constant = dict(difference.terms).get((), 0)
-    low = sum(factors) + constant if all(factor > 0 for factor in factors) else None
-    high = sum(factors) + constant if all(factor < 0 for factor in factors) else None
+    low, high = _range(difference)
     if op in (">", ">="):
         if low is not None and (low > 0 or (op == ">=" and low >= 0)):
             return True
@@ -198,3 +206,23 @@ def decide(op: str, left: Size, right: Size) -> bool | None:
     if (low is not None and low > 0) or (high is not None and high < 0):
         return op == "!="
     return None
+
+
+def _range(value: Dim) -> tuple[int | None, int | None]:
+    """The least and the greatest value of a size; None where there is no bound."""
+    low: int | None = 0
+    high: int | None = 0
+    for monomial, factor in value.terms:
+        least = most = 1
+        unbounded = False
+        for symbol in monomial:
+            bounds = BOUNDS.get(symbol)
+            least *= bounds[0] if bounds is not None else 1
+            if bounds is None:
+                unbounded = True
+            else:
+                most *= bounds[1]
+        first, last = (least, None if unbounded else most) if factor > 0 else (None if unbounded else most, least)
+        low = None if low is None or first is None else low + factor * first
+        high = None if high is None or last is None else high + factor * last
+    return low, high

@@ -123,6 +123,27 @@ class DType(NamedTuple):
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether it is floating and not complex."""
+        return self.name.startswith(("float", "bfloat"))
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether it is complex."""
+        return self.name.startswith("complex")
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it has negative values."""
+        return not self.name.startswith(("uint", "bool"))
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        bits = "".join(letter for letter in self.name.partition("_")[0] if letter.isdigit())
+        return max(1, int(bits) // 8) if bits else 1
+
 
 class Device(NamedTuple):
     """``torch.device``."""

@@ -492,7 +492,6 @@ FUNCTIONS: dict[str, Model] = {
     "torch.nn.functional.fold": _opaque("fold"),
     "torch.nn.functional.prelu": _prelu,
     "torch.nn.functional.pairwise_distance": _opaque("pairwise_distance"),
-    "torch.nn.functional.multi_head_attention_forward": _opaque("multi_head_attention"),
     "torch.nn.functional.gumbel_softmax": lambda ctx, logits, *args, **kwargs: ctx.emit(
         "softmax", (logits,), logits.shape, logits.dtype, dim=kwargs.get("dim", -1), computed_in=logits.dtype
     ),

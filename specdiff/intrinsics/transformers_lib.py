@@ -53,7 +53,7 @@ NEUTRAL_DECORATORS = frozenset(
 )
 """Decorators of transformers and of torch that leave a function's own data flow as it is."""
 
-OVERLAID_CLASSES = frozenset({"PreTrainedModel"})
+OVERLAID_CLASSES = frozenset({"PreTrainedModel", "ModelOutput"})
 
 
 def _constant(name: str, value: Value) -> Intrinsic:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from specdiff.interp.objects import BudgetExceeded, Function, Instance, Raised, Value
-from specdiff.interp.ops import NotIterable
-from specdiff.interp.run import Run
+from specdiff.interp.branches import undo
+from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, Raised, Value
+from specdiff.interp.ops import NotIterable, lookup
+from specdiff.interp.run import Journal, Run
 from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import Built, Failure, failure_of
@@ -21,7 +22,7 @@ class Forwarded:
     """What running ``forward`` gave."""
 
     trace: Trace | None
-    inputs: dict[str, Tensor] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=dict)
     outputs: Value = None
     failure: Failure | None = None
     notes: tuple[tuple[str, Place], ...] = ()
@@ -57,6 +58,7 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     if isinstance(choices, str):
         return Forwarded(None, failure=Failure("Undecided", choices, (run.place,)))
     best: Forwarded | None = None
+    train(run, built.instance, False)
     for inputs in choices:
         ran = _attempt(run, built, inputs)
         if ran.failure is None:
@@ -76,7 +78,8 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     run.open_lists.clear()
     run.steps = run.depth = 0
     run.file, run.line = built.cls.file, built.cls.line
-    run.journal = run.recording = run.caller = None
+    run.recording = run.caller = None
+    journal = run.journal = Journal(None)
     run.sites.clear()
     run.edges = {}
     assert built.instance is not None
@@ -86,7 +89,6 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     failure: Failure | None = None
     tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
     try:
-        run.call(run.getattr(built.instance, "eval"), (), {})
         for name, tensor in tensors.items():
             tensor.node = trace.add(run, "input", (), tensor, {"name": name})
         outputs = run.call(built.instance, (), dict(inputs))
@@ -102,9 +104,24 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
         failure = Failure("Limit", "the limit MAX_CALL_DEPTH was reached", (run.place,))
     finally:
         trace.close()
-        run.trace = None
+        run.trace = run.journal = None
+    if failure is not None:
+        undo(journal)
     notes = tuple((note.reason, note.place) for note in run.notes)
-    return Forwarded(trace, tensors, outputs, failure, notes, run.edges)
+    return Forwarded(trace, inputs, outputs, failure, notes, run.edges)
+
+
+def train(run: Run, module: Value, mode: bool) -> None:
+    """``module.train(mode)``, without a call per module where nobody has written a ``train`` of their own."""
+    if not isinstance(module, Instance):
+        return
+    own = lookup(module.cls, "train")[1]
+    if isinstance(own, ClassVal) and own.name != "Module":
+        run.call(run.getattr(module, "train"), (mode,), {})
+        return
+    module.attrs["training"] = mode
+    for child in (module.attrs.get("_modules") or {}).values():
+        train(run, child, mode)
 
 
 def outputs_in(value: Any, name: str = "", depth: int = 0) -> tuple[dict[str, Tensor], list[Unknown]]:

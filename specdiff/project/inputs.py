@@ -331,8 +331,8 @@ _SKIPPED = ("self", "labels", "kwargs")
 def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> list[Inputs] | str:
     """Alternatives of keyword arguments for the class's ``forward``, the likeliest first; a sentence where an input
     cannot be told."""
-    forward = lookup(cls, "forward")[0]
-    if not isinstance(forward, Function):
+    forward = entry_of(cls)
+    if forward is None:
         return "the class has no forward of its own"
     plan = run.plan_of(forward)
     names = [*plan.names[1:], *plan.kwonly]
@@ -382,6 +382,17 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
         for number in range(max((len(values) for values in options.values()), default=1)):
             alternatives.append({name: values[min(number, len(values) - 1)] for name, values in options.items()})
     return alternatives[:MAX_INPUT_CHOICES]
+
+
+def entry_of(cls: ClassVal) -> Function | None:
+    """The class's ``forward`` as its author wrote it, under whatever wraps it."""
+    found = lookup(cls, "forward")[0]
+    for _ in range(8):
+        inner = found.attrs.get("__wrapped__") if isinstance(found, Function) and found.attrs else None
+        if inner is None:
+            break
+        found = inner
+    return found if isinstance(found, Function) else None
 
 
 def _with_companions(names: list[str], available: list[str]) -> list[str]:

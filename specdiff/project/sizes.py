@@ -13,8 +13,11 @@ from specdiff.interp.tracked import Tracked
 BATCH = Dim.symbol("batch")
 SEQUENCE = Dim.symbol("sequence")
 TARGET = Dim.symbol("target_sequence")
-SAMPLES = Dim.symbol("samples")
-FRAMES = Dim.symbol("frames")
+SAMPLES = 16000
+"""Samples of the example sound, a second of it at the usual rate. Sizes of pictures and sounds are numbers, because
+strides and paddings make no readable expressions of symbols."""
+FRAMES = 256
+"""Frames of the example sound's features."""
 
 VISION = ("vision_config", "vit_config", "visual_config", "image_config", "backbone_config", "encoder", "vision")
 AUDIO = ("audio_config", "audio_encoder_config", "speech_config", "encoder_config", "encoder", "acoustic_config")

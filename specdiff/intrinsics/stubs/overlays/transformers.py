@@ -57,3 +57,21 @@ class PreTrainedModel:
 
     def can_generate(self):
         return False
+
+
+class ModelOutput:
+    def __post_init__(self):
+        fields = self.__dataclass_fields__
+        first = next(iter(fields))
+        value = getattr(self, first)
+        if isinstance(value, dict) and all(self.__dict__.get(name) is None for name in fields if name != first):
+            setattr(self, first, None)
+            super().__delitem__(first)
+            for key, item in value.items():
+                setattr(self, key, item)
+                self[key] = item
+            return
+        for name in fields:
+            value = getattr(self, name)
+            if value is not None:
+                self[name] = value
