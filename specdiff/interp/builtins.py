@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp import attributes, calls, formatting, ops
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, Ratio
 from specdiff.interp.objects import (
     MISSING,
     BoundMethod,
@@ -493,7 +493,9 @@ def _number(kind: type) -> Callable[..., Any]:
                 return ctx.unknown(f"{kind.__name__}() of a tensor's data")
             return kind(const.reshape(-1)[0])
         if isinstance(value, Dim):
-            return value if kind is int else ctx.unknown("a symbolic size as a float")
+            return value if kind is int else value * 1.0
+        if isinstance(value, Ratio):
+            return value.floor if kind is int else value
         if isinstance(value, Instance):
             method = ops.method_of(value, f"__{kind.__name__}__")
             if method is not MISSING:
@@ -563,6 +565,10 @@ def _abs(ctx: Run, value: Value) -> Value:
 def _round(ctx: Run, value: Value, *digits: Value) -> Value:
     if isinstance(value, Tensor):
         return ctx.call(attributes.get(ctx, value, "round"), (), {})
+    if isinstance(value, Dim):
+        return value
+    if isinstance(value, Ratio):
+        return ctx.unknown("a rounded symbolic size") if digits else (value + 0.5).floor
     return round(value, *digits)
 
 

@@ -6,7 +6,9 @@ constant is a plain ``int``.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from fractions import Fraction
+from math import gcd
+from typing import Any, TypeAlias
 
 Monomial: TypeAlias = tuple[str, ...]
 """Symbols of a product, sorted, repeated for powers; empty for the constant term."""
@@ -59,21 +61,23 @@ class Dim:
     def __hash__(self) -> int:
         return self._hash
 
-    def __add__(self, other: Size) -> Size:
-        return _sum(self, other, 1)
+    def __add__(self, other: Any) -> Any:
+        return _ratio(self) + other if isinstance(other, float | Ratio) else _sum(self, other, 1)
 
     __radd__ = __add__
 
-    def __sub__(self, other: Size) -> Size:
-        return _sum(self, other, -1)
+    def __sub__(self, other: Any) -> Any:
+        return _ratio(self) - other if isinstance(other, float | Ratio) else _sum(self, other, -1)
 
-    def __rsub__(self, other: Size) -> Size:
-        return _sum(-self, other, 1)
+    def __rsub__(self, other: Any) -> Any:
+        return -_ratio(self) + other if isinstance(other, float | Ratio) else _sum(-self, other, 1)
 
     def __neg__(self) -> Size:
         return _made({monomial: -factor for monomial, factor in self.terms})
 
-    def __mul__(self, other: Size) -> Size:
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, float | Ratio):
+            return _ratio(self) * other
         if not isinstance(other, int | Dim):
             return NotImplemented
         terms: dict[Monomial, int] = {}
@@ -91,18 +95,28 @@ class Dim:
             result = result * self
         return result
 
-    def __floordiv__(self, other: Size) -> Size:
+    def __floordiv__(self, other: Any) -> Any:
+        if not isinstance(other, int | Dim):
+            return NotImplemented
         exact = _divided(self, other)
         return exact if exact is not None else Dim.symbol(f"floor(({self})/({other}))")
 
     def __rfloordiv__(self, other: Size) -> Size:
         return Dim.symbol(f"floor(({other})/({self}))")
 
-    def __truediv__(self, other: Size) -> Size:
-        return self // other
+    def __truediv__(self, other: Any) -> Any:
+        return _ratio(self) / other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _ratio(other) / self if isinstance(other, int) else NotImplemented
 
     def __mod__(self, other: Size) -> Size:
-        return 0 if _divided(self, other) is not None else Dim.symbol(f"mod({self}, {other})")
+        if _divided(self, other) is not None:
+            return 0
+        low, high = _range(self)
+        if isinstance(other, int) and low is not None and high is not None and 0 <= low and high < other:
+            return self
+        return Dim.symbol(f"mod({self}, {other})")
 
     def __rmod__(self, other: Size) -> Size:
         return Dim.symbol(f"mod({other}, {self})")
@@ -140,6 +154,123 @@ class Dim:
         return "+".join(pieces).replace("+-", "-")
 
     __repr__ = __str__
+
+
+class Ratio:
+    """A quotient of sizes that need not be whole (``sequence / 4``), until something rounds it."""
+
+    __slots__ = ("denominator", "numerator")
+
+    def __init__(self, numerator: Size, denominator: Size) -> None:
+        self.numerator = numerator
+        self.denominator = denominator
+
+    @property
+    def floor(self) -> Size:
+        """Rounded down."""
+        return self.numerator // self.denominator
+
+    @property
+    def ceil(self) -> Size:
+        """Rounded up."""
+        exact = _divided(self.numerator, self.denominator)
+        return exact if exact is not None else (self.numerator + self.denominator - 1) // self.denominator
+
+    def __add__(self, other: Any) -> Any:
+        right = _ratio(other)
+        if right is None:
+            return NotImplemented
+        return _reduced(
+            self.numerator * right.denominator + right.numerator * self.denominator,
+            self.denominator * right.denominator,
+        )
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Ratio:
+        return Ratio(-self.numerator, self.denominator)
+
+    def __sub__(self, other: Any) -> Any:
+        right = _ratio(other)
+        return NotImplemented if right is None else self + -right
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    def __mul__(self, other: Any) -> Any:
+        right = _ratio(other)
+        if right is None:
+            return NotImplemented
+        return _reduced(self.numerator * right.numerator, self.denominator * right.denominator)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        right = _ratio(other)
+        if right is None:
+            return NotImplemented
+        return _reduced(self.numerator * right.denominator, self.denominator * right.numerator)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        left = _ratio(other)
+        return NotImplemented if left is None else left / self
+
+    def __floordiv__(self, other: Any) -> Any:
+        quotient = self / other
+        return quotient.floor if isinstance(quotient, Ratio) else quotient
+
+    def _compared(self, op: str, other: object) -> object:
+        from specdiff.interp.values import Unknown  # noqa: PLC0415
+
+        right = _ratio(other)
+        if right is None or not isinstance(self.denominator, int) or not isinstance(right.denominator, int):
+            return Unknown(f"{self} {op} {other} depends on the input")
+        left = self.numerator * right.denominator
+        answer = decide(op, left, right.numerator * self.denominator)
+        return Unknown(f"{self} {op} {other} depends on the input") if answer is None else answer
+
+    def __lt__(self, other: object) -> object:
+        return self._compared("<", other)
+
+    def __le__(self, other: object) -> object:
+        return self._compared("<=", other)
+
+    def __gt__(self, other: object) -> object:
+        return self._compared(">", other)
+
+    def __ge__(self, other: object) -> object:
+        return self._compared(">=", other)
+
+    def __str__(self) -> str:
+        return f"({self.numerator})/({self.denominator})"
+
+    __repr__ = __str__
+
+
+def _ratio(value: Any) -> Any:
+    """A number as a ratio; None for what is none."""
+    if isinstance(value, Ratio):
+        return value
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            return None
+        exact = Fraction(value).limit_denominator(1_000_000)
+        return Ratio(exact.numerator, exact.denominator)
+    return Ratio(value, 1) if isinstance(value, int | Dim) else None
+
+
+def _reduced(numerator: Size, denominator: Size) -> Any:
+    """A quotient in lowest terms; the size itself where it is whole, a float where it is a number."""
+    if isinstance(numerator, int) and isinstance(denominator, int):
+        return numerator / denominator
+    exact = _divided(numerator, denominator)
+    if exact is not None:
+        return exact
+    factors = [factor for _, factor in (*_terms(numerator), *_terms(denominator))]
+    common = gcd(*factors)
+    if common > 1:
+        numerator, denominator = _divided(numerator, common) or 0, _divided(denominator, common) or 1
+    return Ratio(numerator, denominator)
 
 
 def _terms(value: Size) -> tuple[tuple[Monomial, int], ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from specdiff.interp import attributes, ops
 from specdiff.interp.builtins import raw
 from specdiff.interp.calls import ContextValue
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, Ratio
 from specdiff.interp.objects import MISSING, BoundMethod, ClassVal, Function, Instance, Property, Value, Wrapped
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import plain
@@ -33,7 +33,7 @@ def _number(function: Callable[..., Any]) -> Callable[..., Any]:
                 if const is None or const.size != 1:
                     return ctx.unknown(f"{function.__name__}() of a tensor's data")
                 arg = const.reshape(-1)[0].item()
-            if isinstance(arg, Dim):
+            if isinstance(arg, Dim | Ratio):
                 return ctx.unknown(f"{function.__name__}() of a symbolic size")
             if isinstance(arg, list | tuple) and any(isinstance(item, Unknown | Dim) for item in arg):
                 return ctx.unknown(f"{function.__name__}() of values that are not known")
@@ -57,6 +57,8 @@ def _ceil_floor(name: str) -> Callable[..., Any]:
     def model(ctx: Run, value: Value) -> Value:
         if isinstance(value, Dim):
             return value
+        if isinstance(value, Ratio):
+            return value.ceil if name == "ceil" else value.floor
         return _number(host)(ctx, value)
 
     return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from specdiff.interp.branches import join
 from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import Instance
@@ -264,6 +265,23 @@ def _recurrent(
     )
 
 
+@raw
+def undetermined(ctx: Any, value: Any) -> bool:
+    """Whether a key or an index is not known."""
+    if isinstance(value, Unknown | Dim):
+        return True
+    return isinstance(value, Tensor) and constant(value) is None
+
+
+@raw
+def _joined(ctx: Any, values: Any) -> Any:
+    """What one of several values is, of which nothing says which."""
+    result = values[0]
+    for value in values[1:]:
+        result = join(ctx, result, value, "a choice among modules that depends on data")
+    return result
+
+
 class Limits:
     """``torch.finfo`` and ``torch.iinfo``."""
 
@@ -400,6 +418,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "specdiff_native.uninitialized": _uninitialized,
     "specdiff_native.tensor_of": _tensor_of,
     "specdiff_native.recurrent": _recurrent,
+    "specdiff_native.undetermined": undetermined,
+    "specdiff_native.joined": _joined,
     **{f"torch.nn.init.{name}": _unchanged for name in _INITIALISERS},
     "torch.nn.init.calculate_gain": lambda ctx, *args, **kwargs: 1.0,
     "torch.nn.init._calculate_fan_in_and_fan_out": lambda ctx, tensor: (1, 1),

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 import torch
+from specdiff_native import joined, undetermined
 
 from ..parameter import Parameter
 from .module import Module
@@ -24,6 +25,20 @@ def _pairs(entries, owner):
         if len(entry) != 2:
             raise ValueError(f"{owner} update sequence element #{index} has length {len(entry)}; 2 is required")
         yield entry[0], entry[1]
+
+
+class AnyOf:
+    """One of several modules, of which data says which: all of them run, and their results are joined."""
+
+    def __init__(self, choices):
+        self.choices = choices
+
+    def __call__(self, *args, **kwargs):
+        return joined([module(*args, **kwargs) for module in self.choices])
+
+    def __getattr__(self, name):
+        values = [getattr(module, name) for module in self.choices]
+        return AnyOf(values) if isinstance(values[0], Module) else joined(values)
 
 
 class Container(Module):
@@ -49,6 +64,8 @@ class Sequential(Module):
     def __getitem__(self, idx):
         if isinstance(idx, slice):
             return self.__class__(OrderedDict(list(self._modules.items())[idx]))
+        if undetermined(idx):
+            return AnyOf(list(self._modules.values()))
         return self._modules[self._name(idx)]
 
     def __setitem__(self, idx, module):
@@ -134,6 +151,8 @@ class ModuleList(Module):
     def __getitem__(self, idx):
         if isinstance(idx, slice):
             return self.__class__(list(self._modules.values())[idx])
+        if undetermined(idx):
+            return AnyOf(list(self._modules.values()))
         return self._modules[str(_position(idx, len(self._modules)))]
 
     def __setitem__(self, idx, module):
@@ -187,6 +206,8 @@ class ModuleDict(Module):
             self.update(modules)
 
     def __getitem__(self, key):
+        if undetermined(key):
+            return AnyOf(list(self._modules.values()))
         return self._modules[key]
 
     def __setitem__(self, key, module):
