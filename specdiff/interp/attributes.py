@@ -642,7 +642,7 @@ def _object_new(ctx: Any, cls: Value, *args: Value, **kwargs: Value) -> Value:
 
 
 for _model in (_object_setattr, _object_new):
-    _model.raw = True  # type: ignore[attr-defined]  # values that are not known are stored like any other
+    setattr(_model, "raw", True)  # noqa: B010  values that are not known are stored like any other
 
 
 def payload_for(native: type, args: tuple[Value, ...]) -> Value:

@@ -370,6 +370,8 @@ def _fstring(run: Run, node: ir.FString, frame: Frame) -> Value:
         value = evaluate(run, part.value, frame)
         if isinstance(value, Unknown):
             return value
+        if isinstance(value, Tensor) and ops.constant(value) is None:
+            return run.unknown("the text of a tensor's data")
         spec = _fstring(run, part.spec, frame) if part.spec is not None else ""
         if isinstance(spec, Unknown):
             return spec

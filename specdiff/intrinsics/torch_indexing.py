@@ -1,0 +1,400 @@
+"""Indexing, gathering, sorting, counting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specdiff.interp.dims import Dim
+from specdiff.interp.values import Tensor, Turns, Unknown
+from specdiff.intrinsics.torch_core import axis, broadcast, constant, fresh, lazily, of, tensors
+from specdiff.intrinsics.torch_pointwise import ValuesIndices
+
+Model = Callable[..., Any]
+
+
+def topk(ctx: Any, input: Tensor, k: Any, dim: Any = -1, largest: Any = True, sorted: Any = True, **kwargs: Any) -> Any:  # noqa: A002
+    input = of(input)  # noqa: A001
+    shape = None
+    if input.shape is not None:
+        where = axis(dim, len(input.shape))
+        size = input.shape[where]
+        count = k if isinstance(k, int | Dim) else fresh("k")
+        if isinstance(size, int) and isinstance(count, int) and count > size:
+            raise RuntimeError("selected index k out of range")
+        shape = (*input.shape[:where], count, *input.shape[where + 1 :])
+    count = k if isinstance(k, int) else None
+    picked, taken = _ordered(input, dim, largest, count) if count is not None else (None, None)
+    values = ctx.emit("topk", (input,), shape, input.dtype, k=count, dim=dim, output="values", const=taken)
+    return ValuesIndices(
+        (values, ctx.emit("topk", (input,), shape, "int64", k=count, dim=dim, output="indices", const=picked))
+    )
+
+
+def _ordered(input: Tensor, dim: Any, descending: Any, count: int | None = None) -> tuple[Any, Any]:  # noqa: A002
+    """The places and the values of a constant in order, as thunks; equal values keep their order."""
+
+    def places(numpy: Any, array: Any) -> Any:
+        order = numpy.argsort(-array if descending else array, axis=dim, kind="stable")
+        return order.take(range(count), axis=dim) if count is not None else order
+
+    def values(numpy: Any, array: Any) -> Any:
+        return numpy.take_along_axis(array, places(numpy, array), axis=dim)
+
+    if not isinstance(dim, int) or input.shape in (None, ()) or input.dtype == "bool":
+        return None, None
+    return lazily(places, input), lazily(values, input)
+
+
+def sort_(ctx: Any, input: Tensor, dim: Any = -1, descending: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+    picked, taken = _ordered(input, dim, descending)
+    values = ctx.emit("sort", (input,), input.shape, input.dtype, output="values", const=taken)
+    return ValuesIndices((values, ctx.emit("sort", (input,), input.shape, "int64", output="indices", const=picked)))
+
+
+def argsort(ctx: Any, input: Tensor, dim: Any = -1, descending: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+    picked, _ = _ordered(input, dim, descending)
+    return ctx.emit("sort", (input,), input.shape, "int64", output="indices", const=picked)
+
+
+def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
+    """``tensor[index]``: numpy's rules for basic and advanced indexing."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    if input.shape is None:
+        return ctx.emit("index", tensors(input, *items), None, input.dtype)
+    consumed = sum(_consumes(item) for item in items)
+    rank = len(input.shape)
+    if consumed > rank:
+        raise IndexError(f"too many indices for tensor of dimension {rank}")
+    spread: list[Any] = []
+    for item in items:
+        if item is Ellipsis:
+            spread.extend([slice(None)] * (rank - consumed))
+        else:
+            spread.append(item)
+    if not any(item is Ellipsis for item in items):
+        spread.extend([slice(None)] * (rank - consumed))
+    shape: list[Any] = []
+    advanced: tuple[Any, ...] | None = None
+    advanced_at: int | None = None
+    separated = False
+    last_advanced = None
+    at = 0
+    spec: list[Any] = []
+    simple = True
+    for position, item in enumerate(spread):
+        if item is None:
+            shape.append(1)
+            spec.append(None)
+        elif isinstance(item, slice):
+            size = input.shape[at]
+            shape.append(_sliced(size, item))
+            spec.append(_slice_spec(item))
+            at += 1
+        elif isinstance(item, bool):
+            shape.append(fresh("size"))
+            simple = False
+        elif isinstance(item, int | Dim):
+            size = input.shape[at]
+            if isinstance(size, int) and isinstance(item, int) and not -size <= item < size:
+                raise IndexError(f"index {item} is out of bounds for dimension {at} with size {size}")
+            spec.append(item)
+            at += 1
+        else:
+            simple = False
+            own, used = _advanced_shape(item)
+            if advanced is not None and last_advanced != position - 1:
+                separated = True
+            advanced = own if advanced is None else broadcast(advanced, own)
+            if advanced_at is None:
+                advanced_at = len(shape)
+            last_advanced = position
+            at += used
+    if advanced is not None:
+        where = 0 if separated else advanced_at or 0
+        shape[where:where] = list(advanced)
+    result = tuple(shape)
+    if simple:
+        host = tuple(spread)
+        concrete = all(
+            not isinstance(item, Dim)
+            and not (
+                isinstance(item, slice)
+                and any(isinstance(part, Dim | Unknown) for part in (item.start, item.stop, item.step))
+            )
+            for item in host
+        )
+        const = lazily(lambda numpy, a: a[host], input) if concrete else None
+        return ctx.emit("slice", (input,), result, input.dtype, view_of=input, spec=tuple(spec), const=const)
+    arrays = [item for item in spread if isinstance(item, Tensor)]
+    const = lazily(lambda numpy, a, *indices: a[_rebuilt(spread, indices)], input, *arrays)
+    return ctx.emit("index", tensors(input, *spread), result, input.dtype, const=const, spec=_spec(spread))
+
+
+def _spec(items: Any) -> tuple[Any, ...] | None:
+    """An index as detectors read it: ``"tensor"`` where a tensor chooses; None where a part has no such form."""
+    found: list[Any] = []
+    for item in items:
+        if isinstance(item, Tensor):
+            found.append("tensor")
+        elif isinstance(item, slice):
+            found.append(_slice_spec(item))
+        elif item is None or (isinstance(item, int | Dim) and not isinstance(item, bool)):
+            found.append(item)
+        else:
+            return None
+    return tuple(found)
+
+
+def _rebuilt(spread: list[Any], indices: tuple[Any, ...]) -> tuple[Any, ...]:
+    left = iter(indices)
+    return tuple(
+        (lambda a: a if a.dtype == bool else a.astype("int64"))(next(left)) if isinstance(item, Tensor) else item
+        for item in spread
+    )
+
+
+def _consumes(item: Any) -> int:
+    if item is None or item is Ellipsis or isinstance(item, bool):
+        return 0
+    if isinstance(item, Tensor) and item.dtype in ("bool", "uint8") and item.shape is not None:
+        return len(item.shape) if item.shape else 0
+    return 1
+
+
+def _slice_spec(item: slice) -> Any:
+    parts = (item.start, item.stop, item.step)
+    return ":" if parts == (None, None, None) else parts
+
+
+def _sliced(size: Any, item: slice) -> Any:
+    start, stop, step = (_bound(part) for part in (item.start, item.stop, item.step))
+    if any(isinstance(part, Unknown) for part in (start, stop, step)):
+        return fresh("size")
+    if isinstance(size, int) and all(part is None or isinstance(part, int) for part in (start, stop, step)):
+        return len(range(*slice(start, stop, step).indices(size)))
+    stride = step if isinstance(step, int) else 1
+    low: Any = 0 if start is None else start
+    high: Any = size if stop is None else stop
+    if isinstance(low, int) and low < 0:
+        low = size + low
+    if isinstance(high, int) and high < 0:
+        high = size + high
+    elif isinstance(high, int) and isinstance(size, Dim):
+        high = Dim.minimum(size, high)
+    elif isinstance(size, int) and isinstance(high, Dim):
+        high = Dim.minimum(size, high)
+    length = high - low
+    return length if stride == 1 else (length + stride - 1) // stride
+
+
+def _bound(part: Any) -> Any:
+    if isinstance(part, Tensor):
+        const = constant(part)
+        return (
+            int(const.reshape(-1)[0])
+            if const is not None and const.size == 1
+            else Unknown("a bound that depends on data")
+        )
+    return part
+
+
+def _advanced_shape(item: Any) -> tuple[tuple[Any, ...], int]:
+    if isinstance(item, Tensor):
+        if item.shape is None:
+            return (fresh("size"),), 1
+        if item.dtype in ("bool", "uint8"):
+            return (fresh("selected"),), len(item.shape)
+        return item.shape, 1
+    if isinstance(item, list | tuple | range):
+        shape: list[int] = []
+        probe: Any = item
+        while isinstance(probe, list | tuple | range) and len(probe):
+            shape.append(len(probe))
+            probe = probe[0]
+        return tuple(shape), 1
+    if hasattr(item, "shape"):
+        return tuple(item.shape), 1
+    return (fresh("size"),), 1
+
+
+def setitem(ctx: Any, input: Tensor, index: Any, value: Any) -> None:  # noqa: A002
+    """``tensor[index] = value``."""
+    items = index if isinstance(index, tuple) else (index,)
+    const = None
+    if (
+        input.const is not None
+        and not isinstance(value, Unknown | Dim)
+        and not any(isinstance(item, Tensor | Unknown | Dim | Turns) for item in items)
+    ):
+
+        def changed(numpy: Any, array: Any, new: Any) -> Any:
+            copied = numpy.array(array)
+            copied[index] = new
+            return copied
+
+        const = lazily(changed, input, value)
+    rank = len(input.shape) if input.shape is not None else 0
+    consumed = sum(_consumes(item) for item in items)
+    spread = [part for item in items for part in ([slice(None)] * (rank - consumed) if item is Ellipsis else [item])]
+    result = ctx.emit(
+        "setitem",
+        tensors(input, value, *items),
+        input.shape,
+        input.dtype,
+        const=const,
+        spec=_spec(spread),
+        value=value if isinstance(value, int | float) else None,
+    )
+    ctx.write(input, result)
+
+
+def diff(ctx: Any, input: Tensor, n: Any = 1, dim: Any = -1, prepend: Any = None, append: Any = None) -> Any:  # noqa: A002
+    shape = None
+    if input.shape is not None:
+        where = axis(dim, len(input.shape))
+        extra = sum((t.shape[where] for t in tensors(prepend, append) if t.shape), 0)
+        shape = (*input.shape[:where], input.shape[where] - n + extra, *input.shape[where + 1 :])
+    return ctx.emit("diff", tensors(input, prepend, append), shape, input.dtype)
+
+
+def gather(ctx: Any, input: Tensor, dim: Any, index: Tensor, **kwargs: Any) -> Any:  # noqa: A002
+    return ctx.emit("gather", (input, index), index.shape, input.dtype, dim=dim)
+
+
+def scatter(
+    ctx: Any,
+    input: Tensor,
+    dim: Any,
+    index: Any,
+    src: Any = None,
+    *args: Any,
+    value: Any = None,
+    reduce: Any = None,
+    **kwargs: Any,
+) -> Any:  # noqa: A002
+    other = src if src is not None else value
+    return ctx.emit(
+        "scatter",
+        tensors(input, index, other),
+        input.shape,
+        input.dtype,
+        dim=dim,
+        value=other if not isinstance(other, Tensor) else None,
+    )
+
+
+def index_select(ctx: Any, input: Tensor, dim: Any, index: Tensor) -> Any:  # noqa: A002
+    if input.shape is None:
+        return ctx.emit("index", (input, index), None, input.dtype)
+    where = axis(dim, len(input.shape))
+    count = index.shape[0] if index.shape else 1
+    return ctx.emit(
+        "index",
+        (input, index),
+        (*input.shape[:where], count, *input.shape[where + 1 :]),
+        input.dtype,
+        dim=dim,
+        const=lazily(lambda numpy, a, i: a.take(i.astype("int64"), axis=where), input, index),
+    )
+
+
+def narrow(ctx: Any, input: Tensor, dim: Any, start: Any, length: Any) -> Any:  # noqa: A002
+    assert input.shape is not None
+    where = axis(dim, len(input.shape))
+    return ctx.emit(
+        "slice",
+        (input,),
+        (*input.shape[:where], length, *input.shape[where + 1 :]),
+        input.dtype,
+        view_of=input,
+        spec=(*[":"] * where, (start, start + length, None)),
+    )
+
+
+def select_(ctx: Any, input: Tensor, dim: Any, index: Any) -> Any:  # noqa: A002
+    assert input.shape is not None
+    where = axis(dim, len(input.shape))
+    return getitem(ctx, input, (*([slice(None)] * where), index))
+
+
+def unchanged_shape(kind: str, **fixed: Any) -> Model:
+    def model(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+        return ctx.emit(kind, tensors(input, *args, *kwargs.values()), input.shape, input.dtype, **fixed)
+
+    model.__name__ = kind
+    return model
+
+
+def cum(name: str) -> Model:
+    def model(ctx: Any, input: Tensor, dim: Any = 0, **kwargs: Any) -> Any:  # noqa: A002
+        dim = kwargs.get("axis", dim)
+        dtype = input.dtype if input.dtype not in ("bool", "int32", "uint8") else "int64"
+        return ctx.emit(
+            name,
+            (input,),
+            input.shape,
+            dtype,
+            dim=dim,
+            const=lazily(lambda numpy, a: getattr(numpy, name)(a, axis=dim), input),
+        )
+
+    return model
+
+
+def tri(name: str) -> Model:
+    def model(ctx: Any, input: Tensor, diagonal: Any = 0, **kwargs: Any) -> Any:  # noqa: A002
+        const = lazily(lambda numpy, a: getattr(numpy, name)(a, diagonal), input) if isinstance(diagonal, int) else None
+        return ctx.emit(
+            name,
+            (input,),
+            input.shape,
+            input.dtype,
+            diagonal=diagonal if isinstance(diagonal, int) else None,
+            const=const,
+        )
+
+    return model
+
+
+def roll(ctx: Any, input: Tensor, shifts: Any, dims: Any = None, **kwargs: Any) -> Any:  # noqa: A002
+    amounts = tuple(shifts) if isinstance(shifts, list | tuple) else (shifts,)
+    where = dims if dims is None or isinstance(dims, list | tuple) else (dims,)
+    return ctx.emit(
+        "roll",
+        (input,),
+        input.shape,
+        input.dtype,
+        shifts=amounts,
+        dims=None if where is None else tuple(where),
+        const=lazily(lambda numpy, a: numpy.roll(a, amounts, where), input)
+        if all(isinstance(amount, int) for amount in amounts)
+        else None,
+    )
+
+
+def one_hot(ctx: Any, tensor: Tensor, num_classes: Any = -1) -> Any:
+    count = num_classes if isinstance(num_classes, int) and num_classes != -1 else fresh("classes")
+    return ctx.emit(
+        "one_hot", (tensor,), None if tensor.shape is None else (*tensor.shape, count), "int64", classes=num_classes
+    )
+
+
+def unknown_count(kind: str, dtype: str = "") -> Model:
+    def model(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+        return ctx.emit(kind, tensors(input, *args), (fresh("count"),), dtype or input.dtype)
+
+    model.__name__ = kind
+    return model
+
+
+def unique(
+    ctx: Any, input: Tensor, *args: Any, return_inverse: Any = False, return_counts: Any = False, **kwargs: Any
+) -> Any:  # noqa: A002
+    count = fresh("unique")
+    found = [ctx.emit("unique", (input,), (count,), input.dtype)]
+    if return_inverse:
+        found.append(ctx.emit("unique", (input,), input.shape, "int64"))
+    if return_counts:
+        found.append(ctx.emit("unique", (input,), (count,), "int64"))
+    return found[0] if len(found) == 1 else tuple(found)

@@ -1,0 +1,269 @@
+"""Reshaping, reordering and repeating."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specdiff.interp.dims import Dim
+from specdiff.interp.values import Tensor, Unknown
+from specdiff.intrinsics.torch_core import axis, constant, fresh, lazily, numel, tensors
+
+Model = Callable[..., Any]
+
+
+def items_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    items = tuple(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
+    return tuple(
+        int(constant(item)) if isinstance(item, Tensor) and constant(item) is not None else item for item in items
+    )
+
+
+def reshape(kind: str) -> Model:
+    def model(ctx: Any, input: Tensor, *args: Any, shape: Any = None, size: Any = None, **kwargs: Any) -> Any:  # noqa: A002
+        target = items_of(args) if args else items_of((shape if shape is not None else size,))
+        if any(isinstance(item, Unknown) for item in target):
+            return ctx.emit(
+                kind,
+                (input,),
+                tuple(fresh("size") if isinstance(item, Unknown) or item == -1 else item for item in target),
+                input.dtype,
+                view_of=input,
+            )
+        if target and not isinstance(target[0], int | Dim):
+            return input  # view(dtype)
+        if input.shape is None:
+            result: tuple[Any, ...] = tuple(fresh("size") if item == -1 else item for item in target)
+        else:
+            result = solved(input.shape, target)
+        return ctx.emit(
+            kind,
+            (input,),
+            result,
+            input.dtype,
+            const=lazily(lambda numpy, a: a.reshape(result), input),
+            view_of=input,
+            target=target,
+        )
+
+    model.__name__ = kind
+    return model
+
+
+def solved(shape: tuple[Any, ...], target: tuple[Any, ...]) -> tuple[Any, ...]:
+    total = numel(shape)
+    known: Any = 1
+    for item in target:
+        if not (isinstance(item, int) and item == -1):
+            known = known * item
+    if -1 in [item for item in target if isinstance(item, int)]:
+        if isinstance(total, int) and isinstance(known, int):
+            if known == 0 or total % known:
+                raise RuntimeError(f"shape '{list(target)}' is invalid for input of size {total}")
+            missing: Any = total // known
+        elif isinstance(known, int) and known == 0:
+            missing = fresh("size")
+        else:
+            missing = total // known
+        return tuple(missing if isinstance(item, int) and item == -1 else item for item in target)
+    if isinstance(total, int) and isinstance(known, int) and total != known:
+        raise RuntimeError(f"shape '{list(target)}' is invalid for input of size {total}")
+    return target
+
+
+def permute(ctx: Any, input: Tensor, *dims: Any, **kwargs: Any) -> Any:  # noqa: A002
+    order = items_of(dims) if dims else tuple(kwargs["dims"])
+    if input.shape is None:
+        return ctx.emit("permute", (input,), None, input.dtype, dims=order, view_of=input)
+    rank = len(input.shape)
+    order = tuple(axis(d, rank) for d in order)
+    if len(order) != rank:
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(order)}"
+        )
+    return ctx.emit(
+        "permute",
+        (input,),
+        tuple(input.shape[d] for d in order),
+        input.dtype,
+        dims=order,
+        view_of=input,
+        const=lazily(lambda numpy, a: a.transpose(order), input),
+    )
+
+
+def transpose(ctx: Any, input: Tensor, dim0: Any, dim1: Any) -> Any:  # noqa: A002
+    if input.shape is None:
+        return ctx.emit("transpose", (input,), None, input.dtype, dim0=dim0, dim1=dim1, view_of=input)
+    rank = len(input.shape)
+    a, b = axis(dim0, rank), axis(dim1, rank)
+    shape = list(input.shape)
+    shape[a], shape[b] = shape[b], shape[a]
+    return ctx.emit(
+        "transpose",
+        (input,),
+        tuple(shape),
+        input.dtype,
+        dim0=a - rank,
+        dim1=b - rank,
+        view_of=input,
+        const=lazily(lambda numpy, x: numpy.swapaxes(x, a, b), input),
+    )
+
+
+def transposed(ctx: Any, input: Tensor) -> Any:  # noqa: A002
+    """``tensor.T`` and ``t()``."""
+    if input.shape is None or len(input.shape) < 2:
+        return input
+    return permute(ctx, input, *range(len(input.shape) - 1, -1, -1))
+
+
+def flatten(ctx: Any, input: Tensor, start_dim: Any = 0, end_dim: Any = -1) -> Any:  # noqa: A002
+    if input.shape is None:
+        return ctx.emit("view", (input,), None, input.dtype, view_of=input)
+    rank = len(input.shape)
+    first, last = axis(start_dim, rank), axis(end_dim, rank)
+    shape = (*input.shape[:first], numel(input.shape[first : last + 1]), *input.shape[last + 1 :]) if rank else (1,)
+    return ctx.emit(
+        "view",
+        (input,),
+        shape,
+        input.dtype,
+        view_of=input,
+        target=shape,
+        const=lazily(lambda numpy, a: a.reshape(shape), input),
+    )
+
+
+def unflatten(ctx: Any, input: Tensor, dim: Any, sizes: Any) -> Any:  # noqa: A002
+    assert input.shape is not None
+    where = axis(dim, len(input.shape))
+    parts = solved((input.shape[where],), tuple(sizes))
+    return ctx.emit(
+        "view", (input,), (*input.shape[:where], *parts, *input.shape[where + 1 :]), input.dtype, view_of=input
+    )
+
+
+def unsqueeze(ctx: Any, input: Tensor, dim: Any) -> Any:  # noqa: A002
+    if input.shape is None:
+        return ctx.emit("unsqueeze", (input,), None, input.dtype, view_of=input)
+    where = axis(dim, len(input.shape), 1)
+    return ctx.emit(
+        "unsqueeze",
+        (input,),
+        (*input.shape[:where], 1, *input.shape[where:]),
+        input.dtype,
+        view_of=input,
+        dim=where,
+        const=lazily(lambda numpy, a: numpy.expand_dims(a, where), input),
+    )
+
+
+def squeeze(ctx: Any, input: Tensor, *dim: Any) -> Any:  # noqa: A002
+    if input.shape is None:
+        return ctx.emit("squeeze", (input,), None, input.dtype, view_of=input)
+    rank = len(input.shape)
+    dims = {axis(d, rank) for d in items_of(dim)} if dim and dim[0] is not None else set(range(rank))
+    shape = tuple(
+        size for index, size in enumerate(input.shape) if not (index in dims and isinstance(size, int) and size == 1)
+    )
+    return ctx.emit(
+        "squeeze", (input,), shape, input.dtype, view_of=input, const=lazily(lambda numpy, a: a.reshape(shape), input)
+    )
+
+
+def expand(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+    target = items_of(args) if args else tuple(kwargs.get("size", ()))
+    if input.shape is None:
+        return ctx.emit("expand", (input,), None, input.dtype, view_of=input)
+    extra = len(target) - len(input.shape)
+    if extra < 0:
+        raise RuntimeError(
+            f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the number of dimensions in the tensor ({len(input.shape)})"
+        )
+    shape: list[Any] = []
+    for index, size in enumerate(target):
+        own = input.shape[index - extra] if index >= extra else 1
+        if isinstance(size, Unknown):
+            shape.append(fresh("size"))
+        elif isinstance(size, int) and size == -1:
+            shape.append(own)
+        else:
+            if isinstance(own, int) and isinstance(size, int) and own not in (1, size):
+                raise RuntimeError(
+                    f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton dimension {index}.  Target sizes: {list(target)}.  Tensor sizes: {list(input.shape)}"
+                )
+            shape.append(size)
+    result = tuple(shape)
+    return ctx.emit(
+        "expand",
+        (input,),
+        result,
+        input.dtype,
+        view_of=input,
+        const=lazily(lambda numpy, a: numpy.broadcast_to(a, result), input)
+        if all(isinstance(s, int) for s in result) and numel(result) <= 65536
+        else None,
+    )
+
+
+def repeat(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+    times = items_of(args) if args else tuple(kwargs.get("repeats", kwargs.get("dims", ())))
+    if input.shape is None:
+        return ctx.emit("repeat", (input,), None, input.dtype)
+    own = (1,) * (len(times) - len(input.shape)) + input.shape
+    times = (1,) * (len(own) - len(times)) + times
+    shape = tuple(fresh("size") if isinstance(t, Unknown) else size * t for size, t in zip(own, times, strict=True))
+    return ctx.emit(
+        "repeat",
+        (input,),
+        shape,
+        input.dtype,
+        times=times,
+        const=lazily(lambda numpy, a: numpy.tile(a, times), input)
+        if all(isinstance(s, int) for s in shape) and numel(shape) <= 65536
+        else None,
+    )
+
+
+def repeat_interleave(ctx: Any, input: Tensor, repeats: Any = None, dim: Any = None, **kwargs: Any) -> Any:  # noqa: A002
+    if input.shape is None:
+        return ctx.emit("repeat_interleave", (input,), None, input.dtype)
+    if dim is None:
+        input = flatten(ctx, input)  # noqa: A001
+        dim = 0
+    assert input.shape is not None
+    where = axis(dim, len(input.shape))
+    grown = input.shape[where] * repeats if isinstance(repeats, int | Dim) else fresh("size")
+    shape = (*input.shape[:where], grown, *input.shape[where + 1 :])
+    return ctx.emit(
+        "repeat_interleave",
+        tensors(input, repeats),
+        shape,
+        input.dtype,
+        dim=where - len(shape),
+        repeats=repeats if isinstance(repeats, int) else None,
+        const=lazily(lambda numpy, a: numpy.repeat(a, repeats, axis=where), input)
+        if isinstance(repeats, int)
+        else None,
+    )
+
+
+def movedim(ctx: Any, input: Tensor, source: Any, destination: Any) -> Any:  # noqa: A002
+    assert input.shape is not None
+    rank = len(input.shape)
+    sources = [axis(d, rank) for d in (source if isinstance(source, list | tuple) else (source,))]
+    targets = [axis(d, rank) for d in (destination if isinstance(destination, list | tuple) else (destination,))]
+    order = [d for d in range(rank) if d not in sources]
+    for target, origin in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, origin)
+    return permute(ctx, input, *order)
+
+
+def unfold(ctx: Any, input: Tensor, dimension: Any, size: Any, step: Any) -> Any:  # noqa: A002
+    assert input.shape is not None
+    where = axis(dimension, len(input.shape))
+    count = (input.shape[where] - size) // step + 1
+    return ctx.emit(
+        "unfold", (input,), (*input.shape[:where], count, *input.shape[where + 1 :], size), input.dtype, view_of=input
+    )
