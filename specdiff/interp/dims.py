@@ -114,7 +114,7 @@ class Dim:
         if _divided(self, other) is not None:
             return 0
         low, high = _range(self)
-        if isinstance(other, int) and low is not None and high is not None and 0 <= low and high < other:
+        if isinstance(other, int) and low is not None and high is not None and low >= 0 and high < other:
             return self
         return Dim.symbol(f"mod({self}, {other})")
 

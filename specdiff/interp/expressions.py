@@ -12,7 +12,7 @@ from specdiff.interp.objects import MISSING, Frame, Function, LazyName, Raised, 
 from specdiff.interp.ops import NotIterable, raised
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.values import Turns, Unknown
+from specdiff.interp.values import Tensor, Turns, Unknown
 from specdiff.ir import nodes as ir
 
 
