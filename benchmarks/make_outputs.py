@@ -26,7 +26,9 @@ SYMBOLS = {
 }  # fmt: skip
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers", "depth")
 MAX_PARAMETERS = 250_000_000
-DATA = re.compile(r"meta|data-dependent|Cannot copy out|FakeTensor|aten::(_local_scalar_dense|nonzero|equal)", re.IGNORECASE)
+DATA = re.compile(
+    r"meta|data-dependent|Cannot copy out|FakeTensor|aten::(_local_scalar_dense|nonzero|equal)", re.IGNORECASE
+)
 
 
 class Timeout(Exception):
