@@ -22,7 +22,7 @@ from specdiff.graph.uses import steps, uses
 from specdiff.interp import ops
 from specdiff.interp.evaluator import new_run
 from specdiff.interp.objects import ClassVal
-from specdiff.interp.values import Unknown
+from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.table import TableLibrary
 from specdiff.options import Options
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
@@ -146,6 +146,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     settings: dict[str, Any] = plain_settings(built.config)
     why_not = ""
     operations: Operations | None = None
+    findings: list[Finding] = []
     if needs_forward(options):
         ran = forward(program, built)
         if not options.only or "calls" in options.only:
@@ -155,6 +156,8 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)
             why_not = f"forward could not be followed: {ran.failure.message}"
             notes.append(Undecided(why_not, place.file if place else cls.file, place.line if place else cls.line))
+            if ran.failure.shape and ran.certain:
+                findings.append(_refused(ran.failure, cls))
         elif ran.trace is not None:
             outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
             operations = Operations(ran.trace.ops, outputs, ran.trace.constants)
@@ -196,7 +199,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         unused=_in_order(parameters, alive.unused) if alive else (),
         selects=_in_order(parameters, alive.selects) if alive else (),
         undecided=tuple(dict.fromkeys(notes)),
-        findings=(),
+        findings=tuple(findings),
         verdict="undecided",
         config=settings,
         uses=uses(operations) if operations is not None and needs_facts(options) else (),
@@ -222,6 +225,25 @@ def _open_text(names: frozenset[str]) -> str:
     shown = sorted({re.sub(r"(?<=\.)\d+(?=\.|$)", "N", name) for name in names})
     more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
     return f"the run of forward does not tell whether {', '.join(shown[:3])}{more} are used (other inputs, training)"
+
+
+def _refused(failure: Failure, cls: ClassVal) -> Finding:
+    """Operands that torch refuses in ``forward``, as a finding."""
+    places = [place for place in failure.places if not place.file.startswith("<")] or [Place(cls.file, cls.line)]
+    first, *others = places
+    related = tuple(
+        Evidence(place.file, place.line, place.line, "called from here")
+        for place in dict.fromkeys(others)
+        if place != first
+    )
+    return Finding(
+        f"shape.{failure.shape}",
+        Severity.ERROR,
+        Confidence.HIGH,
+        failure.message,
+        Evidence(first.file, first.line, first.line, failure.message),
+        related,
+    )
 
 
 def needs_forward(options: Options) -> bool:

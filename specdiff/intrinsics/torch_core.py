@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from specdiff.interp.dims import Dim, decide
+from specdiff.interp.dims import Dim, Ratio, decide
 from specdiff.interp.limits import MAX_CONST_ELEMENTS
 from specdiff.interp.values import DType, Tensor, Unknown
 
@@ -47,6 +47,15 @@ def sizes(args: Sequence[Any], name: str = "empty") -> Shape:
                 f"Trying to create tensor with negative dimension {item}: [{', '.join(map(str, checked))}]"
             )
     return tuple(checked)
+
+
+class ShapeError(RuntimeError):
+    """Indicates operands whose shapes torch refuses."""
+
+    def __init__(self, what: str, message: str) -> None:
+        super().__init__(message)
+        self.what = what
+        """The kind of operation: `matmul`, `view`, `cat`, `broadcast` …"""
 
 
 _COUNTER = [0]
@@ -102,7 +111,7 @@ def lazily(function: Callable[..., Any], *inputs: Any) -> Any:
     for item in inputs:
         if isinstance(item, Tensor) and item.const is None:
             return None
-        if isinstance(item, Dim | Unknown):
+        if isinstance(item, Dim | Ratio | Unknown):
             return None
     # What a tensor holds is taken now: a later write in place must not change what was computed before it.
     now = [item.const if isinstance(item, Tensor) else item for item in inputs]
@@ -120,6 +129,12 @@ def lazily(function: Callable[..., Any], *inputs: Any) -> Any:
             return numpy.asarray(function(numpy, *values))
 
     return _Once(compute)
+
+
+def computed(function: Callable[..., Any], *inputs: Any) -> Any:
+    """``function(numpy, *constants)`` at once, for what decides a shape; None where an input is not constant."""
+    thunk = lazily(function, *inputs)
+    return thunk() if thunk is not None else None
 
 
 def promote(left: Any, right: Any) -> str:
@@ -143,7 +158,15 @@ def promote(left: Any, right: Any) -> str:
     dtype = a if a is not None else b
     assert dtype is not None
     other = right if a is not None else left
-    rank = 3 if isinstance(other, complex) else 2 if isinstance(other, float) else 0 if isinstance(other, bool) else 1
+    rank = (
+        3
+        if isinstance(other, complex)
+        else 2
+        if isinstance(other, float | Ratio)
+        else 0
+        if isinstance(other, bool)
+        else 1
+    )
     if rank > _category(dtype):
         return "complex64" if rank == 3 else "float32" if rank == 2 else "int64"
     return dtype
@@ -175,13 +198,19 @@ def broadcast(left: Shape | None, right: Shape | None) -> Shape | None:
             result.append(a)
         elif isinstance(a, int) and a == 1:
             result.append(b)
-        elif isinstance(a, int) and isinstance(b, int):
-            raise RuntimeError(
-                f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {length - index}"
+        elif differ(a, b):
+            raise ShapeError(
+                "broadcast",
+                f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {length - index}",
             )
         else:
             result.append(a if isinstance(b, Dim) and isinstance(a, int) else b if isinstance(b, int) else a)
     return tuple(reversed(result))
+
+
+def differ(a: Any, b: Any) -> bool:
+    """Whether two sizes can neither be equal nor be stretched to one another."""
+    return decide("==", a, b) is False and decide("==", a, 1) is False and decide("==", b, 1) is False
 
 
 def axis(dim: int, rank: int, extra: int = 0) -> int:

@@ -7,7 +7,18 @@ from typing import Any
 
 from specdiff.interp.dims import Dim
 from specdiff.interp.values import Tensor, Turns, Unknown
-from specdiff.intrinsics.torch_core import axis, broadcast, constant, fresh, lazily, of, tensors
+from specdiff.intrinsics.torch_core import (
+    ShapeError,
+    axis,
+    broadcast,
+    computed,
+    constant,
+    fresh,
+    lazily,
+    of,
+    small,
+    tensors,
+)
 from specdiff.intrinsics.torch_pointwise import ValuesIndices
 
 Model = Callable[..., Any]
@@ -21,7 +32,7 @@ def topk(ctx: Any, input: Tensor, k: Any, dim: Any = -1, largest: Any = True, so
         size = input.shape[where]
         count = k if isinstance(k, int | Dim) else fresh("k")
         if isinstance(size, int) and isinstance(count, int) and count > size:
-            raise RuntimeError("selected index k out of range")
+            raise ShapeError("index", "selected index k out of range")
         shape = (*input.shape[:where], count, *input.shape[where + 1 :])
     count = k if isinstance(k, int) else None
     picked, taken = _ordered(input, dim, largest, count) if count is not None else (None, None)
@@ -204,7 +215,8 @@ def _advanced_shape(item: Any) -> tuple[tuple[Any, ...], int]:
         if item.shape is None:
             return (fresh("size"),), 1
         if item.dtype in ("bool", "uint8"):
-            return (fresh("selected"),), len(item.shape)
+            array = computed(lambda numpy, a: a.astype(bool), item)
+            return (fresh("selected") if array is None else int(array.sum()),), len(item.shape)
         return item.shape, 1
     if isinstance(item, list | tuple | range):
         shape: list[int] = []
@@ -255,11 +267,15 @@ def diff(ctx: Any, input: Tensor, n: Any = 1, dim: Any = -1, prepend: Any = None
         where = axis(dim, len(input.shape))
         extra = sum((t.shape[where] for t in tensors(prepend, append) if t.shape), 0)
         shape = (*input.shape[:where], input.shape[where] - n + extra, *input.shape[where + 1 :])
-    return ctx.emit("diff", tensors(input, prepend, append), shape, input.dtype)
+    const = lazily(lambda numpy, a: numpy.diff(a, n=n, axis=dim), input) if not tensors(prepend, append) else None
+    return ctx.emit("diff", tensors(input, prepend, append), shape, input.dtype, const=const)
 
 
 def gather(ctx: Any, input: Tensor, dim: Any, index: Tensor, **kwargs: Any) -> Any:  # noqa: A002
-    return ctx.emit("gather", (input, index), index.shape, input.dtype, dim=dim)
+    const = lazily(lambda numpy, a, i: numpy.take_along_axis(a, i.astype("int64"), axis=dim), input, index)
+    if const is not None and not (input.shape and index.shape and input.shape[:dim] == index.shape[:dim]):
+        const = None
+    return ctx.emit("gather", (input, index), index.shape, input.dtype, dim=dim, const=const)
 
 
 def scatter(
@@ -374,23 +390,61 @@ def roll(ctx: Any, input: Tensor, shifts: Any, dims: Any = None, **kwargs: Any) 
 
 
 def one_hot(ctx: Any, tensor: Tensor, num_classes: Any = -1) -> Any:
-    count = num_classes if isinstance(num_classes, int) and num_classes != -1 else fresh("classes")
-    return ctx.emit(
-        "one_hot", (tensor,), None if tensor.shape is None else (*tensor.shape, count), "int64", classes=num_classes
-    )
+    """``torch.nn.functional.one_hot``."""
+    count = num_classes
+    if not isinstance(count, int | Dim) or (isinstance(count, int) and count == -1):
+        array = computed(lambda numpy, a: a, tensor)
+        count = fresh("classes") if array is None else int(array.max()) + 1
+    shape = None if tensor.shape is None else (*tensor.shape, count)
+    const = lazily(lambda numpy, a: numpy.eye(count)[a.astype("int64")], tensor) if small(shape) else None
+    return ctx.emit("one_hot", (tensor,), shape, "int64", classes=num_classes, const=const)
 
 
-def unknown_count(kind: str, dtype: str = "") -> Model:
-    def model(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
-        return ctx.emit(kind, tensors(input, *args), (fresh("count"),), dtype or input.dtype)
+def masked_select(ctx: Any, input: Tensor, mask: Tensor, **kwargs: Any) -> Any:  # noqa: A002
+    """``torch.masked_select``."""
+    array = computed(lambda numpy, a: a.astype(bool), mask)
+    count = fresh("selected") if array is None or array.shape != input.shape else int(array.sum())
+    return ctx.emit("masked_select", (input, mask), (count,), input.dtype)
 
-    model.__name__ = kind
-    return model
+
+def bincount(ctx: Any, input: Tensor, weights: Any = None, minlength: Any = 0, **kwargs: Any) -> Any:  # noqa: A002
+    """``torch.bincount``."""
+    array = computed(lambda numpy, a: numpy.bincount(a.astype("int64"), minlength=minlength), input)
+    shape = (fresh("count"),) if array is None else array.shape
+    const = None if array is None or isinstance(weights, Tensor) else array
+    return ctx.emit("bincount", tensors(input, weights), shape, "int64", const=const)
 
 
 def unique(
-    ctx: Any, input: Tensor, *args: Any, return_inverse: Any = False, return_counts: Any = False, **kwargs: Any
+    ctx: Any,
+    input: Tensor,
+    sorted: Any = True,
+    return_inverse: Any = False,
+    return_counts: Any = False,
+    dim: Any = None,
+    **kwargs: Any,
 ) -> Any:  # noqa: A002
+    """``torch.unique``."""
+    array = computed(lambda numpy, a: numpy.unique(a), input) if dim is None else None
+    count = fresh("unique") if array is None else len(array)
+    shape: Any = (count,)
+    if dim is not None and input.shape is not None:
+        where = axis(dim, len(input.shape))
+        shape = (*input.shape[:where], count, *input.shape[where + 1 :])
+    found = [ctx.emit("unique", (input,), shape, input.dtype, const=array)]
+    if return_inverse:
+        inverse = computed(lambda numpy, a: numpy.unique(a, return_inverse=True)[1].reshape(a.shape), input)
+        found.append(ctx.emit("unique", (input,), input.shape, "int64", const=inverse if dim is None else None))
+    if return_counts:
+        counts = computed(lambda numpy, a: numpy.unique(a, return_counts=True)[1], input) if dim is None else None
+        found.append(ctx.emit("unique", (input,), (count,), "int64", const=counts))
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def unique_consecutive(
+    ctx: Any, input: Tensor, return_inverse: Any = False, return_counts: Any = False, dim: Any = None, **kwargs: Any
+) -> Any:  # noqa: A002
+    """``torch.unique_consecutive``."""
     count = fresh("unique")
     found = [ctx.emit("unique", (input,), (count,), input.dtype)]
     if return_inverse:
@@ -398,3 +452,66 @@ def unique(
     if return_counts:
         found.append(ctx.emit("unique", (input,), (count,), "int64"))
     return found[0] if len(found) == 1 else tuple(found)
+
+
+def bucketize(ctx: Any, input: Any, boundaries: Any, *, right: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+    """``torch.bucketize``."""
+    side = "right" if right else "left"
+    const = lazily(lambda numpy, a, b: numpy.searchsorted(b, a, side=side), input, boundaries)
+    return ctx.emit(
+        "bucketize", tensors(input, boundaries), input.shape if isinstance(input, Tensor) else (), "int64", const=const
+    )
+
+
+def searchsorted(
+    ctx: Any, sequence: Tensor, values: Any, *, right: Any = False, side: Any = None, **kwargs: Any
+) -> Any:
+    """``torch.searchsorted``."""
+    where = side or ("right" if right else "left")
+    flat = sequence.shape is not None and len(sequence.shape) == 1
+    const = lazily(lambda numpy, a, b: numpy.searchsorted(a, b, side=where), sequence, values) if flat else None
+    return ctx.emit(
+        "bucketize", tensors(sequence, values), values.shape if isinstance(values, Tensor) else (), "int64", const=const
+    )
+
+
+def diagonal(ctx: Any, input: Tensor, offset: Any = 0, dim1: Any = 0, dim2: Any = 1) -> Any:  # noqa: A002
+    """``torch.diagonal``."""
+    if input.shape is None:
+        return ctx.emit("diagonal", (input,), None, input.dtype)
+    rank = len(input.shape)
+    a, b = axis(dim1, rank), axis(dim2, rank)
+    rest = tuple(size for index, size in enumerate(input.shape) if index not in (a, b))
+    rows, columns = input.shape[a], input.shape[b]
+    length = Dim.minimum(rows - max(-offset, 0), columns - max(offset, 0))
+    const = lazily(lambda numpy, array: numpy.diagonal(array, offset, a, b), input)
+    return ctx.emit("diagonal", (input,), (*rest, length), input.dtype, view_of=input, const=const)
+
+
+def diag(ctx: Any, input: Tensor, diagonal_: Any = 0, **kwargs: Any) -> Any:  # noqa: A002
+    """``torch.diag``."""
+    if input.shape is None:
+        return ctx.emit("diagonal", (input,), None, input.dtype)
+    if len(input.shape) == 2:
+        return diagonal(ctx, input, diagonal_)
+    return diag_embed(ctx, input, diagonal_)
+
+
+def diag_embed(ctx: Any, input: Tensor, offset: Any = 0, dim1: Any = -2, dim2: Any = -1) -> Any:  # noqa: A002
+    """``torch.diag_embed``."""
+    side = input.shape[-1] + abs(offset) if input.shape else 0
+    shape = None if input.shape is None else (*input.shape[:-1], side, side)
+    return ctx.emit("diagonal", (input,), shape, input.dtype)
+
+
+def triangle(which: str) -> Model:
+    """``tril_indices`` and ``triu_indices``."""
+
+    def model(ctx: Any, row: Any, col: Any, offset: Any = 0, **kwargs: Any) -> Any:
+        if isinstance(row, int) and isinstance(col, int):
+            array = computed(lambda numpy: numpy.stack(getattr(numpy, f"{which}_indices")(row, offset, col)))
+            return ctx.emit("constant", (), tuple(array.shape), "int64", const=array)
+        return ctx.emit("constant", (), (2, fresh("count")), "int64")
+
+    model.__name__ = f"{which}_indices"
+    return model

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, decide
 from specdiff.interp.values import Tensor, Turns, Unknown
-from specdiff.intrinsics.torch_core import axis, fresh, lazily
+from specdiff.intrinsics.torch_core import ShapeError, axis, fresh, lazily
 
 Model = Callable[..., Any]
 
@@ -30,11 +30,12 @@ def cat(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
     for shape in shapes:
         assert shape is not None
         if len(shape) != rank:
-            raise RuntimeError("Tensors must have same number of dimensions: got " + f"{rank} and {len(shape)}")
+            raise ShapeError("cat", "Tensors must have same number of dimensions: got " + f"{rank} and {len(shape)}")
         for index, size in enumerate(shape):
-            if index != where and isinstance(size, int) and isinstance(result[index], int) and size != result[index]:
-                raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {where}. Expected size {result[index]} but got size {size} for tensor number {shapes.index(shape)} in the list."
+            if index != where and decide("==", size, result[index]) is False:
+                raise ShapeError(
+                    "cat",
+                    f"Sizes of tensors must match except in dimension {where}. Expected size {result[index]} but got size {size} for tensor number {shapes.index(shape)} in the list.",
                 )
             if index != where and isinstance(size, int):
                 result[index] = size
@@ -78,8 +79,9 @@ def stack(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
             len(item.shape) != len(shape)
             or any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(item.shape, shape, strict=True))
         ):
-            raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(item.shape)} at entry {index}"
+            raise ShapeError(
+                "cat",
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(item.shape)} at entry {index}",
             )
     where = axis(dim, len(shape), 1)
     return ctx.emit(
@@ -138,8 +140,9 @@ def split(ctx: Any, input: Tensor, split_size_or_sections: Any = None, dim: Any 
     if isinstance(how, list | tuple):
         lengths: list[Any] = [fresh("size") if isinstance(item, Unknown) else item for item in how]
         if isinstance(size, int) and all(isinstance(item, int) for item in lengths) and sum(lengths) != size:
-            raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), but got split_sizes={list(how)}"
+            raise ShapeError(
+                "split",
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), but got split_sizes={list(how)}",
             )
     elif isinstance(how, int) and isinstance(size, int):
         lengths = [how] * (size // how) + ([size % how] if size % how else [])

@@ -7,7 +7,7 @@ from typing import Any
 
 from specdiff.interp.dims import Dim
 from specdiff.interp.values import Tensor
-from specdiff.intrinsics.torch_core import broadcast, dtype_name, fresh, lazily, of, same, tensors
+from specdiff.intrinsics.torch_core import ShapeError, broadcast, dtype_name, fresh, lazily, of, same, tensors
 from specdiff.intrinsics.torch_pointwise import unary
 from specdiff.intrinsics.torch_shapes import SHAPES
 
@@ -20,8 +20,8 @@ def _linear(ctx: Any, input: Tensor, weight: Tensor, bias: Any = None) -> Any:  
     if input.shape is not None and weight.shape is not None and len(weight.shape) == 2:
         if input.shape and same(input.shape[-1], weight.shape[1]) is False:
             rows = "x".join(str(size) for size in input.shape[-2:])
-            raise RuntimeError(
-                f"mat1 and mat2 shapes cannot be multiplied ({rows} and {weight.shape[1]}x{weight.shape[0]})"
+            raise ShapeError(
+                "matmul", f"mat1 and mat2 shapes cannot be multiplied ({rows} and {weight.shape[1]}x{weight.shape[0]})"
             )
         shape = (*input.shape[:-1], weight.shape[0])
     return ctx.emit("linear", tensors(input, weight, bias), shape, input.dtype, bias=isinstance(bias, Tensor))
@@ -34,12 +34,12 @@ def matmul(ctx: Any, input: Any, other: Any) -> Any:  # noqa: A002
     if a is None or b is None:
         return ctx.emit("matmul", (input, other), None, input.dtype)
     if not a or not b:
-        raise RuntimeError("both arguments to matmul need to be at least 1D, but they are 0D and 0D")
+        raise ShapeError("matmul", "both arguments to matmul need to be at least 1D, but they are 0D and 0D")
     inner, outer = a[-1], b[-2] if len(b) > 1 else b[-1]
     if same(inner, outer) is False:
         left = f"{a[-2] if len(a) > 1 else 1}x{a[-1]}"
         right = f"{outer}x{b[-1] if len(b) > 1 else 1}"
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({left} and {right})")
+        raise ShapeError("matmul", f"mat1 and mat2 shapes cannot be multiplied ({left} and {right})")
     batch = broadcast(a[:-2], b[:-2]) or ()
     shape = (*batch, *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
     return ctx.emit("matmul", (input, other), shape, input.dtype, const=lazily(lambda numpy, x, y: x @ y, input, other))
@@ -95,8 +95,9 @@ def _einsum(ctx: Any, equation: Any, *operands: Any) -> Any:
 def _meet(known: dict[str, Any], letter: str, size: Any, text: str) -> None:
     other = known.setdefault(letter, size)
     if same(other, size) is False and 1 not in (other, size):
-        raise RuntimeError(
-            f"einsum(): subscript {letter} has size {size} for operand which does not broadcast with previously seen size {other}"
+        raise ShapeError(
+            "matmul",
+            f"einsum(): subscript {letter} has size {size} for operand which does not broadcast with previously seen size {other}",
         )
     if isinstance(size, int) and size != 1:
         known[letter] = size
@@ -144,8 +145,9 @@ def _conv(n: int, transposed: bool) -> Model:
             channels = input.shape[-n - 1]
             wanted = weight.shape[0] if transposed else weight.shape[1] * groups
             if same(channels, wanted) is False:
-                raise RuntimeError(
-                    f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {wanted} channels, but got {channels} channels instead"
+                raise ShapeError(
+                    "conv",
+                    f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {wanted} channels, but got {channels} channels instead",
                 )
             sizes = []
             for index in range(n):
@@ -243,8 +245,9 @@ def _norm(kind: str) -> Model:
             wanted = tuple(shape) if isinstance(shape, list | tuple) else (shape,)
             for own, want in zip(input.shape[-len(wanted) :], wanted, strict=False):
                 if same(own, want) is False:
-                    raise RuntimeError(
-                        f"Given normalized_shape={list(wanted)}, expected input with shape [*, {', '.join(map(str, wanted))}], but got input of size{list(input.shape)}"
+                    raise ShapeError(
+                        "norm",
+                        f"Given normalized_shape={list(wanted)}, expected input with shape [*, {', '.join(map(str, wanted))}], but got input of size{list(input.shape)}",
                     )
         default = {"layer_norm": 1e-5, "group_norm": 1e-5, "batch_norm": 1e-5, "instance_norm": 1e-5}.get(kind)
         return ctx.emit(

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.builtins import raw
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, Ratio
 from specdiff.interp.values import DType, Tensor, Unknown
 from specdiff.intrinsics.torch_core import (
     axis,
     broadcast,
+    computed,
     constant,
     dtype_name,
     fresh,
@@ -53,7 +54,7 @@ def binary(op: str) -> Model:
         for value in (left, right):
             if isinstance(value, Unknown):
                 return value
-            if not isinstance(value, Tensor | int | float | complex | Dim | list | tuple):
+            if not isinstance(value, Tensor | int | float | complex | Dim | Ratio | list | tuple):
                 raise TypeError(f"unsupported operand type(s) for {op}: 'Tensor' and '{type(value).__name__}'")
         shape = broadcast(
             left.shape if isinstance(left, Tensor) else (), right.shape if isinstance(right, Tensor) else ()
@@ -242,7 +243,12 @@ def _extreme(which: str) -> Model:
         if dim is None:
             return plain_reduce(ctx, input)
         values = plain_reduce(ctx, input, dim, keepdim)
-        return ValuesIndices((values, ctx.emit("indices", (values,), values.shape, "int64")))
+        const = (
+            lazily(lambda numpy, a: getattr(numpy, f"arg{which}")(a, axis=dim, keepdims=bool(keepdim)), input)
+            if which in ("max", "min")
+            else None
+        )
+        return ValuesIndices((values, ctx.emit("indices", (values,), values.shape, "int64", const=const)))
 
     model.__name__ = which
     return model
@@ -311,9 +317,15 @@ def _number(value: Any) -> Any:
 
 def _where(ctx: Any, condition: Any, input: Any = None, other: Any = None, **kwargs: Any) -> Any:  # noqa: A002
     if input is None:
-        count = fresh("nonzero")
+        found = computed(lambda numpy, a: numpy.stack(numpy.nonzero(a)), condition)
+        count = fresh("nonzero") if found is None else found.shape[1]
         rank = len(condition.shape) if condition.shape is not None else 1
-        return tuple(ctx.emit("nonzero", (condition,), (count,), "int64", axis=index) for index in range(rank))
+        return tuple(
+            ctx.emit(
+                "nonzero", (condition,), (count,), "int64", axis=index, const=None if found is None else found[index]
+            )
+            for index in range(rank)
+        )
     shapes = [value.shape if isinstance(value, Tensor) else () for value in (condition, input, other)]
     shape = broadcast(broadcast(shapes[0], shapes[1]), shapes[2])
     dtype = promote(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else "float32"
@@ -344,7 +356,9 @@ def _nonzero(ctx: Any, input: Tensor, as_tuple: Any = False, **kwargs: Any) -> A
     if as_tuple:
         return _where(ctx, input)
     rank = len(input.shape) if input.shape is not None else 1
-    return ctx.emit("nonzero", (input,), (fresh("nonzero"), rank), "int64")
+    found = computed(lambda numpy, a: numpy.argwhere(a), input)
+    count = fresh("nonzero") if found is None else len(found)
+    return ctx.emit("nonzero", (input,), (count, rank), "int64", const=found)
 
 
 def _lerp(ctx: Any, input: Tensor, end: Any, weight: Any) -> Any:  # noqa: A002

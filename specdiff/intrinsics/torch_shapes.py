@@ -5,27 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.values import Tensor
 from specdiff.intrinsics.torch_core import fresh, lazily, sizes, tensors
 from specdiff.intrinsics.torch_indexing import (
     argsort,
+    bincount,
+    bucketize,
     cum,
+    diag,
+    diag_embed,
+    diagonal,
     diff,
     gather,
     getitem,
     index_select,
+    masked_select,
     narrow,
     one_hot,
     roll,
     scatter,
+    searchsorted,
     select_,
     setitem,
     sort_,
     topk,
     tri,
+    triangle,
     unchanged_shape,
     unique,
-    unknown_count,
+    unique_consecutive,
 )
 from specdiff.intrinsics.torch_joining import cat, chunk, meshgrid, pad_, split, stack, unbind
 from specdiff.intrinsics.torch_views import (
@@ -95,7 +102,7 @@ SHAPES: dict[str, Model] = {
     "index_fill": unchanged_shape("index_fill"),
     "index_put": unchanged_shape("index_put"),
     "masked_scatter": unchanged_shape("masked_scatter"),
-    "masked_select": unknown_count("masked_select"),
+    "masked_select": masked_select,
     "narrow": narrow,
     "select": select_,
     "cumsum": cum("cumsum"),
@@ -117,17 +124,14 @@ SHAPES: dict[str, Model] = {
     "meshgrid": meshgrid,
     "broadcast_to": lambda ctx, input, *size: expand(ctx, input, *size),
     "unique": unique,
-    "unique_consecutive": unique,
-    "bincount": unknown_count("bincount", "int64"),
+    "unique_consecutive": unique_consecutive,
+    "bincount": bincount,
     "diff": diff,
-    "diagonal": lambda ctx, input, offset=0, dim1=0, dim2=1: ctx.emit("diagonal", (input,), None, input.dtype),
-    "diag": lambda ctx, input, diagonal=0: ctx.emit("diagonal", (input,), None, input.dtype),
-    "bucketize": lambda ctx, input, *args, **kwargs: ctx.emit(
-        "bucketize", (input,), input.shape if isinstance(input, Tensor) else (), "int64"
-    ),
-    "searchsorted": lambda ctx, sequence, values, **kwargs: ctx.emit(
-        "bucketize", tensors(sequence, values), values.shape, "int64"
-    ),
+    "diagonal": diagonal,
+    "diag": lambda ctx, input, diagonal=0: diag(ctx, input, diagonal),
+    "diag_embed": diag_embed,
+    "bucketize": bucketize,
+    "searchsorted": searchsorted,
     "atleast_1d": lambda ctx, input: input,
     "view_as_complex": lambda ctx, input: ctx.emit(
         "view_as_complex",
@@ -173,12 +177,8 @@ FUNCTIONS: dict[str, Model] = {
     "torch.broadcast_tensors": lambda ctx, *tensors_: tuple(tensors_),
     "torch.broadcast_shapes": lambda ctx, *shapes: shapes[0],
     "torch.concat": cat,
-    "torch.tril_indices": lambda ctx, row, col, offset=0, **kwargs: ctx.emit(
-        "constant", (), (2, fresh("count")), "int64"
-    ),
-    "torch.triu_indices": lambda ctx, row, col, offset=0, **kwargs: ctx.emit(
-        "constant", (), (2, fresh("count")), "int64"
-    ),
+    "torch.tril_indices": triangle("tril"),
+    "torch.triu_indices": triangle("triu"),
     "torch.cartesian_prod": lambda ctx, *parts: ctx.emit(
         "meshgrid", parts, (fresh("count"), len(parts)), parts[0].dtype
     ),

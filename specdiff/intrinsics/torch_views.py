@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, decide
 from specdiff.interp.values import Tensor, Unknown
-from specdiff.intrinsics.torch_core import axis, constant, fresh, lazily, numel, tensors
+from specdiff.intrinsics.torch_core import ShapeError, axis, computed, constant, fresh, lazily, numel, small, tensors
 
 Model = Callable[..., Any]
 
@@ -59,16 +59,27 @@ def solved(shape: tuple[Any, ...], target: tuple[Any, ...]) -> tuple[Any, ...]:
     if -1 in [item for item in target if isinstance(item, int)]:
         if isinstance(total, int) and isinstance(known, int):
             if known == 0 or total % known:
-                raise RuntimeError(f"shape '{list(target)}' is invalid for input of size {total}")
+                raise ShapeError("view", f"shape '{list(target)}' is invalid for input of size {total}")
             missing: Any = total // known
         elif isinstance(known, int) and known == 0:
             missing = fresh("size")
+        elif _uneven(total, known):
+            raise ShapeError("view", f"shape '{list(target)}' is invalid for input of shape {list(shape)}")
         else:
             missing = total // known
         return tuple(missing if isinstance(item, int) and item == -1 else item for item in target)
-    if isinstance(total, int) and isinstance(known, int) and total != known:
-        raise RuntimeError(f"shape '{list(target)}' is invalid for input of size {total}")
+    if decide("==", total, known) is False:
+        size = total if isinstance(total, int) else f"shape {list(shape)}"
+        raise ShapeError("view", f"shape '{list(target)}' is invalid for input of size {size}")
     return target
+
+
+def _uneven(total: Any, known: Any) -> bool:
+    """Whether a size is a fraction of another for all values of the symbols."""
+    if not isinstance(total, Dim) or not isinstance(known, Dim) or len(total.terms) != 1 or len(known.terms) != 1:
+        return False
+    (symbols, count), (others, factor) = total.terms[0], known.terms[0]
+    return symbols == others and count % factor != 0
 
 
 def permute(ctx: Any, input: Tensor, *dims: Any, **kwargs: Any) -> Any:  # noqa: A002
@@ -78,8 +89,9 @@ def permute(ctx: Any, input: Tensor, *dims: Any, **kwargs: Any) -> Any:  # noqa:
     rank = len(input.shape)
     order = tuple(axis(d, rank) for d in order)
     if len(order) != rank:
-        raise RuntimeError(
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(order)}"
+        raise ShapeError(
+            "view",
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(order)}",
         )
     return ctx.emit(
         "permute",
@@ -178,8 +190,9 @@ def expand(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: 
         return ctx.emit("expand", (input,), None, input.dtype, view_of=input)
     extra = len(target) - len(input.shape)
     if extra < 0:
-        raise RuntimeError(
-            f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the number of dimensions in the tensor ({len(input.shape)})"
+        raise ShapeError(
+            "broadcast",
+            f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the number of dimensions in the tensor ({len(input.shape)})",
         )
     shape: list[Any] = []
     for index, size in enumerate(target):
@@ -189,9 +202,10 @@ def expand(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: 
         elif isinstance(size, int) and size == -1:
             shape.append(own)
         else:
-            if isinstance(own, int) and isinstance(size, int) and own not in (1, size):
-                raise RuntimeError(
-                    f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton dimension {index}.  Target sizes: {list(target)}.  Tensor sizes: {list(input.shape)}"
+            if decide("==", own, size) is False and decide("==", own, 1) is False:
+                raise ShapeError(
+                    "broadcast",
+                    f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton dimension {index}.  Target sizes: {list(target)}.  Tensor sizes: {list(input.shape)}",
                 )
             shape.append(size)
     result = tuple(shape)
@@ -234,18 +248,26 @@ def repeat_interleave(ctx: Any, input: Tensor, repeats: Any = None, dim: Any = N
         dim = 0
     assert input.shape is not None
     where = axis(dim, len(input.shape))
-    grown = input.shape[where] * repeats if isinstance(repeats, int | Dim) else fresh("size")
+    counts = computed(lambda numpy, a: a.astype("int64"), repeats) if isinstance(repeats, Tensor) else None
+    if counts is not None:
+        count = int(counts.reshape(-1)[0]) if counts.size == 1 else None
+        grown = int(counts.sum()) if count is None else input.shape[where] * count
+        repeats_ = counts if count is None else count
+    else:
+        grown = input.shape[where] * repeats if isinstance(repeats, int | Dim) else fresh("size")
+        repeats_ = repeats
+    if "output_size" in kwargs and isinstance(kwargs["output_size"], int | Dim):
+        grown = kwargs["output_size"]
     shape = (*input.shape[:where], grown, *input.shape[where + 1 :])
+    known = isinstance(repeats, int) or counts is not None
     return ctx.emit(
         "repeat_interleave",
         tensors(input, repeats),
         shape,
         input.dtype,
         dim=where - len(shape),
-        repeats=repeats if isinstance(repeats, int) else None,
-        const=lazily(lambda numpy, a: numpy.repeat(a, repeats, axis=where), input)
-        if isinstance(repeats, int)
-        else None,
+        repeats=repeats_ if isinstance(repeats_, int) else None,
+        const=lazily(lambda numpy, a: numpy.repeat(a, repeats_, axis=where), input) if known and small(shape) else None,
     )
 
 

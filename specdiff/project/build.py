@@ -29,6 +29,7 @@ from specdiff.interp.objects import (
 from specdiff.interp.ops import NotIterable
 from specdiff.interp.run import Run
 from specdiff.interp.values import Place, Unknown
+from specdiff.intrinsics.torch_core import ShapeError
 from specdiff.project.modules import Program
 from specdiff.project.targets import Target
 
@@ -42,6 +43,8 @@ class Failure:
     message: str
     places: tuple[Place, ...]
     """Innermost line first."""
+    shape: str = ""
+    """For operands whose shapes torch refuses, the kind of operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +270,8 @@ def failure_of(run: Run, error: Raised) -> Failure:
         message = " ".join(to_text(run, arg) for arg in args) if isinstance(args, tuple) else kind
     else:
         kind = type(value).__name__
+        if isinstance(value, ShapeError):
+            return Failure("RuntimeError", str(value), tuple(error.places), value.what)
         message = (
             str(value)
             if not isinstance(value, KeyError)

@@ -13,7 +13,7 @@ from specdiff.interp.run import Journal, Run
 from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import Built, Failure, failure_of
-from specdiff.project.inputs import Inputs, entry_inputs
+from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out
 from specdiff.project.modules import Program
 
 
@@ -28,6 +28,10 @@ class Forwarded:
     notes: tuple[tuple[str, Place], ...] = ()
     edges: dict[tuple[Function | None, Function], None] = field(default_factory=dict)
     mode: str = "prefill"
+    left_out: tuple[str, ...] = ()
+    """Inputs beside the text that the entry takes and that this run was not given."""
+    certain: bool = False
+    """Whether the shapes of the inputs leave no choice, so that torch would refuse what this run was refused."""
 
     def undecided_operations(self) -> Iterator[Op]:
         """Operations on the way to an output of unknown shape, or that join what no condition decided."""
@@ -61,16 +65,22 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     train(run, built.instance, False)
     for inputs in choices:
         ran = _attempt(run, built, inputs)
-        if ran.failure is None:
+        ran.left_out = senses_left_out(built.cls, run, inputs)
+        if ran.failure is None and not outputs_in(ran.outputs)[1]:
             return ran
         if best is None or _reach(ran) > _reach(best):
             best = ran
     assert best is not None
+    best.certain = all(set(inputs) <= _CERTAIN for inputs in choices)
     return best
 
 
-def _reach(ran: Forwarded) -> int:
-    return len(ran.trace.ops) if ran.trace is not None else 0
+_CERTAIN = frozenset({"input_ids", "decoder_input_ids"})
+"""Inputs that every model takes in the same shape, save those of several codebooks (an alternative of their own)."""
+
+
+def _reach(ran: Forwarded) -> tuple[bool, int]:
+    return ran.failure is None, len(ran.trace.ops) if ran.trace is not None else 0
 
 
 def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:

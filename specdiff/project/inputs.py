@@ -17,7 +17,7 @@ from specdiff.interp.ops import lookup
 from specdiff.interp.run import Run
 from specdiff.interp.values import Tensor
 from specdiff.ir import nodes as ir
-from specdiff.project.sizes import BATCH, FRAMES, SAMPLES, SEQUENCE, TARGET, TEXT, VISION, Sizes, attribute
+from specdiff.project.sizes import BATCH, FRAMES, GRID, SAMPLES, SEQUENCE, TARGET, TEXT, VISION, Sizes, attribute
 
 Inputs = dict[str, Value]
 Maker = Callable[[Sizes, list[str]], list[Value]]
@@ -285,6 +285,7 @@ KNOWN: dict[str, Maker] = {
     "bbox": _boxes,
     "bool_masked_pos": _masked_patches,
     "attention_mask": lambda sizes, names: [_i(BATCH, SEQUENCE)],
+    "mm_token_type_ids": lambda sizes, names: [_i(BATCH, SEQUENCE)],
     "tokens": _tokens(SEQUENCE),
     "token_ids": _tokens(SEQUENCE),
     "idx": _tokens(SEQUENCE),
@@ -308,6 +309,7 @@ _COMPANIONS: dict[str, tuple[str, ...]] = {
         "aspect_ratio_mask",
         "merge_sizes",
         "target_sizes",
+        "mm_token_type_ids",
     ),
     "pixel_values_videos": ("video_grid_thw",),
     "input_features": ("input_features_mask",),
@@ -325,7 +327,15 @@ _COMPANIONS: dict[str, tuple[str, ...]] = {
 _TEXT = ("input_ids", "decoder_input_ids")
 _SENSES = ("pixel_values", "input_features", "input_values", "pixel_values_videos", "flattened_patches", "past_values")
 _PLAIN_TEXT = ("tokens", "input_ids", "idx", "token_ids", "ids")
-_SKIPPED = ("self", "labels", "kwargs")
+
+
+def senses_left_out(cls: ClassVal, run: Run, inputs: Inputs) -> tuple[str, ...]:
+    """Inputs that the entry takes beside the text and that were not given."""
+    forward = entry_of(cls)
+    if forward is None or "input_ids" not in inputs:
+        return ()
+    plan = run.plan_of(forward)
+    return tuple(name for name in _SENSES if name in (*plan.names, *plan.kwonly) and name not in inputs)
 
 
 def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> list[Inputs] | str:
@@ -342,6 +352,7 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
     main = lookup(cls, "main_input_name")[0]
     main = main if isinstance(main, str) and main in names else None
     chosen: list[list[str]] = []
+    alternatives: list[Inputs] = []
     if not names and (plan.kwarg is not None or plan.vararg is not None):
         chosen.append(["input_ids"])
     elif required:
@@ -356,6 +367,8 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
         text = [name for name in _TEXT if name in names]
         senses = [name for name in _SENSES if name in names][:2]
         if text and senses:
+            if "mm_token_type_ids" in names and "pixel_values" in names:
+                alternatives.append(_written_out(sizes, names))
             chosen.append(_with_companions([*text, *senses], names))
             chosen.extend(_with_companions([*text, sense], names) for sense in senses if len(senses) > 1)
         if main is not None and main not in text:
@@ -368,7 +381,6 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
             chosen.append(_with_companions(senses[:1], names))
         if not chosen:
             chosen.append([name for name in names if name in KNOWN and name != "attention_mask"] or names[:1])
-    alternatives: list[Inputs] = []
     for group in chosen:
         options = {
             name: _options(name, sizes, names, annotations.get(name), instance, name in required) for name in group
@@ -382,6 +394,23 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
         for number in range(max((len(values) for values in options.values()), default=1)):
             alternatives.append({name: values[min(number, len(values) - 1)] for name, values in options.items()})
     return alternatives[:MAX_INPUT_CHOICES]
+
+
+def _written_out(sizes: Sizes, names: list[str]) -> Inputs:
+    """A prompt given token by token, one image in it, for code that works positions out from where the image stands."""
+    rows, columns = GRID
+    image = sizes.number(("image_token_id", "image_token_index"), 5)
+    start = sizes.number(("vision_start_token_id", "image_start_token_id"), 6)
+    end = sizes.number(("vision_end_token_id", "image_end_token_id"), 7)
+    count = rows * columns
+    prompt = [1, 2, start, *[image] * count, end, 3, 4, 1, 2]
+    kinds = [0, 0, 0, *[1] * count, 0, 0, 0, 0, 0]
+    made: Inputs = {"input_ids": known([prompt]), "mm_token_type_ids": known([kinds])}
+    if "attention_mask" in names:
+        made["attention_mask"] = known([[1] * len(prompt)])
+    for name in _with_companions(["pixel_values"], names):
+        made.setdefault(name, KNOWN[name](sizes, names)[0])
+    return made
 
 
 def entry_of(cls: ClassVal) -> Function | None:
