@@ -15,6 +15,7 @@ from specdiff.results import CheckResult, ClassResult
 from specdiff.session import Session, deeply
 
 if TYPE_CHECKING:
+    from specdiff.project.programs import ProgramCalls
     from specdiff.spec.model import Spec
 
 
@@ -57,6 +58,19 @@ def inspect_rows(targets: Sequence[str], options: Options, render: Callable[[Cla
         yield from map(render, deeply(lambda: _serial(items[0], options)))
     else:
         yield from workers.rows(items, options, named, render)
+
+
+def program_calls(path: Path) -> ProgramCalls:
+    """The call graph of a plain Python program, from its top-level code on.
+
+    Raises:
+        TargetError: there is no such file.
+    """
+    from specdiff import pipeline  # noqa: PLC0415 - the interpreter only where something must be analysed
+
+    if not path.is_file():
+        raise TargetError(Problem(str(path), 0, 0, "no such file"))
+    return deeply(lambda: pipeline.program_calls(path))
 
 
 def _items(targets: Sequence[str], options: Options) -> tuple[list[Target], frozenset[int]]:

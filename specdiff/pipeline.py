@@ -27,7 +27,9 @@ from specdiff.intrinsics.table import TableLibrary
 from specdiff.options import Options
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
 from specdiff.project.forward import forward, tensors_in
+from specdiff.project.locate import Roots
 from specdiff.project.modules import Program
+from specdiff.project.programs import ProgramCalls, calls_of_program
 from specdiff.project.reach import possible_calls, possible_reads
 from specdiff.project.settings import plain_settings, setting_places
 from specdiff.project.targets import Target
@@ -46,6 +48,15 @@ def new_program(target: Target, options: Options) -> Program:
     program.attention = options.attention
     program.run = new_run(program, library)
     return program
+
+
+def program_calls(path: Path) -> ProgramCalls:
+    """The call graph of a plain Python program (`programs`)."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
+    library = TableLibrary()
+    program = Program(Roots({}, path.resolve().parent), library)
+    program.run = new_run(program, library)
+    return calls_of_program(program, path.stem)
 
 
 def config_values(target: Target, options: Options, published: dict[str, Any] | None = None) -> dict[str, Any]:

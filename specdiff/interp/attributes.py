@@ -73,7 +73,7 @@ def _get(run: Run, obj: Value, name: str) -> Value:
         return _instance(run, obj, name)
     kind = type(obj)
     if kind is Unknown:
-        return obj
+        return _of_unknown(run, obj, name)
     if kind is ModuleVal:
         return obj.get(name)
     if kind is Tensor:
@@ -115,6 +115,16 @@ def _get(run: Run, obj: Value, name: str) -> Value:
     if kind is Dim:
         return run.unknown(f"attribute {name} of a symbolic size")
     return _host(run, obj, name)
+
+
+def _of_unknown(run: Run, obj: Unknown, name: str) -> Unknown:
+    if obj.name:
+        return Unknown(obj.reason, obj.place, obj.cause, name=f"{obj.name}.{name}")
+    found: list[Value] = []
+    for option in obj.options:
+        value = _get(run, option, name)
+        found.extend(value.options if type(value) is Unknown else (value,) if value is not MISSING else ())
+    return Unknown(obj.reason, obj.place, obj.cause, options=tuple(found)) if found else obj
 
 
 def _instance(run: Run, obj: Instance, name: str) -> Value:
@@ -187,6 +197,8 @@ def plain_attribute(run: Run, obj: Instance, name: str) -> Value:
     if method is not MISSING:
         return run.call(method, (name,), {})
     if cls.unknown_base is not None:
+        if cls.unknown_base.name:
+            return _of_unknown(run, cls.unknown_base, name)
         return run.unknown(f"attribute {name} may come from a base class that is not known", cls.unknown_base)
     return MISSING
 

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.dims import Dim
-from specdiff.interp.objects import MISSING, Frame, Instance, Raised, Value
+from specdiff.interp.objects import (
+    MISSING,
+    BoundMethod,
+    ClassVal,
+    Frame,
+    Function,
+    Instance,
+    Partial,
+    Raised,
+    Value,
+)
 from specdiff.interp.run import Journal, Run
 from specdiff.interp.signals import Returned
 from specdiff.interp.values import Tensor, Unknown
@@ -18,10 +28,10 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
     """The value after two paths: the common one, or unknown. Commutative; unknown absorbs."""
     if left is right:
         return left
-    if isinstance(left, Unknown):
-        return left
-    if isinstance(right, Unknown):
-        return right
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
+        options = tuple(dict.fromkeys((*_callables(left), *_callables(right))))
+        known = left if isinstance(left, Unknown) else right
+        return Unknown(known.reason, known.place, known.cause, name=known.name, options=options) if options else known
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         same = left.shape is not None and left.shape == right.shape
         return run.emit("join", (left, right), left.shape if same else None, left.dtype, condition=reason)
@@ -46,7 +56,14 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
                     return left
             except Exception:  # noqa: BLE001 - comparing foreign objects may do anything; then they differ
                 return run.unknown(reason)
-    return run.unknown(reason)
+    return Unknown(reason, run.place, options=tuple(dict.fromkeys((*_callables(left), *_callables(right)))))
+
+
+def _callables(value: Value) -> tuple[Value, ...]:
+    """The functions, classes and objects that a value may be, for a later call of it."""
+    if isinstance(value, Unknown):
+        return value.options
+    return (value,) if isinstance(value, Function | BoundMethod | ClassVal | Instance | Partial) else ()
 
 
 def _attempt(run: Run, body: Callable[[], Any]) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp import limits, memo
@@ -64,6 +65,7 @@ MUTATORS = frozenset(
     ]
 )
 _MUTABLE = (list, dict, set)
+_MARKS = frozenset({"builtins.staticmethod", "builtins.classmethod", "builtins.property"})
 _RAW = frozenset(
     {
         "append",
@@ -91,6 +93,8 @@ _RAW = frozenset(
 def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     """Call any value of the analysed program."""
     kind = type(callee)
+    if run.outward is not None:
+        run.leave(outward_name(callee))
     if kind is Function:
         return call_function(run, callee, args, kwargs)
     if kind is BoundMethod:
@@ -109,6 +113,9 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
     if kind is Partial:
         return call(run, callee.func, (*callee.args, *args), {**callee.keywords, **kwargs})
     if kind is Unknown:
+        if callee.options:
+            return one_of(run, [lambda item=item: call(run, item, args, kwargs) for item in callee.options], callee)
+        run.leave(callee.name)
         return callee
     if kind is Wrapped:
         if callee.kind == "context":
@@ -130,6 +137,30 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
     if isinstance(callee, type):
         return _host_type(run, callee, args, kwargs)
     raise raised(run, TypeError(f"'{type_name(callee)}' object is not callable"))
+
+
+def one_of(run: Run, ways: list[Callable[[], Value]], why: Unknown) -> Value:
+    """The joined value of several alternatives, all of which run."""
+    if len(ways) == 1:
+        return ways[0]()
+    return run.either(ways[0], lambda: one_of(run, ways[1:], why), why)
+
+
+def outward_name(callee: Value) -> str:
+    """The dotted name of a function or class outside of the analysed source; empty for all else.
+
+    What only marks a function (``staticmethod``) or sets items of a container (``d.update``) is no call in this sense.
+    """
+    if isinstance(callee, Intrinsic | BoundIntrinsic):
+        return "" if callee.name.startswith("object.") or callee.name in _MARKS else callee.name
+    if isinstance(callee, type):
+        return "" if callee in (staticmethod, classmethod, property) else f"builtins.{callee.__name__}"
+    if isinstance(callee, HostMethod):
+        kind = callee.receiver if isinstance(callee.receiver, type) else type(payload(callee.receiver))
+        if issubclass(kind, _MUTABLE) and callee.name in MUTATORS:
+            return ""
+        return f"builtins.{kind.__name__}.{callee.name}"
+    return ""
 
 
 def _intrinsic(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
@@ -239,7 +270,9 @@ def bind_arguments(run: Run, function: Function, args: tuple[Value, ...], kwargs
                 bound[key] = defaults[key]
             else:
                 missing.append(key)
-    if missing:
+    if run.outward is not None:
+        _as_any_caller(run, bound, missing, defaults)
+    elif missing:
         kind = "positional" if missing[0] in names else "keyword-only"
         quoted = [f"'{key}'" for key in missing]
         text = (
@@ -250,6 +283,16 @@ def bind_arguments(run: Run, function: Function, args: tuple[Value, ...], kwargs
         plural = "s" if len(missing) > 1 else ""
         raise raised(run, TypeError(f"{name}() missing {len(missing)} required {kind} argument{plural}: {text}"))
     return bound
+
+
+def _as_any_caller(run: Run, bound: dict[str, Value], missing: list[str], defaults: dict[str, Value]) -> None:
+    """Bind parameters as some call or other does: one that this call gives may have its default as well."""
+    for key in missing:
+        bound[key] = run.unknown(f"the argument {key} is missing")
+    for key, default in defaults.items():
+        given = bound[key]
+        if given is not default and is_callable(given) and is_callable(default):
+            bound[key] = Unknown(f"the argument {key} or its default", run.place, options=(given, default))
 
 
 def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
@@ -343,8 +386,10 @@ def _construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[st
     elif cls.native is not None:
         if issubclass(cls.native, dict | list | set):
             _host_init(run, made, args, kwargs)
+    elif isinstance(cls.unknown_base, Unknown):
+        run.leave(cls.unknown_base.name and cls.unknown_base.name + ".__init__")
     elif args or kwargs:
-        if cls.unknown_base is None and new is MISSING:
+        if new is MISSING:
             raise raised(run, TypeError(f"{cls.name}() takes no arguments"))
     return made
 

@@ -120,6 +120,7 @@ def _call(run: Run, node: ir.Call, frame: Frame) -> Value:
 
 
 def _super(run: Run, node: ir.Call, frame: Frame) -> Value:
+    run.leave("builtins.super")
     if node.args:
         args, _ = arguments(run, node.args, frame)
         cls, receiver = args[0], args[1] if len(args) > 1 else None
@@ -400,8 +401,12 @@ def _named(run: Run, node: ir.NamedExpr, frame: Frame) -> Value:
 
 
 def _lambda(run: Run, node: ir.Lambda, frame: Frame) -> Value:
+    if frame.is_class and frame.cls is not None:
+        qualname = f"{frame.cls.qualname}.<lambda>"
+    else:
+        qualname = f"{frame.function.qualname}.<locals>.<lambda>" if frame.function is not None else "<lambda>"
     function = Function(
-        "<lambda>", "<lambda>", frame.module, frame if not frame.is_class else frame.parent, node, None, run.file
+        "<lambda>", qualname, frame.module, frame if not frame.is_class else frame.parent, node, None, run.file
     )
     function.scope = frame
     function.owner = frame.cls

@@ -453,7 +453,7 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
             except HOST_ERRORS as error:
                 raise raised(run, error) from None
         if isinstance(index, Unknown):
-            return index
+            return any_item(run, container, index)
         index = payload(index)
         if isinstance(index, slice):
             index = slice(plain(index.start), plain(index.stop), plain(index.step))
@@ -462,7 +462,7 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
         elif isinstance(index, Tensor):
             const = constant(index)
             if const is None or const.size != 1:
-                return run.unknown("an index that depends on data")
+                return any_item(run, container, run.unknown("an index that depends on data"))
             index = int(const.reshape(-1)[0])
         try:
             result = container[index]
@@ -507,6 +507,16 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
         return container[payload(plain(index))]
     except HOST_ERRORS as error:
         raise raised(run, error) from None
+
+
+def any_item(run: Run, container: Value, why: Unknown) -> Unknown:
+    """One of a container's items, it is not known which."""
+    items = container.values() if isinstance(container, dict) else container if not isinstance(container, str) else ()
+    options = tuple({id(item): item for item in items if isinstance(item, _CALLABLE)}.values())
+    return Unknown(why.reason, why.place, why.cause, options=options) if options else why
+
+
+_CALLABLE = (Instance, Function, BoundMethod, ClassVal)
 
 
 def setitem(run: Run, container: Value, index: Value, value: Value) -> None:
@@ -603,7 +613,9 @@ def iterate(run: Run, value: Value) -> Iterable[Value]:
     if isinstance(value, Instance):
         method = method_of(value, "__iter__")
         if method is not MISSING:
-            return iterate(run, run.call(method, (), {}))
+            iterator = run.call(method, (), {})
+            following = method_of(iterator, "__next__")
+            return iterate(run, iterator) if following is MISSING else _Turns(run, following)
         method = method_of(value, "__next__")
         if method is not MISSING:
             return _Turns(run, method)

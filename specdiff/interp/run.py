@@ -130,6 +130,9 @@ class Run:
         """The nearest function of model code that is running."""
         self.read: dict[int, Tensor] | None = None
         """Parameters and buffers that code has looked at, by id, where that is asked for (kept alive by this)."""
+        self.outward: dict[tuple[Function | None, str], None] | None = None
+        """Calls that leave the analysed source, by dotted name, for the call graph of a whole program (`programs`).
+        There, lambdas count as functions, and an argument may always have its default's value too."""
         self.tries = 0
         """``try`` statements with handlers that are running (counted by `recovery` only)."""
         self.sites: list[tuple[str, int, Function | None]] = []
@@ -218,7 +221,7 @@ class Run:
         """Note a call; only named functions of model code appear in the call graph, a lambda belongs to its caller."""
         if function.in_models is None:
             function.in_models = self.loader.defined_in_models(function.module.name)
-        if function.in_models and function.name != "<lambda>":
+        if function.in_models and (function.name != "<lambda>" or self.outward is not None):
             self.edges.setdefault((self.caller, function))
             self.caller = function
 
@@ -233,6 +236,12 @@ class Run:
 
     def native(self, dotted: str) -> Value:
         """The modelled value of a dotted name, or `MISSING`."""
+
+    def leave(self, name: str) -> None:
+        """Note a call out of the analysed source, made at the line being executed."""
+        caller = self.caller
+        if self.outward is not None and name and caller is not None and caller.file == self.file:
+            self.outward.setdefault((caller, name))
 
     def overlay(self, function: Function) -> Value:
         """What stands in for a library function (`Library.overlays`), or None."""

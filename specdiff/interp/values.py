@@ -26,12 +26,24 @@ class Place(NamedTuple):
 class Unknown:
     """A value that is not known, and why. Operations on it give it back, so the first cause is kept."""
 
-    __slots__ = ("cause", "place", "reason")
+    __slots__ = ("cause", "name", "options", "place", "reason")
 
-    def __init__(self, reason: str, place: Place | None = None, cause: Unknown | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        place: Place | None = None,
+        cause: Unknown | None = None,
+        *,
+        name: str = "",
+        options: tuple[Any, ...] = (),
+    ) -> None:
         self.reason = reason
         self.place = place
         self.cause = cause
+        self.name = name
+        """Dotted name, where it comes from a package that is not analysed."""
+        self.options = options
+        """Functions, classes or objects of which it is one, where that much is known: a call runs them all."""
 
     def __repr__(self) -> str:
         return f"Unknown({self.reason!r} at {self.place})"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from specdiff.cache import Cache
 from specdiff.errors import SourceError
 from specdiff.frontend.unit import SourceUnit
-from specdiff.interp.objects import MISSING, BudgetExceeded, Frame, LazyName, ModuleVal, Raised, Value
+from specdiff.interp.objects import MISSING, BudgetExceeded, Frame, Function, LazyName, ModuleVal, Raised, Value
 from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.values import Intrinsic, Unknown
 from specdiff.ir import nodes as ir
@@ -39,6 +39,8 @@ class Program:
         self.ledger = Ledger()
         self.attention = "eager"
         """The attention backend that is followed where one is chosen at run time."""
+        self.whole = False
+        """Whether modules of the target's folder run from top to bottom when they are imported (`programs`)."""
         self.run: Run
 
     # --- Loader --------------------------------------------------------------------------------
@@ -63,13 +65,13 @@ class Program:
             self.modules[name] = made
             return made
         missing = self.library.missing_package(name)
-        if missing is not None:
+        if missing is not None and not self.whole:
             raise Raised(missing, [self.run.place])
-        return Unknown(f"module {name} is not analysed", self.run.place)
+        return Unknown(f"module {name} is not analysed", self.run.place, name=name)
 
     def is_source(self, level: int, module: str, importer: ModuleVal) -> bool:
         """See `Loader.is_source`."""
-        return self.roots.find(absolute(level, module, importer.package)) is not None
+        return not self.whole and self.roots.find(absolute(level, module, importer.package)) is not None
 
     def name(self, level: int, module: str, name: str, importer: ModuleVal) -> Value:
         """See `Loader.name`."""
@@ -79,7 +81,7 @@ class Program:
             return neutral
         found = self.module(target)
         if isinstance(found, Unknown):
-            return found
+            return Unknown(found.reason, found.place, name=f"{target}.{name}")
         value = found.get(name)
         if value is not MISSING:
             return value
@@ -148,6 +150,8 @@ class Program:
             return made
         source = _SourceModule(self, name, package, self.unit(path))
         self.modules[name] = source.value
+        if self.whole and self.roots.folder is not None and path.is_relative_to(self.roots.folder):
+            source.run_all()
         return source.value
 
     def _submodule(self, name: str, attribute: str) -> Value:
@@ -244,6 +248,25 @@ class _SourceModule:
         else:
             self.value.env[name] = value
         return value
+
+    def run_all(self) -> None:
+        """Run the module from top to bottom, its code counting as a function of its own (``<module>``)."""
+        run = self.program.run
+        name = "<module>"
+        node = ir.FunctionDef(1, 1, 1, name, (), (), None, (), False, False, None)
+        body = Function(name, name, self.value, None, node, self.unit, self.unit.name)
+        caller, run.caller = run.caller, body
+        run.sites.append((run.file, run.line, caller))
+        body.in_models = True
+        try:
+            with run.at(self.unit.name, 1):
+                for position in range(len(self.unit.chunks)):
+                    if position not in self.done:
+                        self.done.add(position)
+                        self._run(position, "", self.unit.statements(position))
+        finally:
+            run.sites.pop()
+            run.caller = caller
 
     def _relevant(self, position: int, name: str) -> bool:
         chunk = self.unit.chunks[position]

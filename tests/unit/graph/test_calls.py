@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from specdiff.api import inspect
+from specdiff.api import inspect, program_calls
 from specdiff.options import Options
 
 CASES = sorted((Path(__file__).parents[2] / "cases" / "calls").glob("*.py"))
@@ -21,3 +21,15 @@ def test_calls(case: Path) -> None:
     expected = {line[2:] for line in case.read_text().splitlines() if line.startswith("# ") and " -> " in line}
     (result,) = inspect(f"{case}::Model", Options(only=frozenset({"calls"}), use_cache=False))
     assert {f"{_name(caller)} -> {_name(callee)}" for caller, callee in result.calls} == expected
+
+
+PROGRAMS = sorted((Path(__file__).parents[2] / "cases" / "programs").glob("*.py"))
+
+
+@pytest.mark.parametrize("case", PROGRAMS, ids=lambda path: path.stem)
+def test_programs(case: Path) -> None:
+    expected = {line[2:] for line in case.read_text().splitlines() if line.startswith("# ") and " -> " in line}
+    calls = program_calls(case)
+    inside = {f"{caller.qualname} -> {callee.qualname}" for caller, callee in calls.edges}
+    outside = {f"{caller.qualname} -> {name}" for caller, name in calls.outward}
+    assert inside | {edge for edge in outside if "elsewhere" in edge} == expected
