@@ -29,7 +29,7 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
     if left is right:
         return left
     if isinstance(left, Unknown) or isinstance(right, Unknown):
-        options = tuple(dict.fromkeys((*_callables(left), *_callables(right))))
+        options = _callables(left, right)
         known = left if isinstance(left, Unknown) else right
         return Unknown(known.reason, known.place, known.cause, name=known.name, options=options) if options else known
     if isinstance(left, Tensor) and isinstance(right, Tensor):
@@ -56,14 +56,19 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
                     return left
             except Exception:  # noqa: BLE001 - comparing foreign objects may do anything; then they differ
                 return run.unknown(reason)
-    return Unknown(reason, run.place, options=tuple(dict.fromkeys((*_callables(left), *_callables(right)))))
+    return Unknown(reason, run.place, options=_callables(left, right))
 
 
-def _callables(value: Value) -> tuple[Value, ...]:
-    """The functions, classes and objects that a value may be, for a later call of it."""
-    if isinstance(value, Unknown):
-        return value.options
-    return (value,) if isinstance(value, Function | BoundMethod | ClassVal | Instance | Partial) else ()
+def _callables(*values: Value) -> tuple[Value, ...]:
+    """The functions, classes and objects that some values may be, each once, for a later call."""
+    found: dict[Any, Value] = {}
+    for value in values:
+        for option in value.options if isinstance(value, Unknown) else (value,):
+            if isinstance(option, BoundMethod):
+                found[option] = option
+            elif isinstance(option, Function | ClassVal | Instance | Partial):
+                found[id(option)] = option
+    return tuple(found.values())
 
 
 def _attempt(run: Run, body: Callable[[], Any]) -> Outcome:

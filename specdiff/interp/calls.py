@@ -302,16 +302,22 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
         if not isinstance(replacement, Function):
             return call(run, replacement, args, kwargs)
         function = replacement
+    if function.takes_away and kwargs:
+        kwargs = {name: value for name, value in kwargs.items() if name not in function.takes_away}
     bound = bind_arguments(run, function, args, kwargs)
     frame = Frame(function.module, function.closure, function)
     frame.locals = bound
     if args:
         frame.self_ = args[0]
     node = node_of(function)
+    if run.active is not None and run.active.get(function, 0) >= limits.MAX_RECURSION:
+        return run.unknown("a function that calls itself over and over")
     if run.depth >= limits.MAX_CALL_DEPTH:
         raise BudgetExceeded("MAX_CALL_DEPTH", run.place)
     file, line, caller = run.file, run.line, run.caller
     run.enter(function)
+    if run.active is not None:
+        run.active[function] = run.active.get(function, 0) + 1
     run.depth += 1
     run.file = function.file
     run.sites.append((file, line, caller))
@@ -331,6 +337,8 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
     except RecursionError:
         raise BudgetExceeded("MAX_CALL_DEPTH", run.place) from None
     finally:
+        if run.active is not None:
+            run.active[function] -= 1
         run.depth -= 1
         run.sites.pop()
         run.file, run.line, run.caller = file, line, caller

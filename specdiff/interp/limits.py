@@ -6,6 +6,9 @@ MAX_CALL_DEPTH = 150
 """Nested calls of analysed code. Deep model trees stay below 40; beyond this the code recurses without end.
 Each analysed call takes about five host frames, so this also stays clear of the host's own recursion limit."""
 
+MAX_RECURSION = 6
+"""Nested calls of one function while a run goes on after errors, where nothing decides when a recursion ends."""
+
 MAX_STEPS = 4_000_000
 """Statements executed for one model class. The largest model of transformers 5 takes some 600,000."""
 

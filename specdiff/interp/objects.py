@@ -140,6 +140,7 @@ class Function:
         "qualname",
         "scope",
         "stub",
+        "takes_away",
         "unit",
     )
 
@@ -171,6 +172,8 @@ class Function:
         self.owner: ClassVal | None = None
         """The class whose body defines it."""
         self.attrs: dict[str, Value] = {}
+        self.takes_away: frozenset[str] = frozenset()
+        """Keyword arguments that its decorators keep to themselves."""
         self.in_models: bool | None = None
         """Whether it is model code; worked out at the first call."""
 

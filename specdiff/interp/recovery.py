@@ -49,12 +49,14 @@ def recovering(run: Run) -> Iterator[None]:
     for name, function in before[1].items():
         statements.TABLE[name] = _try(function) if name in _TRY else _statement(function, name in _GUARDS)
     run.tries = 0
+    run.active = {}
     try:
         yield
     finally:
         expressions.TABLE.update(before[0])
         statements.TABLE.update(before[1])
         run.tries = 0
+        run.active = None
 
 
 def _may_go_on(run: Run) -> bool:

@@ -27,6 +27,8 @@ class Library(Protocol):
     setitem: Callable[..., Any]
     decorators: frozenset[str]
     """Names of the model library's decorators that change nothing the analysis looks at."""
+    kept_arguments: dict[str, frozenset[str]]
+    """Keyword arguments that such a decorator does not pass on."""
 
     def has_module(self, name: str) -> bool:
         """Whether a module of that dotted name is modelled."""
@@ -133,6 +135,8 @@ class Run:
         self.outward: dict[tuple[Function | None, str], None] | None = None
         """Calls that leave the analysed source, by dotted name, for the call graph of a whole program (`programs`).
         There, lambdas count as functions, and an argument may always have its default's value too."""
+        self.active: dict[Function, int] | None = None
+        """How often each function is being called, while a run goes on after errors."""
         self.tries = 0
         """``try`` statements with handlers that are running (counted by `recovery` only)."""
         self.sites: list[tuple[str, int, Function | None]] = []
@@ -216,6 +220,12 @@ class Run:
         node = decorator.func if type(decorator) is ir.Call else decorator
         name = node.id if type(node) is ir.Name else node.name if type(node) is ir.Attr else ""
         return name in self.library.decorators and name not in frame.locals
+
+    def kept_by(self, decorator: ir.Expr) -> frozenset[str]:
+        """Keyword arguments that a neutral decorator does not pass on."""
+        node = decorator.func if type(decorator) is ir.Call else decorator
+        name = node.id if type(node) is ir.Name else node.name if type(node) is ir.Attr else ""
+        return self.library.kept_arguments.get(name, frozenset())
 
     def enter(self, function: Function) -> None:
         """Note a call; only named functions of model code appear in the call graph, a lambda belongs to its caller."""

@@ -77,6 +77,7 @@ class TableLibrary:
         self.getitem: Callable[..., Any] = torch_tables.getitem
         self.setitem: Callable[..., Any] = torch_tables.setitem
         self.decorators = transformers_lib.NEUTRAL_DECORATORS
+        self.kept_arguments = transformers_lib.KEPT_ARGUMENTS
         self._modules = {name.rpartition(".")[0] for name in self.values}
         for name in list(self._modules):
             while name:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from specdiff.interp.memo import template_of
-from specdiff.interp.objects import BudgetExceeded, Function, Instance, Raised, Value
+from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Raised, Value
 from specdiff.interp.ops import NotIterable, lookup
 from specdiff.interp.recovery import recovering
 from specdiff.interp.trace import Trace
@@ -23,6 +23,7 @@ def possible_calls(program: Program, built: Built, inputs: Collection[str]) -> E
 
     Where the configuration says that a cache is kept, one is made, as a model does that is called without further ado.
     """
+    _run_class_statements(program, built)
     with _another_run(program, built, inputs) as given:
         names = [name for name in _arguments(program, built, required=True) if name not in given]
         choice = {"use_cache": True} if _keeps_cache(built.config, 0) else {}
@@ -83,6 +84,32 @@ def _run(program: Program, arguments: Callable[[], dict[str, Value]], built: Bui
             program.run.call(built.instance, (), arguments())
     except (Raised, NotIterable, BudgetExceeded, RecursionError):
         return
+
+
+def _run_class_statements(program: Program, built: Built) -> None:
+    """Run the class statements of the files that a model's modules come from: some classes make themselves known to
+    the library by being defined (a layer of a cache, by its name), and nothing else in their file mentions them."""
+    files = {name: None for name in _modules(program, built.instance, set())}
+    for name in files:
+        module = program.module(name)
+        if isinstance(module, ModuleVal) and module.unit is not None:
+            for chunk in module.unit.chunks:
+                if chunk.kind == "class":
+                    with suppress(Raised, NotIterable, BudgetExceeded):
+                        module.get(chunk.name)
+
+
+def _modules(program: Program, instance: Value, seen: set[str]) -> Iterator[str]:
+    """Names of the model-code modules that define the classes of a module tree."""
+    if not isinstance(instance, Instance) or template_of(instance) is not None:
+        return
+    for cls in instance.cls.mro:
+        if isinstance(cls, ClassVal) and cls.module.name not in seen:
+            seen.add(cls.module.name)
+            if program.defined_in_models(cls.module.name):
+                yield cls.module.name
+    for child in (instance.attrs.get("_modules") or {}).values():
+        yield from _modules(program, child, seen)
 
 
 def _arguments(program: Program, built: Built, required: bool) -> list[str]:
