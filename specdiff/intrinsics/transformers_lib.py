@@ -53,7 +53,9 @@ NEUTRAL_DECORATORS = frozenset(
 )
 """Decorators of transformers and of torch that leave a function's own data flow as it is."""
 
-KEPT_ARGUMENTS = dict.fromkeys(("can_return_tuple", "capture_outputs", "check_model_inputs"), frozenset({"return_dict"}))
+KEPT_ARGUMENTS = dict.fromkeys(
+    ("can_return_tuple", "capture_outputs", "check_model_inputs"), frozenset({"return_dict"})
+)
 """Keyword arguments that some of them take out of a call; what they ask for is the form of the result."""
 
 OVERLAID_CLASSES = frozenset({"PreTrainedModel", "ModelOutput"})
