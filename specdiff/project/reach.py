@@ -89,7 +89,7 @@ def _run(program: Program, arguments: Callable[[], dict[str, Value]], built: Bui
 def _run_class_statements(program: Program, built: Built) -> None:
     """Run the class statements of the files that a model's modules come from: some classes make themselves known to
     the library by being defined (a layer of a cache, by its name), and nothing else in their file mentions them."""
-    files = {name: None for name in _modules(program, built.instance, set())}
+    files = list(_modules(program, built.instance, set()))
     for name in files:
         module = program.module(name)
         if isinstance(module, ModuleVal) and module.unit is not None:
