@@ -7,12 +7,12 @@ from contextlib import contextmanager, suppress
 
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Raised, Value
-from specdiff.interp.ops import NotIterable, lookup
+from specdiff.interp.ops import NotIterable
 from specdiff.interp.recovery import recovering
 from specdiff.interp.trace import Trace
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.project.build import Built
-from specdiff.project.inputs import entry_inputs
+from specdiff.project.inputs import entry_inputs, entry_of
 from specdiff.project.modules import Program
 
 Edges = dict[tuple[Function | None, Function], None]
@@ -114,8 +114,8 @@ def _modules(program: Program, instance: Value, seen: set[str]) -> Iterator[str]
 
 def _arguments(program: Program, built: Built, required: bool) -> list[str]:
     """Names of the arguments of ``forward`` (only those it cannot do without)."""
-    function = lookup(built.cls, "forward")[0]
-    if not isinstance(function, Function):
+    function = entry_of(built.cls)
+    if function is None:
         return []
     plan = program.run.plan_of(function)
     return [name for name in (*plan.names[1:], *plan.kwonly) if not required or name not in plan.defaults]
