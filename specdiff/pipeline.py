@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from specdiff.audit import Subject, audit, live_share, suppressed, verdict
 from specdiff.cache import ir_cache
 from specdiff.detect import detect
 from specdiff.detect.scene import Scene
@@ -21,19 +22,19 @@ from specdiff.graph.operations import Operations
 from specdiff.graph.uses import steps, uses
 from specdiff.interp import ops
 from specdiff.interp.evaluator import new_run
-from specdiff.interp.objects import ClassVal
+from specdiff.interp.objects import ClassVal, Function
 from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.table import TableLibrary
 from specdiff.options import Options
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
-from specdiff.project.forward import forward, tensors_in
+from specdiff.project.forward import Forwarded, forward, tensors_in
 from specdiff.project.locate import Roots
 from specdiff.project.modules import Program
 from specdiff.project.programs import ProgramCalls, calls_of_program
-from specdiff.project.reach import possible_calls, possible_reads
+from specdiff.project.reach import Edges, possible_calls, possible_reads
 from specdiff.project.settings import plain_settings, setting_places
 from specdiff.project.targets import Target
-from specdiff.results import ClassResult, Confidence, Finding, Severity
+from specdiff.results import ClassResult, Confidence, Finding, Severity, Suppression
 
 RECURSION_LIMIT = 12_000
 """Host frames: `limits.MAX_CALL_DEPTH` analysed calls of some forty host frames each, and a margin."""
@@ -156,12 +157,17 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     sheet = FactSheet({}, {}, {})
     settings: dict[str, Any] = plain_settings(built.config)
     why_not = ""
+    ran: Forwarded | None = None
     operations: Operations | None = None
     findings: list[Finding] = []
+    edges: Edges = {}
     if needs_forward(options):
         ran = forward(program, built)
+        edges = ran.edges
+        if not options.only or "calls" in options.only or (ran.failure is not None and needs_audit(options)):
+            edges = {**edges, **possible_calls(program, built, ran.inputs)}
         if not options.only or "calls" in options.only:
-            calls = call_edges({**ran.edges, **possible_calls(program, built, ran.inputs)})
+            calls = call_edges(edges)
         notes.extend(Undecided(reason, place.file, place.line) for reason, place in ran.notes)
         if ran.failure is not None:
             place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)
@@ -194,6 +200,27 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             why_not,
         )
         sheet = detect(scene, debug=options.debug)
+    audited: tuple[Finding, ...] = ()
+    comments: tuple[Suppression, ...] = ()
+    judged, missing, share = "undecided", tuple[str, ...](), None
+    if ran is not None and needs_audit(options):
+        subject = Subject(
+            program,
+            built,
+            parameters,
+            ties,
+            tree,
+            settings,
+            operations,
+            alive,
+            ran.failure,
+            _callees(ran.edges, edges),
+            ran.outputs,
+            ran.certain,
+        )
+        audited, comments = suppressed(subject, audit(subject, debug=options.debug))
+        judged, missing = verdict(subject, (*findings, *audited))
+        share = live_share(subject)
     active = sheet.facts.get("parameters.active")
     return ClassResult(
         name=cls.name,
@@ -210,11 +237,14 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         unused=_in_order(parameters, alive.unused) if alive else (),
         selects=_in_order(parameters, alive.selects) if alive else (),
         undecided=tuple(dict.fromkeys(notes)),
-        findings=tuple(findings),
-        verdict="undecided",
+        findings=(*findings, *audited),
+        verdict=judged,
         config=settings,
         uses=uses(operations) if operations is not None and needs_facts(options) else (),
         steps=steps(operations) if operations is not None and needs_facts(options) else (),
+        missing=missing,
+        live_share=share,
+        suppressions=comments,
     )
 
 
@@ -265,6 +295,16 @@ def needs_forward(options: Options) -> bool:
 def needs_facts(options: Options) -> bool:
     """Whether what is asked for takes the detectors."""
     return not options.only or bool(options.only & {"facts", "active_parameters", "verdict"})
+
+
+def needs_audit(options: Options) -> bool:
+    """Whether what is asked for takes the audits."""
+    return not options.only or bool(options.only & {"findings", "verdict"})
+
+
+def _callees(followed: Edges, possible: Edges) -> tuple[Function, ...]:
+    """Functions that forward calls."""
+    return tuple(dict.fromkeys(callee for _, callee in {**followed, **possible}))
 
 
 def _in_order(parameters: list[NamedParameter], names: frozenset[str]) -> tuple[str, ...]:

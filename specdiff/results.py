@@ -38,6 +38,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """A comment that suppresses findings."""
+
+    file: str
+    line: int
+    ids: tuple[str, ...]
+    reason: str
+    used: tuple[str, ...]
+    """Those of its ids that did suppress something."""
+
+
+@dataclass(frozen=True, slots=True)
 class Param:
     """One parameter or buffer of a module, by its own name."""
 
@@ -132,6 +144,12 @@ class ClassResult:
     """In the order in which ``forward`` comes to them."""
     steps: tuple[Step, ...] = ()
     """One layer of each kind, and what stands outside of layers."""
+    missing: tuple[str, ...] = ()
+    """What a class that is not complete lacks."""
+    live_share: float | None = None
+    """The share of parameters that take part in an output; None where ``forward`` could not be followed."""
+    suppressions: tuple[Suppression, ...] = ()
+    """Comments in the code that suppress findings."""
 
 
 class Status(StrEnum):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from specdiff.options import Options
 from specdiff.project.targets import Target
+from specdiff.project.tree import DISK
 from specdiff.results import ClassResult
 from specdiff.store import Store
 
@@ -50,7 +51,7 @@ class Session:
         Raises:
             SpecdiffError: the file, a class or the configuration is not there or cannot be read.
         """
-        store = self._store
+        store = self._store if target.roots.tree is DISK else None
         found = store.get(target, self.options, published) if store is not None else None
         if found is not None:
             yield from (result for result in found if result.name not in skip)
@@ -82,7 +83,7 @@ class Session:
         """The program for a target; targets that read the same packages share one."""
         from specdiff import pipeline  # noqa: PLC0415
 
-        if target.roots.folder is not None:
+        if target.roots.folder is not None or target.roots.tree is not DISK:
             return pipeline.new_program(target, self.options)
         key = repr((sorted(target.roots.packages.items()), target.model_prefixes))
         program = self._programs.get(key)

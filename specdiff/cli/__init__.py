@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from specdiff._version import __version__
-from specdiff.cli import check, compare, completion, diagram, draft, facts, gallery, inspect, weights
+from specdiff.cli import audit, check, compare, completion, diagram, draft, facts, gallery, inspect, weights
 from specdiff.cli.check import write_reports
 from specdiff.cli.options import INTERNAL, INTERRUPTED, OK, WRONG_INPUT, shared_options, write_file
 from specdiff.errors import SpecdiffError
 
-_COMMANDS = (check, inspect, facts, draft, compare, weights, diagram, gallery, completion)
+_COMMANDS = (check, audit, inspect, facts, draft, compare, weights, diagram, gallery, completion)
 """In the order of the help text."""
 
 EXAMPLES = """\
@@ -24,6 +24,7 @@ examples:
   specdiff check specs/gpt-oss-120b.yaml
   specdiff check specs/*.yaml --format json --output checks.json
   specdiff check specs/gpt-oss-120b.yaml --target path/to/modeling_gpt_oss.py::GptOssForCausalLM
+  specdiff audit path/to/modeling_x.py --min-severity warning
   specdiff inspect llama::LlamaForCausalLM --set num_hidden_layers=2
   specdiff inspect path/to/remote-code-folder --format jsonl
   specdiff facts gpt_oss::GptOssForCausalLM --config config.json --memory 80GiB

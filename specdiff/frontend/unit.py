@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ _SIMPLE_DECORATOR = re.compile(r"[ \t]*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[ \t]*(?
 class SourceUnit:
     """A file of source code."""
 
-    def __init__(self, path: Path, name: str, cache: Cache | None = None, text: str | None = None) -> None:
+    def __init__(
+        self, path: Path, name: str, cache: Cache | None = None, read: Callable[[Path], bytes] = Path.read_bytes
+    ) -> None:
         self.path = path
         self.name = name
         """As reports show it."""
-        self.text, self.digest = _read(path, name) if text is None else (text, "")
+        self.text, self.digest = _read(path, name, read)
         """The digest is of the bytes that were read."""
         self._cache = cache if cache is not None else disabled()
         self._functions: list[Chunk] = []
@@ -152,9 +155,9 @@ class SourceUnit:
         return nodes
 
 
-def _read(path: Path, name: str) -> tuple[str, str]:
+def _read(path: Path, name: str, read: Callable[[Path], bytes]) -> tuple[str, str]:
     try:
-        data = path.read_bytes()
+        data = read(path)
     except OSError as error:
         raise SourceError(Problem(name, 0, 0, f"cannot be read: {error.strerror}")) from None
     try:

@@ -360,8 +360,10 @@ class Union(GenericAlias):
 class Raised(Exception):
     """An exception that the analysed code raised (or that an operation in it raises)."""
 
-    def __init__(self, value: Value, places: list[Place] | None = None) -> None:
+    def __init__(self, value: Value, places: list[Place] | None = None, *, deliberate: bool = False) -> None:
         super().__init__(str(value))
+        self.deliberate = deliberate
+        """Whether a ``raise`` or ``assert`` of the analysed code raised it."""
         self.value = value
         """A Python exception, or an `Instance` of an analysed exception class."""
         self.places: list[Place] = places or []

@@ -191,14 +191,14 @@ def _raise(run: Run, node: ir.Raise, frame: Frame) -> Signal:
         value = value()
     elif isinstance(value, ClassVal):
         value = run.call(value, (), {})
-    raise Raised(value, [run.place])
+    raise Raised(value, [run.place], deliberate=True)
 
 
 def _assert(run: Run, node: ir.Assert, frame: Frame) -> Signal:
     if ops.truth(run, evaluate(run, node.test, frame)) is False:
         message = (plain(evaluate(run, node.message, frame)),) if node.message is not None else ()
         run.line = node.line
-        raise Raised(AssertionError(*message), [run.place])
+        raise Raised(AssertionError(*message), [run.place], deliberate=True)
     return None
 
 

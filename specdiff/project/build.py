@@ -45,6 +45,8 @@ class Failure:
     """Innermost line first."""
     shape: str = ""
     """For operands whose shapes torch refuses, the kind of operation."""
+    deliberate: bool = False
+    """Whether the code itself refused, by ``raise`` or ``assert``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,7 @@ def failure_of(run: Run, error: Raised) -> Failure:
             if not isinstance(value, KeyError)
             else ", ".join(to_text(run, arg, debug=True) for arg in value.args)
         )
-    return Failure(kind, message, tuple(error.places))
+    return Failure(kind, message, tuple(error.places), deliberate=error.deliberate)
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from specdiff.project.tree import DISK, SourceTree
+
 STUBS = Path(__file__).resolve().parent.parent / "intrinsics" / "stubs"
 """Our own models of libraries, as plain Python that the interpreter runs."""
 
@@ -39,6 +41,8 @@ class Roots:
     _found: dict[str, tuple[Path, bool] | None] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     """Modules looked for since whoever reads this cleared it (`ledger`)."""
+    tree: SourceTree = DISK
+    """What the folders are read from."""
 
     def find(self, module: str) -> tuple[Path, bool] | None:
         """The file of a module and whether it is a package; None where it is not analysed source."""
@@ -51,14 +55,14 @@ class Roots:
         parts = module.split(".")
         for length in range(len(parts), 0, -1):
             for folder in self.packages.get(".".join(parts[:length]), ()):
-                found = _walk(folder, parts[length:])
+                found = _walk(folder, parts[length:], self.tree)
                 if found is not None:
                     return found
-        found = _walk(STUBS, parts)
+        found = _walk(STUBS, parts, DISK)
         if found is not None or self.folder is None:
             return found
         for folder in (self.folder, *list(self.folder.parents)[:MAX_PARENTS]):
-            found = _walk(folder, parts)
+            found = _walk(folder, parts, self.tree)
             if found is not None:
                 return found
         return None
@@ -68,15 +72,15 @@ MAX_PARENTS = 4
 """How many folders above a target its own absolute imports are looked up in (a repository's root is rarely further)."""
 
 
-def _walk(base: Path, parts: list[str]) -> tuple[Path, bool] | None:
+def _walk(base: Path, parts: list[str], tree: SourceTree) -> tuple[Path, bool] | None:
     path = base.joinpath(*parts)
     package = path / "__init__.py"
-    if package.is_file():
+    if tree.is_file(package):
         return package, True
     if parts:
         module = path.with_name(path.name + ".py")
-        if module.is_file():
+        if tree.is_file(module):
             return module, False
-    if path.is_dir() and not path.is_relative_to(STUBS) and (not parts or any(path.glob("*.py"))):
+    if not path.is_relative_to(STUBS) and tree.is_dir(path) and (not parts or tree.has_source(path)):
         return path, True  # a namespace package: a folder without __init__.py
     return None

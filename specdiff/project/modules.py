@@ -127,7 +127,7 @@ class Program:
         """The source unit of a file; each file is read once."""
         found = self.units.get(path)
         if found is None:
-            found = self.units[path] = SourceUnit(path, self.shown(path), self.cache)
+            found = self.units[path] = SourceUnit(path, self.shown(path), self.cache, self.roots.tree.read)
         return found
 
     def shown(self, path: Path) -> str:
@@ -144,7 +144,7 @@ class Program:
 
     def _source_module(self, name: str, path: Path, is_package: bool) -> ModuleVal:
         package = name if is_package else name.rpartition(".")[0]
-        if path.is_dir():
+        if self.roots.tree.is_dir(path):
             made = ModuleVal(name, package, lambda attribute: self._submodule(name, attribute))
             self.modules[name] = made
             return made

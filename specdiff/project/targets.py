@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from specdiff.errors import Problem, TargetError
 from specdiff.project.locate import Roots, package_folder
+from specdiff.project.tree import Overlay
 
 _RELATIVE_UP = re.compile(r"^\s*from \.\.", re.MULTILINE)
 _MODEL_FILE = re.compile(r"^(?:modeling|modular)_(\w+)\.py$")
@@ -149,3 +152,10 @@ def _folder_targets(text: str, path: Path, classes: tuple[str, ...]) -> list[Tar
     if not plain:
         raise TargetError(Problem(text, 0, 0, "no modeling_*.py and no Python file in this folder"))
     return [_file_target(str(item), item, classes, config if config.is_file() else None) for item in plain]
+
+
+def replaced(target: Target, files: Mapping[Path, bytes | None]) -> Target:
+    """A target that reads some files from memory (None takes one away); nothing is written to disk."""
+    roots = target.roots
+    tree = Overlay({path.resolve(): data for path, data in files.items()}, roots.tree)
+    return dataclasses.replace(target, roots=Roots(dict(roots.packages), roots.folder, tree=tree))

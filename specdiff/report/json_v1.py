@@ -69,7 +69,7 @@ def _check(result: CheckResult) -> Json:
         "verdict": str(result.verdict),
         "claims": [_claim(claim) for claim in result.claims],
         "extras": [_extra(extra) for extra in result.extras],
-        "findings": [_finding(finding) for finding in result.findings],
+        "findings": [finding_json(finding) for finding in result.findings],
         "documents": {each.id: {"title": each.title, "url": each.url} for each in result.documents},
         "code": {
             "class": result.code.name,
@@ -126,12 +126,14 @@ def _class(result: ClassResult, only: Collection[str]) -> dict[str, Json]:
         "live": list(result.live),
         "unused": list(result.unused),
         "undecided": [_undecided(item) for item in wording.undecided(result)],
-        "findings": [_finding(finding) for finding in result.findings],
+        "findings": [finding_json(finding) for finding in result.findings],
         "verdict": result.verdict,
+        "missing": list(result.missing),
+        "live_share": result.live_share,
     }
     if only:
         # What was not computed is left out: an empty list would say that there is none.
-        wanted = {"file", "line", "undecided", "findings", "verdict", *only}
+        wanted = {"file", "line", "undecided", "findings", "verdict", "missing", "live_share", *only}
         document = {key: value for key, value in document.items() if key in wanted}
     return document
 
@@ -151,7 +153,8 @@ def _undecided(item: Undecided) -> Json:
     return document
 
 
-def _finding(finding: Finding) -> Json:
+def finding_json(finding: Finding) -> dict[str, Json]:
+    """A finding as JSON has it."""
     return {
         "id": finding.id,
         "severity": str(finding.severity),

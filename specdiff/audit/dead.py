@@ -1,0 +1,292 @@
+"""Code on the path that never runs, values that go nowhere, notes that something is not finished."""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from specdiff.audit.subject import Subject, body_of, finding, methods
+from specdiff.audit.walk import blocks_in, nodes_in, real_body
+from specdiff.interp.objects import Frame, Function
+from specdiff.ir import nodes as ir
+from specdiff.results import Finding
+
+_UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
+_ANY_MODULE_NAME = frozenset(
+    "__name__ __file__ __doc__ __package__ __spec__ __class__ __builtins__ __path__ __loader__ WindowsError reveal_type".split()
+)
+
+
+def unreachable(subject: Subject) -> Iterator[Finding]:
+    """`code.unreachable` and `branch.never`."""
+    for function in subject.path:
+        node = body_of(function)
+        for block in blocks_in(node.body):
+            for index, statement in enumerate(block[:-1]):
+                if isinstance(statement, ir.Return | ir.Raise | ir.Break | ir.Continue):
+                    after = block[index + 1]
+                    yield finding(
+                        "code.unreachable", function.file, after.line,
+                        f"{function.qualname}: nothing reaches this line, the one before it leaves", end_line=after.end_line,
+                    )  # fmt: skip
+                    break
+        for item in nodes_in(node.body):
+            if isinstance(item, ir.If | ir.While) and isinstance(item.test, ir.Const):
+                dead = item.body if not item.test.value else item.orelse if isinstance(item, ir.If) else ()
+                if dead:
+                    yield finding(
+                        "branch.never", function.file, dead[0].line,
+                        f"{function.qualname}: the condition is always {bool(item.test.value)}",
+                    )  # fmt: skip
+
+
+def unfinished(subject: Subject) -> Iterator[Finding]:
+    """`comment.todo`."""
+    for function in subject.path:
+        unit = function.unit
+        if unit is None:
+            continue
+        end = body_of(function).end_line
+        for comment in unit.comments:
+            if function.line <= comment.line <= end and _UNFINISHED.search(comment.text):
+                yield finding("comment.todo", function.file, comment.line, comment.text.lstrip("# ")[:160])
+
+
+def dropped(subject: Subject) -> Iterator[Finding]:
+    """`argument.dropped` and `value.unused`."""
+    for function in subject.path:
+        node = body_of(function)
+        body = real_body(node)
+        if not body or (len(body) == 1 and isinstance(body[0], ir.Raise | ir.Pass | ir.ExprStmt)):
+            continue
+        read = _loads(node.body)
+        if "locals" in read:
+            continue
+        for index, param in enumerate(node.params):
+            if param.kind in ("vararg", "kwarg") or param.name in read or param.name.startswith("_"):
+                continue
+            if index == 0 and function.owner is not None:
+                continue
+            yield finding(
+                "argument.dropped", function.file, node.def_line, f"{function.qualname} never reads its argument {param.name}"
+            )  # fmt: skip
+        yield from _unused_values(function, node, read)
+
+
+def _loads(body: Any) -> set[str]:
+    """Names that are read, as opposed to only assigned."""
+    found: set[str] = set()
+    stack: list[Any] = [body]
+    while stack:
+        item = stack.pop()
+        match item:
+            case ir.Assign():
+                stack.append(item.value)
+                stack.extend(target for target in item.targets if not isinstance(target, ir.Name))
+                for target in item.targets:
+                    if isinstance(target, ir.TupleExpr | ir.ListExpr):
+                        stack.extend(inner for inner in target.items if not isinstance(inner, ir.Name | ir.Starred))
+                        stack.remove(target)
+            case ir.AnnAssign():
+                if item.value is not None:
+                    stack.append(item.value)
+                if not isinstance(item.target, ir.Name):
+                    stack.append(item.target)
+            case ir.AugAssign():
+                stack.append(item.value)
+                if isinstance(item.target, ir.Name):
+                    continue
+                stack.append(item.target)
+            case ir.Name():
+                found.add(item.id)
+            case ir.Nonlocal() | ir.Global():
+                found.update(item.names)
+            case tuple():
+                stack.extend(item)
+            case _:
+                pass
+    return found
+
+
+def _unused_values(function: Function, node: ir.FunctionDef, read: set[str]) -> Iterator[Finding]:
+    """A plain local name that is assigned a computed value and never read in the whole function."""
+    told: set[str] = set()
+    for block in blocks_in(node.body):
+        for item in block:
+            match item:
+                case ir.Assign(targets=(ir.Name(id=name),), value=value):
+                    pass
+                case ir.AugAssign(target=ir.Name(id=name), value=value):
+                    pass
+                case _:
+                    continue
+            if name in read or name in told or name.startswith("_") or not _computes(value):
+                continue
+            told.add(name)
+            yield finding(
+                "value.unused", function.file, item.line,
+                f"{function.qualname} computes {name} and nothing reads it", end_line=item.end_line,
+            )  # fmt: skip
+
+
+def _computes(value: ir.Expr) -> bool:
+    """Whether an expression calls something or calculates (a plain copy or a literal is no work that is lost)."""
+    return any(isinstance(item, ir.Call | ir.Binary | ir.Item) for item in nodes_in(value))
+
+
+def unresolved(subject: Subject) -> Iterator[Finding]:
+    """`name.unresolved`: free names of the path's functions and of the built classes' methods."""
+    functions: dict[tuple[str, int], Function] = {(each.file, each.line): each for each in subject.path}
+    for cls in subject.classes:
+        for _, function in methods(cls):
+            functions.setdefault((function.file, function.line), function)
+    told: set[tuple[str, str]] = set()
+    for function in functions.values():
+        node = (
+            function.unit.function(function.stub) if isinstance(function.stub, ir.FunctionStub) else body_of(function)
+        )
+        for name, line in _free(node, _enclosing(function)):
+            if (function.file, name) in told or name in _ANY_MODULE_NAME or hasattr(builtins, name):
+                continue
+            if not _defined(function, name):
+                told.add((function.file, name))
+                yield finding(
+                    "name.unresolved", function.file, line, f"{function.qualname} uses {name}, which nothing defines"
+                )
+
+
+def _defined(function: Function, name: str) -> bool:
+    module = function.module
+    unit = module.unit
+    if unit is None or name in module.env:
+        return True
+    for chunk in unit.chunks:
+        if name in chunk.binds or "*" in chunk.binds:
+            return True
+    # A function may bind a global, and code may fill the module's namespace by hand.
+    return f"global {name}" in unit.text or "globals()" in unit.text
+
+
+def _enclosing(function: Function) -> frozenset[str]:
+    names: set[str] = set()
+    frame: Frame | None = function.closure
+    while frame is not None:
+        names.update(frame.locals)
+        if frame.function is not None:
+            names.update(_bound(body_of(frame.function)) if not isinstance(frame.function.stub, ir.Lambda) else ())
+        frame = frame.parent
+    return frozenset(names)
+
+
+def _free(node: ir.FunctionDef, outer: frozenset[str]) -> Iterator[tuple[str, int]]:
+    """Names a function reads and does not bind anywhere inside; annotations left out."""
+    bound = _bound(node) | outer
+    stack: list[Any] = [node.body, *(param.default for param in node.params)]
+    while stack:
+        item = stack.pop()
+        match item:
+            case ir.Name(line=line, id=name):
+                if name not in bound:
+                    yield name, line
+            case ir.AnnAssign():
+                stack.extend([item.target, item.value])
+            case ir.FunctionDef():
+                stack.extend([item.body, item.decorators, *(param.default for param in item.params)])
+            case ir.Lambda():
+                stack.extend([item.body, *(param.default for param in item.params)])
+            case ir.Try() if any(_catches_names(handler.type) for handler in item.handlers):
+                stack.extend([*(handler.body for handler in item.handlers), item.orelse, item.final])
+            case tuple():
+                stack.extend(item)
+            case _:
+                pass
+
+
+def _catches_names(node: ir.Expr | None) -> bool:
+    return node is None or any(
+        isinstance(item, ir.Name) and item.id in ("NameError", "Exception", "BaseException") for item in nodes_in(node)
+    )
+
+
+def _bound(node: ir.FunctionDef) -> set[str]:
+    """All names bound anywhere inside a function, nested ones included (so that none is taken for free by mistake)."""
+    found = {param.name for param in node.params}
+    stack: list[Any] = [node.body]
+    while stack:
+        item = stack.pop()
+        match item:
+            case ir.Assign():
+                stack.extend([*item.targets, item.value])
+                for target in item.targets:
+                    found.update(_target_names(target))
+            case ir.AnnAssign() | ir.AugAssign():
+                found.update(_target_names(item.target))
+                stack.append(item.value)
+            case ir.For():
+                found.update(_target_names(item.target))
+                stack.extend([item.iter, item.body, item.orelse])
+            case ir.With():
+                for each in item.items:
+                    if each.target is not None:
+                        found.update(_target_names(each.target))
+                stack.extend([*(each.context for each in item.items), item.body])
+            case ir.Comp():
+                for clause in item.clauses:
+                    found.update(_target_names(clause.target))
+                stack.extend(item)
+            case ir.NamedExpr():
+                found.add(item.target)
+                stack.append(item.value)
+            case ir.FunctionDef() | ir.ClassDef() | ir.FunctionStub():
+                found.add(item.name)
+                if isinstance(item, ir.FunctionDef):
+                    found.update(param.name for param in item.params)
+                    stack.append(item.body)
+                elif isinstance(item, ir.ClassDef):
+                    stack.append(item.body)
+            case ir.Lambda():
+                found.update(param.name for param in item.params)
+                stack.append(item.body)
+            case ir.Import():
+                found.update((alias.asname or alias.name.partition(".")[0]) for alias in item.names)
+            case ir.ImportFrom():
+                found.update((alias.asname or alias.name) for alias in item.names)
+            case ir.Try():
+                found.update(handler.name for handler in item.handlers if handler.name)
+                stack.extend(item)
+            case ir.Match():
+                found.update(_captures(item))
+                stack.extend(item)
+            case ir.Nonlocal() | ir.Global():
+                found.update(item.names)
+            case tuple():
+                stack.extend(item)
+            case _:
+                pass
+    return found
+
+
+def _captures(node: Any) -> set[str]:
+    found = set()
+    for item in nodes_in(node):
+        match item:
+            case ir.PatCapture(name=name) | ir.PatAs(name=name) | ir.PatStar(name=name) | ir.PatMapping(rest=name):
+                if name:
+                    found.add(name)
+            case _:
+                pass
+    return found
+
+
+def _target_names(node: Any) -> set[str]:
+    match node:
+        case ir.Name():
+            return {node.id}
+        case ir.TupleExpr() | ir.ListExpr():
+            return {name for item in node.items for name in _target_names(item)}
+        case ir.Starred():
+            return _target_names(node.value)
+        case _:
+            return set()

@@ -1,0 +1,82 @@
+"""Outputs that do not come from the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from specdiff.audit.subject import Subject, finding, methods
+from specdiff.interp.objects import ClassVal
+from specdiff.interp.ops import lookup
+from specdiff.project.build import Failure
+from specdiff.results import Finding
+
+
+def outputs(subject: Subject) -> Iterator[Finding]:
+    """`output.independent`, `output.random`, `output.uninitialized`, `forward.raises`."""
+    failure, cls = subject.failure, subject.built.cls
+    if not has_forward(subject):
+        if subject.parameters and not _other_entries(subject):
+            yield finding("forward.missing", cls.file, cls.line, f"{cls.name} builds parameters and has no forward")
+        return
+    if failure is not None and _is_defect(subject, failure):
+        place = next(place for place in failure.places if not place.file.startswith("<"))
+        message = f"calling {cls.name} raises {failure.kind}: {failure.message}"
+        yield finding("forward.raises", place.file, place.line, message)
+    operations = subject.operations
+    if operations is None:
+        return
+    given = operations.kind("input")
+    if not operations.outputs:
+        if subject.outputs is None:
+            yield finding("output.independent", cls.file, cls.line, f"calling {cls.name} returns nothing")
+        return
+    reached = operations.ancestors(operations.outputs)
+    last = operations[operations.outputs[0]]
+    if given and not any(op.id in reached for op in given):
+        yield finding(
+            "output.independent", last.file, last.line, f"no output of {cls.name} depends on what it is called with"
+        )
+    for op in operations.kind("random"):
+        if op.id in reached:
+            yield finding("output.random", op.file, op.line, f"an output of {cls.name} depends on random numbers")
+    written = {op.inputs[0] for op in operations.kind("overwrite") if op.inputs}
+    for op in operations.kind("empty"):
+        readers = operations.consumers[op.id]
+        if op.id in reached and op.id not in written and readers:
+            if not any(operations[index].kind in ("overwrite", "fill", "copy", "setitem") for index in readers):
+                yield finding("output.uninitialized", op.file, op.line, "memory that nothing wrote reaches an output")
+
+
+def _is_defect(subject: Subject, failure: Failure) -> bool:
+    """Whether an exception is the code's own fault: raised in model code by an operation on values that are there.
+
+    A guard that refuses the input, a value that is None because an input was not given, and a local name that only
+    another input binds say nothing about the model.
+    """
+    if failure.shape or failure.kind == "RuntimeError" or not subject.certain:
+        return False  # shapes that do not fit are findings of the run itself
+    if failure.kind in ("Undecided", "Limit", "Defect", "NotImplementedError", "UnboundLocalError", "ImportError"):
+        return False
+    place = next((place for place in failure.places if not place.file.startswith("<")), None)
+    if place is None or failure.deliberate or "NoneType" in failure.message or failure.kind == "NameError":
+        return False
+    return any(place.file == function.file for function in subject.path) or place.file == subject.built.cls.file
+
+
+def has_forward(subject: Subject) -> bool:
+    """Whether the class or a base of it in model code says what calling it does."""
+    owner = lookup(subject.built.cls, "forward")[1]
+    return isinstance(owner, ClassVal) and owner.name != "Module"
+
+
+_ACCESSORS = ("get_", "set_", "_", "tie_", "resize_", "prune_", "post_init", "dummy", "init_", "reset_", "prepare_")
+
+
+def _other_entries(subject: Subject) -> bool:
+    """Whether the class is used through methods of its own other than ``forward`` (``generate``, ``decode``)."""
+    return any(
+        not name.startswith(_ACCESSORS)
+        for cls in subject.built.cls.mro
+        if isinstance(cls, ClassVal) and subject.is_model_code(cls)
+        for name, _ in methods(cls)
+    )

@@ -1,0 +1,222 @@
+"""The table of findings: what each says, why it matters, and how to check it by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from specdiff.results import Confidence, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of finding."""
+
+    id: str
+    severity: Severity
+    confidence: Confidence
+    title: str
+    why: str
+    """Why it matters."""
+    check: str
+    """How to check it by hand."""
+    missing: bool = False
+    """Whether it says that a piece of the model is not there, so that the class is not complete."""
+
+
+_E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
+_HIGH, _MEDIUM, _LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
+
+_ROWS = (
+    Rule(
+        "stub.empty", _E, _HIGH, "A function on the path does nothing.",
+        "The model calls it and goes on with None or with unchanged state, so the piece it stands for is not implemented.",
+        "Open the function: its body is `pass`, `...` or a docstring. Follow the caller to see what it does with the result.",
+        True,
+    ),
+    Rule(
+        "stub.raises", _E, _HIGH, "A function that the model calls only raises NotImplementedError.",
+        "Calling the model fails, or works only as long as that branch is not taken.",
+        "Run the class's forward, or look for a subclass that overrides the function and is used instead.",
+        True,
+    ),
+    Rule(
+        "stub.identity", _E, _MEDIUM, "A function returns what it was given, unchanged.",
+        "Its name and its other arguments promise work that is not done.",
+        "Open the function: apart from checks it only returns its arguments, and at least one argument is never read.",
+        True,
+    ),
+    Rule(
+        "stub.constant", _E, _MEDIUM, "A function takes tensors and returns a constant.",
+        "Whatever comes in, the same comes out.",
+        "Open the function: no argument takes part in what it returns.",
+        True,
+    ),
+    Rule(
+        "output.independent", _E, _HIGH, "No output depends on any input.",
+        "The model ignores what it is asked about.",
+        "Follow the returned value back through forward: no step reads an argument of the call.",
+        True,
+    ),
+    Rule(
+        "output.random", _N, _MEDIUM, "An output depends on random numbers, also in evaluation.",
+        "Two runs on one input differ; in a generative vocoder that is meant, in a classifier it hides a missing piece.",
+        "Find the call of randn or rand on the line and whether the paper samples there.",
+    ),
+    Rule(
+        "output.uninitialized", _E, _MEDIUM, "An output is made of memory that nothing wrote.",
+        "torch.empty returns what happens to be there.",
+        "Follow the tensor from the line shown: no index assignment, copy or fill writes it before it is used.",
+        True,
+    ),
+    Rule(
+        "parameter.unread", _W, _HIGH, "A parameter or submodule is built, and no line reads it.",
+        "It takes memory and a place in the checkpoint, and changes no output: a piece that was declared and not wired in.",
+        "Search the file for the attribute: only the line that builds it has it.",
+        True,
+    ),
+    Rule(
+        "parameter.unreached", _N, _MEDIUM, "Parameters that this run of forward did not use.",
+        "They serve another path (training, another input, another setting), or they are dead.",
+        "Search for the attribute and read the condition under which it is used.",
+    ),
+    Rule(
+        "module.overwritten", _W, _HIGH, "A submodule is built, and then built again over itself.",
+        "The first one is thrown away: either the second line is a mistake or the first is left over.",
+        "Both assignments stand in one block with nothing between them that reads the attribute.",
+    ),
+    Rule(
+        "module.unregistered", _E, _HIGH, "Modules are kept in a plain list or dict, so torch does not know them.",
+        "Their parameters are missing from state_dict, from the optimizer and from `.to(device)`.",
+        "The attribute is a Python list or dict; torch sees only nn.ModuleList and nn.ModuleDict.",
+        True,
+    ),
+    Rule(
+        "argument.dropped", _N, _MEDIUM, "An argument is accepted and never read.",
+        "What the caller passes has no effect; in an attention function that can be the mask or the scale.",
+        "Search the function's body for the argument's name.",
+    ),
+    Rule(
+        "value.unused", _W, _MEDIUM, "A value is computed and nothing reads it.",
+        "A step of the computation is carried out and its result is dropped: the next step uses the value from before.",
+        "Search for the name after the line: it is never read before the function ends.",
+    ),
+    Rule(
+        "config.unread", _W, _MEDIUM, "A setting is declared, and nothing reads it.",
+        "Changing it changes nothing, although the configuration says that the model has it.",
+        "Search the model's folder and the library for the name: only the configuration has it.",
+    ),
+    Rule(
+        "config.undefined", _W, _MEDIUM, "A setting is read that no configuration defines.",
+        "Reading it fails with AttributeError unless every published configuration happens to have it.",
+        "Search the configuration classes for the name.",
+    ),
+    Rule(
+        "config.overridden", _W, _HIGH, "A value read from the configuration is replaced by a literal.",
+        "The setting is read and has no effect.",
+        "The two assignments stand in one block, the second with a literal and nothing that reads the first between them.",
+    ),
+    Rule(
+        "config.literal", _W, _MEDIUM, "A literal stands where the same code elsewhere reads the setting.",
+        "The value is right for the default configuration and wrong for every other.",
+        "Compare the line with the related one: the same argument of the same class is a setting there.",
+    ),
+    Rule(
+        "name.unresolved", _E, _HIGH, "A name is used that nothing defines.",
+        "Reaching the line fails with NameError: a function or class is missing.",
+        "Search the file for a definition or an import of the name.",
+        True,
+    ),
+    Rule(
+        "count.differs", _W, _MEDIUM, "Layers, heads or experts are built in a number that no setting gives.",
+        "The configuration announces one number and the model has another.",
+        "Count what the constructor builds and compare it with the settings.",
+    ),
+    Rule(
+        "state.unregistered", _W, _MEDIUM, "A random tensor is a plain attribute, neither parameter nor buffer.",
+        "Saving the model loses it, and loading brings another one.",
+        "The attribute is assigned a tensor without nn.Parameter or register_buffer.",
+    ),
+    Rule(
+        "init.missing", _W, _MEDIUM, "A parameter starts as uninitialised memory and nothing initialises it.",
+        "A model that is trained from scratch, or that loads a checkpoint without it, starts from garbage.",
+        "Search `_init_weights`, `reset_parameters` and the constructor for the parameter's name.",
+    ),
+    Rule(
+        "code.unreachable", _W, _HIGH, "Code stands behind a return or raise.",
+        "It never runs: what it was to do is missing.",
+        "The statement before it in the same block always leaves.",
+    ),
+    Rule(
+        "branch.never", _W, _HIGH, "A branch that no configuration can reach.",
+        "Its code never runs.",
+        "The condition has the same value whatever the settings are.",
+    ),
+    Rule(
+        "comment.todo", _N, _LOW, "A TODO or FIXME on the path.",
+        "The author says that something is not finished.",
+        "Read the comment.",
+    ),
+    Rule(
+        "forward.missing", _E, _HIGH, "A class with parameters has no forward.",
+        "Nothing says what the model computes.",
+        "Look for `def forward` in the class and in its bases.",
+        True,
+    ),
+    Rule(
+        "forward.raises", _E, _MEDIUM, "Calling the model fails.",
+        "With the default configuration and plain inputs the forward pass ends in an exception.",
+        "Read the line shown with the shapes in the message; the lines below it lead there.",
+        True,
+    ),
+    Rule(
+        "source.package", _N, _HIGH, "Work is done in another package.",
+        "What that package computes is not in this source.",
+        "Open the package at the version that the code asks for.",
+    ),
+    Rule(
+        "source.kernel", _N, _HIGH, "A kernel from the hub or a compiled extension takes over.",
+        "What runs is not the Python code shown.",
+        "Open the kernel's repository; compare it with the Python code it replaces.",
+    ),
+    Rule(
+        "source.remote_code", _N, _HIGH, "Code from a repository may be loaded and run.",
+        "What runs depends on what is published there.",
+        "Read that repository's code at a fixed revision.",
+    ),
+    Rule(
+        "source.download", _N, _HIGH, "Something is downloaded.",
+        "What the model is depends on what is published there.",
+        "Follow the address or repository name on the line.",
+    ),
+    Rule(
+        "source.file", _N, _MEDIUM, "Files are read or written.",
+        "The model depends on, or changes, the machine it runs on.",
+        "Follow the path on the line.",
+    ),
+    Rule(
+        "source.process", _N, _HIGH, "A process is started or the environment is read.",
+        "The model depends on, or changes, the machine it runs on.",
+        "Read the command or variable on the line.",
+    ),
+    Rule(
+        "source.dynamic", _N, _HIGH, "Code is made at run time.",
+        "What runs is not in this source.",
+        "Follow the text or the bytes that are executed.",
+    ),
+    Rule(
+        "suppression.unused", _N, _HIGH, "A suppression comment that suppresses nothing.",
+        "It hides a finding that may come back for another reason.",
+        "Remove the comment.",
+    ),
+    Rule(
+        "suppression.unexplained",
+        _N,
+        _HIGH,
+        "A suppression comment without a reason.",
+        "Nobody can tell later whether it still holds.",
+        "Write the reason behind the bracket.",
+    ),
+)  # fmt: skip
+
+RULES: dict[str, Rule] = {rule.id: rule for rule in _ROWS}
+"""By id."""

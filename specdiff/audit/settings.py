@@ -1,0 +1,292 @@
+"""The configuration against the code: settings nothing reads, settings nothing defines, values that are replaced."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from specdiff.audit.subject import Subject, body_of, finding, words
+from specdiff.audit.walk import blocks_in, dotted, nodes_in, without_words
+from specdiff.facts import Evidence
+from specdiff.interp.calls import node_of
+from specdiff.interp.classes import Annotation
+from specdiff.interp.objects import ClassVal, Function, Instance, Value
+from specdiff.interp.ops import lookup
+from specdiff.ir import nodes as ir
+from specdiff.results import Finding
+
+_ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
+_WORD = re.compile(r"[\"']([A-Za-z_]\w*)[\"']")
+_READERS = ("generation", "integrations", "loss", "utils", "quantizers")
+"""Folders of the library around the models whose code reads settings."""
+
+
+def configs(subject: Subject) -> list[Instance]:
+    """The configuration and its parts."""
+    found: dict[int, Instance] = {}
+
+    def visit(value: Value, depth: int) -> None:
+        if isinstance(value, Instance) and "config" in value.cls.flags and depth < 5 and id(value) not in found:
+            found[id(value)] = value
+            for item in value.attrs.values():
+                visit(item, depth + 1)
+
+    visit(subject.built.config, 0)
+    if not found and isinstance(subject.built.config, Instance):
+        found[0] = subject.built.config
+    return list(found.values())
+
+
+def unread(subject: Subject) -> Iterator[Finding]:
+    """`config.unread`."""
+    told: set[tuple[str, str]] = set()
+    for config in configs(subject):
+        declared = list(_declared(subject, config.cls))
+        if not declared:
+            continue
+        readers = _read_around(subject, config.cls)
+        renames = lookup(config.cls, "attribute_map")[0]
+        renamed = {other: name for name, other in renames.items()} if isinstance(renames, dict) else {}
+        for owner, name, line in declared:
+            if (owner.qualname, name) in told or name in readers or renamed.get(name) in readers:
+                continue
+            if any(
+                name in own
+                for own in (_own_reads(owner), *[_own_reads(c) for c in config.cls.mro if isinstance(c, ClassVal)])
+            ):
+                continue
+            told.add((owner.qualname, name))
+            yield finding("config.unread", owner.file, line, f"nothing reads the setting {name} of {owner.name}")
+
+
+def _declared(subject: Subject, cls: ClassVal) -> Iterator[tuple[ClassVal, str, int]]:
+    """(class, name, line) of the settings that model code declares."""
+    for owner in cls.mro:
+        if not isinstance(owner, ClassVal) or not subject.is_model_code(owner):
+            continue
+        annotations = owner.attrs.get("__annotations__")
+        if isinstance(annotations, dict):
+            for name, annotation in annotations.items():
+                if isinstance(annotation, Annotation) and annotation.head != "ClassVar" and not name.startswith("_"):
+                    yield owner, name, annotation.line
+        init = owner.attrs.get("__init__")
+        if isinstance(init, Function) and isinstance(node_of(init), ir.FunctionDef):
+            node = body_of(init)
+            for param in node.params[1:]:
+                if param.kind in ("plain", "kwonly") and param.default is not None and not param.name.startswith("_"):
+                    yield owner, param.name, getattr(param.default, "line", node.def_line)
+
+
+_OWN: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()
+
+
+def _own_reads(cls: ClassVal) -> frozenset[str]:
+    """Settings that a configuration class's own methods use for more than keeping them."""
+    found = _OWN.get(cls)
+    if found is None:
+        reads: set[str] = set()
+        for value in cls.attrs.values():
+            function = getattr(value, "getter", None) or getattr(value, "func", None) or value
+            if isinstance(function, Function) and isinstance(node_of(function), ir.FunctionDef):
+                reads |= _used_in(body_of(function))
+        found = _OWN[cls] = frozenset(reads)
+    return found
+
+
+def _used_in(node: ir.FunctionDef) -> set[str]:
+    """Attributes of ``self`` and arguments that a configuration's method reads, ``self.x = x`` and defaults left out."""
+    reads: set[str] = set()
+    for block in blocks_in(node.body):
+        for item in block:
+            own = ""
+            parts: list[Any] = [item]
+            match item:
+                case ir.Assign(targets=(ir.Attr(value=ir.Name(id="self"), name=own),), value=value):
+                    parts = [value]
+                case ir.If():
+                    parts = [item.test]
+                    # `if self.x is None: self.x = …` only fills a default in.
+                    if _only_defaults(item):
+                        own = _compared(item.test)
+                case ir.For() | ir.While() | ir.With() | ir.Try():
+                    parts = [getattr(item, "iter", None), getattr(item, "test", None), getattr(item, "items", None)]
+                case _:
+                    pass
+            for part in parts:
+                for each in nodes_in(part):
+                    if isinstance(each, ir.Attr) and isinstance(each.value, ir.Name) and each.value.id == "self":
+                        if each.name != own:
+                            reads.add(each.name)
+                    elif isinstance(each, ir.Name) and each.id != own:
+                        reads.add(each.id)
+                    elif isinstance(each, ir.Const) and isinstance(each.value, str) and each.value.isidentifier():
+                        reads.add(each.value)
+    return reads
+
+
+def _only_defaults(node: ir.If) -> bool:
+    return not node.orelse and all(isinstance(item, ir.Assign) for item in node.body)
+
+
+def _compared(test: ir.Expr) -> str:
+    match test:
+        case ir.Compare(left=ir.Attr(value=ir.Name(id="self"), name=name), ops=("is",)):
+            return name
+        case ir.Compare(left=ir.Name(id=name), ops=("is",)):
+            return name
+        case _:
+            return ""
+
+
+def _read_around(subject: Subject, cls: ClassVal) -> frozenset[str]:
+    """Names that the code around a configuration reads: the model's folders, every file of model code that was read
+    for this class, and the library."""
+    program = subject.program
+    names: set[str] = set()
+    folders: set[Path] = set()
+    for module in list(program.modules.values()):
+        unit = module.unit
+        if unit is None or not program.defined_in_models(module.name):
+            continue
+        if "config" not in unit.path.stem:
+            seen = words(unit)
+            names |= seen.any | seen.quoted
+            folders.add(unit.path.parent)
+    if cls.module.unit is not None:
+        folders.add(cls.module.unit.path.parent)
+    for folder in folders:
+        names |= _folder_words(folder, frozenset(path for path in program.units))
+    for folders_of in program.roots.packages.values():
+        for folder in folders_of:
+            if (folder / "modeling_utils.py").is_file():
+                names |= _library_words(folder)
+    return frozenset(names)
+
+
+@lru_cache(maxsize=4096)
+def _file_words(path: Path) -> frozenset[str]:
+    try:
+        text = without_words(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return frozenset()
+    return frozenset(_ATTRIBUTE.findall(text)) | frozenset(_WORD.findall(text))
+
+
+def _folder_words(folder: Path, loaded: frozenset[Path]) -> frozenset[str]:
+    """Names read by a model folder's other files (processing, tokenization, generation), configurations left out."""
+    found: set[str] = set()
+    for path in folder.glob("*.py"):
+        stem = path.stem
+        if path in loaded or "configuration" in stem or stem.startswith(("modular_", "convert_", "__init__")):
+            continue
+        found |= _file_words(path)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=8)
+def _library_words(folder: Path) -> frozenset[str]:
+    found: set[str] = set()
+    for path in (*folder.glob("*.py"), *(item for name in _READERS for item in (folder / name).rglob("*.py"))):
+        found |= _file_words(path)
+    return frozenset(found)
+
+
+def undefined(subject: Subject) -> Iterator[Finding]:
+    """`config.undefined`: ``config.x`` on the path where no configuration around has an ``x``."""
+    holders = configs(subject)
+    if not holders or any("config" not in config.cls.flags for config in holders):
+        return
+    known: set[str] = set()
+    for config in holders:
+        known |= set(config.attrs)
+        for owner in config.cls.mro:
+            if isinstance(owner, ClassVal):
+                known |= set(owner.attrs)
+                annotations = owner.attrs.get("__annotations__")
+                known |= set(annotations) if isinstance(annotations, dict) else set()
+                if owner.module.unit is not None:
+                    known |= words(owner.module.unit).any | words(owner.module.unit).quoted
+                    known |= _assigned(owner.module.unit)
+        renames = lookup(config.cls, "attribute_map")[0]
+        known |= set(renames) if isinstance(renames, dict) else set()
+    for folders_of in subject.program.roots.packages.values():
+        for folder in folders_of:
+            if (folder / "configuration_utils.py").is_file():
+                known |= _config_words(folder)
+    told: set[str] = set()
+    for function in subject.path:
+        node = body_of(function)
+        guarded = {
+            item.value for item in nodes_in(node.body) if isinstance(item, ir.Const) and isinstance(item.value, str)
+        }
+        for item in nodes_in(node.body):
+            if not isinstance(item, ir.Attr) or dotted(item.value) not in ("config", "self.config"):
+                continue
+            if item.name in known or item.name in guarded or item.name in told or item.name.startswith("_"):
+                continue
+            told.add(item.name)
+            yield finding(
+                "config.undefined", function.file, item.line,
+                f"{function.qualname} reads the setting {item.name}, which no configuration of this model defines",
+            )  # fmt: skip
+
+
+_ASSIGNED: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()
+
+
+def _assigned(unit: Any) -> frozenset[str]:
+    found = _ASSIGNED.get(unit)
+    if found is None:
+        found = _ASSIGNED[unit] = frozenset(_ATTRIBUTE.findall(without_words(unit.text)))
+    return found
+
+
+@lru_cache(maxsize=8)
+def _config_words(folder: Path) -> frozenset[str]:
+    found: set[str] = set()
+    for name in ("configuration_utils.py", "generation/configuration_utils.py", "modeling_rope_utils.py"):
+        found |= _file_words(folder / name)
+        try:
+            found |= set(re.findall(r"^\s+(\w+)\s*:", (folder / name).read_text(encoding="utf-8"), re.MULTILINE))
+        except OSError:
+            pass
+    return frozenset(found)
+
+
+def overridden(subject: Subject) -> Iterator[Finding]:
+    """`config.overridden`: a target that gets a setting and then, unread, a literal."""
+    for function in subject.path:
+        for block in blocks_in(body_of(function).body):
+            held: dict[str, ir.Assign] = {}
+            for item in block:
+                if not isinstance(item, ir.Assign) or len(item.targets) != 1:
+                    for name in [each for each in held if _reads(item, each)]:
+                        del held[name]
+                    continue
+                target = dotted(item.targets[0])
+                for name in [each for each in held if _reads(item.value, each)]:
+                    del held[name]
+                if target and _is_setting(item.value):
+                    held[target] = item
+                elif target in held and isinstance(item.value, ir.Const) and item.value.value is not None:
+                    first = held.pop(target)
+                    yield finding(
+                        "config.overridden", function.file, item.line,
+                        f"{function.qualname}: {target} is read from the configuration in line {first.line} and set to {item.value.value!r} here",
+                        related=(Evidence(function.file, first.line, first.end_line, "read from the configuration here"),),
+                    )  # fmt: skip
+                else:
+                    held.pop(target, None)
+
+
+def _reads(node: Any, target: str) -> bool:
+    return any(dotted(item) == target for item in nodes_in(node) if isinstance(item, ir.Attr | ir.Name))
+
+
+def _is_setting(node: Any) -> bool:
+    path = dotted(node)
+    return path.startswith(("config.", "self.config."))

@@ -1,0 +1,56 @@
+"""Whether a class is a whole implementation, a part of one, or a skeleton."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+from specdiff.audit.rules import RULES
+from specdiff.audit.subject import Subject
+from specdiff.results import Finding
+
+COMPLETE, PARTIAL, SKELETON, UNDECIDED = "complete", "partial", "skeleton", "undecided"
+
+_FATAL = frozenset({"output.independent", "forward.missing"})
+"""Findings that leave nothing of a model."""
+_HOLLOW = 0.5
+"""Share of live parameters below which what is built is a front."""
+
+
+def live_share(subject: Subject) -> float | None:
+    """The share of parameters, tied ones once, that take part in an output; None where it is not known."""
+    alive = subject.liveness
+    if alive is None:
+        return None
+    doubles = {name for name, _ in subject.ties}
+    sizes = {
+        item.name: prod(abs(size) for size in item.shape) for item in subject.parameters if item.name not in doubles
+    }
+    whole = sum(sizes.values())
+    if not whole:
+        return None
+    return sum(size for name, size in sizes.items() if name not in alive.unused) / whole
+
+
+def verdict(subject: Subject, findings: Iterable[Finding]) -> tuple[str, tuple[str, ...]]:
+    """The verdict and what is missing."""
+    missing = [
+        item for item in findings if item.id.startswith("shape.") or (item.id in RULES and RULES[item.id].missing)
+    ]
+    listed = tuple(dict.fromkeys(item.message for item in missing))
+    stubs = {(item.primary.file, item.primary.line) for item in missing if item.id.startswith("stub.")}
+    share = live_share(subject)
+    lost = any(item.id == "parameter.unread" for item in missing)
+    if any(item.id in _FATAL for item in missing):
+        return SKELETON, listed
+    if missing and subject.failure is not None and subject.failure.kind == "NotImplementedError":
+        return SKELETON, listed
+    if lost and share is not None and share < _HOLLOW:
+        return SKELETON, listed
+    if stubs and 2 * len(stubs) >= len(subject.called):
+        return SKELETON, listed
+    if missing:
+        return PARTIAL, listed
+    if subject.operations is None:
+        return UNDECIDED, ()
+    return COMPLETE, ()

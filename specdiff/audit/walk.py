@@ -1,0 +1,74 @@
+"""Reading the IR of a function: its nodes, blocks, names, and the text around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from specdiff.ir import nodes as ir
+
+Block = tuple[ir.Stmt, ...]
+
+_STRING = re.compile(r"(?:\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3})", re.DOTALL)
+_COMMENT = re.compile(r"#[^\n]*")
+
+
+def nodes_in(node: Any) -> Iterator[Any]:
+    """A node and everything below it, nested functions and classes included, in source order."""
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, tuple):
+            if hasattr(item, "_fields"):
+                yield item
+            stack.extend(reversed(item))
+
+
+def blocks_in(body: Block) -> Iterator[Block]:
+    """A block and the blocks inside its statements, those of nested functions left out."""
+    yield body
+    for node in body:
+        match node:
+            case ir.If() | ir.For() | ir.While():
+                yield from blocks_in(node.body)
+                yield from blocks_in(node.orelse)
+            case ir.With():
+                yield from blocks_in(node.body)
+            case ir.Try():
+                for part in (node.body, node.orelse, node.final, *(handler.body for handler in node.handlers)):
+                    yield from blocks_in(part)
+            case ir.Match():
+                for case in node.cases:
+                    yield from blocks_in(case.body)
+            case _:
+                pass
+
+
+def dotted(node: Any) -> str:
+    """``a.b.c`` as text; empty where it is anything but names and dots."""
+    parts: list[str] = []
+    while isinstance(node, ir.Attr):
+        parts.append(node.name)
+        node = node.value
+    if not isinstance(node, ir.Name):
+        return ""
+    return ".".join([node.id, *reversed(parts)])
+
+
+def names_read(node: Any) -> set[str]:
+    """Plain names mentioned anywhere below a node, as target or as value."""
+    return {item.id for item in nodes_in(node) if isinstance(item, ir.Name)}
+
+
+def without_words(text: str) -> str:
+    """Source text without comments and long strings (lines kept), so that what remains is code."""
+    return _COMMENT.sub("", _STRING.sub(lambda found: "\n" * found.group().count("\n"), text))
+
+
+def real_body(node: ir.FunctionDef) -> Block:
+    """A function's statements without the docstring."""
+    body = node.body
+    if body and isinstance(body[0], ir.ExprStmt) and isinstance(body[0].value, ir.Const):
+        return body[1:] if isinstance(body[0].value.value, str) else body
+    return body

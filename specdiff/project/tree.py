@@ -1,0 +1,88 @@
+"""Where analysed files are read from: the disk, or the disk with some files' texts replaced (mutants, git revisions)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class SourceTree(Protocol):
+    """A tree of files, as much of it as finding and reading source takes."""
+
+    def is_file(self, path: Path) -> bool:
+        """Whether a file is there."""
+
+    def is_dir(self, path: Path) -> bool:
+        """Whether a folder is there."""
+
+    def has_source(self, folder: Path) -> bool:
+        """Whether a folder holds Python files."""
+
+    def read(self, path: Path) -> bytes:
+        """A file's content.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The files as they are."""
+
+    def is_file(self, path: Path) -> bool:
+        """See `SourceTree.is_file`."""
+        return path.is_file()
+
+    def is_dir(self, path: Path) -> bool:
+        """See `SourceTree.is_dir`."""
+        return path.is_dir()
+
+    def has_source(self, folder: Path) -> bool:
+        """See `SourceTree.has_source`."""
+        return any(folder.glob("*.py"))
+
+    def read(self, path: Path) -> bytes:
+        """See `SourceTree.read`."""
+        return path.read_bytes()
+
+
+DISK = Disk()
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A tree with some files replaced, added (their folders too) or, with None for content, taken away."""
+
+    files: Mapping[Path, bytes | None]
+    below: SourceTree = DISK
+
+    def is_file(self, path: Path) -> bool:
+        """See `SourceTree.is_file`."""
+        if path in self.files:
+            return self.files[path] is not None
+        return self.below.is_file(path)
+
+    def is_dir(self, path: Path) -> bool:
+        """See `SourceTree.is_dir`."""
+        return any(data is not None and path in file.parents for file, data in self.files.items()) or self.below.is_dir(
+            path
+        )
+
+    def has_source(self, folder: Path) -> bool:
+        """See `SourceTree.has_source`."""
+        added = any(
+            data is not None and file.parent == folder and file.suffix == ".py" for file, data in self.files.items()
+        )
+        return added or self.below.has_source(folder)
+
+    def read(self, path: Path) -> bytes:
+        """See `SourceTree.read`."""
+        if path in self.files:
+            data = self.files[path]
+            if data is None:
+                raise FileNotFoundError(2, "No such file or directory", str(path))
+            return data
+        return self.below.read(path)
