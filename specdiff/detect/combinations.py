@@ -102,7 +102,8 @@ def _joined(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:
     at = numpy.asarray(index[where])
     terms: list[Term] = []
     start = 0
-    for number, item in enumerate(points.graph.inputs(op)):
+    pieces = [item for item in points.graph.inputs(op) if item.shape != (0,)]  # an empty cache joins nothing
+    for number, item in enumerate(pieces):
         length = 1 if op.kind == "stack" else points.shape(item)[where]
         here = (at == number) if op.kind == "stack" else (at >= start) & (at < start + length)
         own = numpy.clip(at - start, 0, max(length - 1, 0))

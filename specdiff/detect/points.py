@@ -235,7 +235,7 @@ class Points(Places):
         return numpy.where(kept, value, False if _is_bool(value) else 0)
 
     def _joined(self, op: Op, index: Index) -> Any:
-        inputs = self.graph.inputs(op)
+        inputs = [item for item in self.graph.inputs(op) if item.shape != (0,)]  # an empty cache joins nothing
         where = op.attrs.get("dim", 0)
         where = where % len(index) if where < 0 else where
         at = numpy.asarray(index[where])

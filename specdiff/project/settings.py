@@ -60,7 +60,11 @@ def setting_places(config: Value, path: Path | None) -> Callable[[str], tuple[st
     lines = json_lines(path) if path is not None else {}
 
     def place(name: str) -> tuple[str, int] | None:
-        line = lines.get(name)
+        line = (
+            lines.get(name)
+            or lines.get(name.replace("rope_parameters", "rope_scaling", 1))
+            or lines.get("rope_theta" if name.startswith("rope_parameters") else "")
+        )
         if line is not None and path is not None:
             return str(path), line
         holder: Value = config
