@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from specdiff.detect import attention, feedforward, position, quantize, recurrent, shape, stream, totals
+from specdiff.detect import absolute, attention, feedforward, position, quantize, recurrent, shape, stream, totals
 from specdiff.detect.scene import Scene
 from specdiff.facts import FactSheet
 
@@ -44,7 +44,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(attention.masks, ("attention.causal", "attention.window.", "attention.chunk.size")),
     Detector(position.rope, ("rope.", "position")),
     Detector(position.qk_norm, ("attention.qk_norm", "attention.qk_norm.")),
-    Detector(position.other_positions, ("position", "position.")),
+    Detector(absolute.other_positions, ("position", "position.", "alibi.max_bias", "relative_bias.")),
     Detector(recurrent.mixers, ("ssm.", "linear_attention.", "conv.")),
     Detector(stream.norm_facts, ("norm.", "residual", "residual.")),
     Detector(feedforward.mlp, ("mlp.", "mlp.pattern", "moe.layers", "moe.first_dense")),

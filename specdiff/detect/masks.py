@@ -61,7 +61,7 @@ def read_mask(graph: Operations, site: Attention) -> Mask:
     far = max(_numbers(graph, site.bounds), default=0)
     length = 2 * far + 67
     for _ in range(3):
-        points = Points(graph, lengths(graph, length))
+        points = Points(graph, lengths(graph, length), ordinary(graph))
         try:
             size = min(points.size(shape[-1]), points.size(shape[-2]))
             rows = {
@@ -91,6 +91,20 @@ def lengths(graph: Operations, length: int) -> dict[str, int]:
                 for monomial, _ in size.terms:
                     for symbol in monomial:
                         found.setdefault(symbol, length)
+    return found
+
+
+def ordinary(graph: Operations) -> dict[int, Any]:
+    """Comparisons of the input's tokens with a single one, for ordinary tokens: none of them is padding."""
+    import numpy  # noqa: PLC0415 - only where positions are worked out
+
+    found: dict[int, Any] = {}
+    for op in graph.kind("compare"):
+        if len(op.inputs) == 1 and graph.source(graph[op.inputs[0]]).kind == "input":
+            relation = op.attrs.get("op")
+            if relation in ("==", "!="):
+                answer = relation == "!="
+                found[op.id] = lambda index, answer=answer: numpy.full(numpy.shape(index[-1]), answer)
     return found
 
 

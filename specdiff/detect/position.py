@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from specdiff.detect.agree import agreed
 from specdiff.detect.attention import self_attentions
-from specdiff.detect.masks import is_positional
 from specdiff.detect.rotation import Region, Rotation, region, rotation
 from specdiff.detect.scene import Scene, Tower, see
 from specdiff.detect.sites import Attention
@@ -74,7 +72,14 @@ def _untransposed(graph: Operations, key: Op) -> Op:
 def _rope_facts(scene: Scene, graph: Operations, tower: Tower, rows: list[Any], rotated: list[Any]) -> None:
     key = tower.key
     first: Rotation = rotated[0][2]
-    scene.fact(key("position"), "rope", [see(first.at, "queries times cosines and sines of positions")])
+    if all(row[2].proven for row in rotated):
+        scene.fact(key("position"), "rope", [see(first.at, "queries times cosines and sines of positions")])
+    else:
+        scene.unsure(
+            key("position"),
+            "queries are multiplied with a table by position whose content is not in the code",
+            first.at,
+        )
     layers = tuple(sorted({layer for layer, _, _, _ in rotated}))
     scene.fact(key("rope.layers"), layers, [see(first.at, f"rotated in {len(layers)} of {len(rows)} layers")])
     agreed(
@@ -213,100 +218,3 @@ def _scope(graph: Operations, norm: Any, site: Attention) -> str | None:
     if is_number(norm.width) and site.head_dim and norm.width > site.head_dim:
         return "whole"
     return None
-
-
-def other_positions(scene: Scene) -> None:
-    """`position` where nothing rotates: learned tables, relative biases, slopes, sinusoids, or none."""
-    graph = scene.operations
-    if graph is None:
-        return
-    for tower in scene.towers:
-        key = tower.key("position")
-        if key in scene.facts:
-            continue
-        sites = [site for _, site in self_attentions(tower)]
-        if not sites:
-            continue
-        bias = _score_bias(graph, sites[0])
-        if bias is not None:
-            kind, op = bias
-            scene.fact(key, kind, [see(op, "added to the scores")])
-            continue
-        added = _added_positions(graph, tower)
-        if added is not None:
-            kind, op, name, rows = added
-            scene.fact(key, kind, [see(op, f"{name or 'a table of sines'} by position")])
-            if rows is not None:
-                scene.fact(tower.key("position.table_size"), rows, [see(op, f"{name} has {rows} rows")])
-
-
-def _score_bias(graph: Operations, site: Attention) -> tuple[str, Op] | None:
-    for bias in site.biases:
-        behind = [graph[index] for index in graph.ancestors([bias.id], lambda op: op.kind not in ("linear", "conv"))]
-        table = next(
-            (
-                op
-                for op in behind
-                if op.kind == "embedding" or (op.kind == "index" and graph.parameter(graph[op.inputs[0]]))
-            ),
-            None,
-        )
-        if table is not None and is_positional(graph, graph[table.inputs[0]]):
-            return "relative_bias", table
-        if table is not None and table.kind == "index":
-            return "relative_bias", table
-        if (
-            is_positional(graph, bias)
-            and site.heads is not None
-            and bias.shape
-            and any(size == site.heads for size in bias.shape)
-        ):
-            slope = next((op for op in behind if op.kind in ("mul", "outer")), None)
-            if slope is not None:
-                return "alibi", slope
-    return None
-
-
-def _added_positions(graph: Operations, tower: Tower) -> tuple[str, Op, str, int | None] | None:
-    """A table by position that is added before the first layer."""
-    first = tower.blocks[0].ops[0].id
-    entry = {index for op in tower.blocks[0].ops[:60] for index in op.inputs if index < first}
-    behind = graph.ancestors(entry)
-    for index in sorted(behind, reverse=True):
-        op = graph[index]
-        if op.kind != "add" or len(op.inputs) != 2:
-            continue
-        for item in graph.inputs(op):
-            source = graph.source(item, VIEWS)
-            if (
-                source.kind == "embedding"
-                and is_positional(graph, graph[source.inputs[0]])
-                and not _reads_input(graph, source)
-            ):
-                name = graph.parameter(graph[source.inputs[1]])
-                shape = graph[source.inputs[1]].shape
-                if name:
-                    return "learned", source, name, int(shape[0]) if shape and is_number(shape[0]) else None
-            if source.kind in ("index", "slice", "parameter") or item.kind in ("slice", "index", "parameter"):
-                name = graph.parameter(item) or (graph.parameter(graph[source.inputs[0]]) if source.inputs else "")
-                if name and source.shape and len(source.shape) >= 2:
-                    base = graph.source(item, VIEWS | {"index"}).shape
-                    rows = next((int(size) for size in (base or ()) if is_number(size) and size > 1), None)
-                    return "learned", source, name, rows
-            if source.kind in ("cat", "stack", "index", "buffer", "sin", "constant", "setitem", "overwrite"):
-                if is_positional(graph, source) and any(
-                    graph[i].kind in ("sin", "buffer", "cos") for i in graph.ancestors([source.id])
-                ):
-                    return "sinusoidal", source, "", None
-    return None
-
-
-def _reads_input(graph: Operations, op: Op) -> bool:
-    """Whether an index is the tokens themselves."""
-    source = graph.source(graph[op.inputs[0]], VIEWS)
-    return source.kind == "input"
-
-
-def near(a: float, b: float) -> bool:
-    """Whether two frequencies are the same."""
-    return math.isclose(a, b, rel_tol=CLOSE)

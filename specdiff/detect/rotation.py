@@ -40,6 +40,8 @@ class Rotation:
     """Factor on cosines and sines; None where it is not a number."""
     why: str = ""
     """Why numbers are missing."""
+    proven: bool = True
+    """Whether the factors are cosines and sines; otherwise they are a table by position whose content is not known."""
     sections: tuple[int, ...] = ()
     """Pairs that turn with each axis of a position of several axes."""
 
@@ -91,6 +93,8 @@ def rotation(graph: Operations, end: Op, within: Region | None = None) -> Rotati
     if not products:
         return None
     found = Rotation(products[0][0])
+    seen = trigonometric(graph, products[0][2])
+    found.proven = seen is not None and seen.kind != "embedding"
     _speed_at(graph, found, products[0][2])
     turning = {op.id for op, _, _ in products}
     for index in sorted(area.derived):
@@ -345,6 +349,8 @@ def trigonometric(graph: Operations, op: Op, limit: int = 60) -> Op | None:
             if _is_table(table):
                 found = item
                 continue
+        if item.kind == "embedding" and _reads_positions(graph, item):
+            return item
         if item.kind == "parameter":
             return None
         stack.extend(item.inputs)
@@ -361,6 +367,17 @@ def _is_table(table: Any) -> bool:
     return bool(
         flat.shape[0] > 2 and numpy.abs(flat).max() <= 1.0001 and numpy.isin(numpy.round(flat[0], 6), (0.0, 1.0)).all()
     )
+
+
+def _reads_positions(graph: Operations, op: Op) -> bool:
+    """Whether a table that training leaves alone is read by position: it may hold cosines and sines."""
+    from specdiff.detect.absolute import at_positions, counts_up  # noqa: PLC0415 - it reads rotations' neighbours
+
+    table = graph.source(graph[op.inputs[1]]) if len(op.inputs) > 1 else op
+    if table.attrs.get("trained", True) is not False:
+        return False
+    at = at_positions(graph, graph[op.inputs[0]])
+    return at is not None and counts_up(at)
 
 
 def _speed_at(graph: Operations, found: Rotation, angle: Op) -> None:

@@ -189,18 +189,13 @@ def _is_types(graph: Operations, op: Op) -> bool:
     if len(op.inputs) < 2 or not graph.parameter(graph[op.inputs[1]]):
         return False
     index = graph[op.inputs[0]]
-    for _ in range(10):
-        if index.kind == "input":
-            return "type" in str(index.attrs.get("name", ""))
-        if index.kind in ("constant", "buffer"):
-            array = graph.array(index)
-            if index.attrs.get("fill") is not None:
-                return True
-            return array is not None and array.size > 1 and bool((array == array.reshape(-1)[0]).all())
-        if not index.inputs:
-            return False
-        index = graph[index.inputs[0]]
-    return False
+    source = graph.source(index)
+    if source.kind == "input":
+        return "type" in str(source.attrs.get("name", ""))
+    from specdiff.detect.absolute import at_positions  # noqa: PLC0415 - it reads towers, which read the scene
+
+    at = at_positions(graph, index)
+    return at is not None and len(set(at.tolist())) == 1
 
 
 def _forward(graph: Operations, start: Op, end: int) -> Iterator[Op]:

@@ -74,6 +74,8 @@ class Trace:
                 attrs["made"] = tensor.place
             if kind != "constant":
                 attrs["name"] = self.tensor_name(tensor)
+            if kind == "parameter":
+                attrs["trained"] = tensor.grad
             if tensor.const is not None:
                 attrs["tensor"] = tensor
             tensor.node = self.add(run, kind, self._made(run, tensor), tensor, attrs)
