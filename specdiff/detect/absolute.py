@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -295,7 +296,7 @@ def at_positions(graph: Operations, index: Op) -> Any:
 
 def counts_up(values: Any) -> bool:
     """Whether numbers grow by one."""
-    return all(b - a == 1 for a, b in zip(values, values[1:], strict=False))
+    return all(b - a == 1 for a, b in itertools.pairwise(values))
 
 
 def _by_position(graph: Operations, index: Op) -> bool:
@@ -484,7 +485,8 @@ def _slopes(graph: Operations, site: Attention, bias: Op) -> tuple[Op, list[floa
 
 def _summands(graph: Operations, op: Op) -> list[Op]:
     """A value and, where it is a sum, its parts."""
-    found, stack = [], [op]
+    found: list[Op] = []
+    stack = [op]
     while stack and len(found) < 20:
         item = stack.pop()
         found.append(item)
