@@ -8,7 +8,7 @@ from specdiff.detect.agree import agreed
 from specdiff.detect.masks import Mask, read_mask
 from specdiff.detect.paths import Path, path_from
 from specdiff.detect.scene import Scene, Tower, see, sizes
-from specdiff.detect.sites import Attention
+from specdiff.detect.sites import Attention, asks_for_32_bits
 from specdiff.detect.towers import is_cross
 from specdiff.facts import Evidence
 from specdiff.graph.operations import Operations
@@ -252,7 +252,7 @@ def scores(scene: Scene) -> None:
             key("attention.softmax_dtype"),
             (
                 (
-                    "float32" if s.softmax.attrs.get("computed_in") == "float32" else "input",
+                    _softmax_dtype(graph, s.softmax),
                     s.softmax,
                     "the softmax",
                 )
@@ -270,7 +270,7 @@ def _softmax_dtype(graph: Operations, softmax: Op) -> str:
     before = graph[softmax.inputs[0]]
     while before.kind in ("cast", "slice", "view", "sub") and before.inputs:
         if before.kind == "cast":
-            return "float32" if before.attrs.get("to") == "float32" else "input"
+            return "float32" if asks_for_32_bits(before) else "input"
         before = graph[before.inputs[0]]
     return "input"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from specdiff.detect.paths import path_from
 from specdiff.graph.operations import PASSING, VIEWS, Operations, factor, is_number
 from specdiff.interp.trace import Op
 
@@ -39,6 +40,11 @@ class Norm:
     """dtype of the product with the weight, as `computed_in`; empty where there is none."""
 
 
+def asks_for_32_bits(op: Op) -> bool:
+    """Whether an operation casts to 32 bits because the code says so, not because another tensor happens to have them."""
+    return op.kind == "cast" and op.attrs.get("to") == "float32" and not op.attrs.get("own")
+
+
 def norms(graph: Operations) -> list[Norm]:
     """All normalisations, in order of their last operation."""
     found: list[Norm] = []
@@ -48,7 +54,7 @@ def norms(graph: Operations) -> list[Norm]:
         bias = parameters[-1] if op.attrs.get("bias") and parameters else ""
         kind = "layer" if op.kind == "layer_norm" else "rms"
         source = graph[op.inputs[0]]
-        cast = source.kind == "cast" and source.attrs.get("to") == "float32"
+        cast = asks_for_32_bits(source)
         found.append(
             Norm(kind, op.inputs[0], op.id, op.attrs.get("eps"), weight, 0.0, bias, "float32" if cast else "input",
                  op.module, op, op if weight else None, op, op.shape[-1] if op.shape else None)
@@ -113,10 +119,10 @@ def _by_hand(graph: Operations, root: Op, radicand: Op) -> Norm | None:
     computed_in = "input"
     probe = original
     while probe.kind in _CASTS and probe.inputs:
-        if probe.kind == "cast" and probe.attrs.get("to") == "float32":
+        if asks_for_32_bits(probe):
             computed_in = "float32"
         probe = graph[probe.inputs[0]]
-    if value.kind == "cast" and value.attrs.get("to") == "float32":
+    if asks_for_32_bits(value):
         computed_in = "float32"
     product = next(
         (
@@ -558,26 +564,20 @@ def _einsum_heads(graph: Operations, site: Attention) -> None:
 
 
 def _split_heads(graph: Operations, op: Op, head_dim: int | None) -> int | None:
-    """Heads as the projection's output is split into them: the view that makes ``heads × head_dim`` of one dimension."""
-    if head_dim is None:
+    """Heads as the projection's output is split into them: the first view that makes ``heads × head_dim`` of its width."""
+    path = path_from(graph, op)
+    if path.projection is None or head_dim is None or not path.projection.shape:
         return None
-    for _ in range(60):
-        if op.kind in ("view", "reshape") and op.shape and op.inputs:
-            before = graph[op.inputs[0]].shape
-            if before and len(op.shape) >= 2 and len(op.shape) > len(before) and is_number(before[-1]):
-                width = op.shape[-1]
-                tail, product = 0, 1
-                for size in reversed(op.shape):
-                    if not is_number(size) or product >= before[-1]:
-                        break
-                    product *= size
-                    tail += 1
-                if product == before[-1] and tail == 2 and is_number(width):
-                    return int(op.shape[-2])
-                return None
-        if op.kind in ("linear", "embedding", "matmul", "conv", "einsum") or not op.inputs:
-            return None
-        op = _main_input(graph, op)
+    for step in reversed(path.steps):
+        if step.kind not in ("view", "reshape") or not step.shape or not step.inputs:
+            continue
+        before = graph[step.inputs[0]].shape
+        if not before or not is_number(before[-1]) or step.shape[-1] == before[-1]:
+            continue
+        width, heads = step.shape[-1], step.shape[-2] if len(step.shape) > 1 else None
+        if is_number(width) and is_number(heads) and width == head_dim and heads * width == before[-1]:
+            return int(heads)
+        return None
     return None
 
 

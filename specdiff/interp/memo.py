@@ -23,7 +23,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Env, Recording, Tracked
-from specdiff.interp.values import Device, DType, Intrinsic, Tensor
+from specdiff.interp.values import Device, DType, Intrinsic, OwnDType, Tensor
 
 OBSERVED = frozenset({Tracked, list, tuple, dict})
 """Types of arguments that may hold tracked values."""
@@ -475,7 +475,7 @@ def freeze(value: Value, depth: int = 0) -> Any:
         return ("id", id(value))
     if kind is Tensor and value.kind != "tensor":
         return ("id", id(value))
-    if kind is DType or kind is Device:
+    if kind is DType or kind is OwnDType or kind is Device:
         return value
     if kind is Tracked:
         return ("tracked", id(value))

@@ -157,6 +157,12 @@ class DType(NamedTuple):
         return max(1, int(bits) // 8) if bits else 1
 
 
+class OwnDType(DType):
+    """The dtype that some tensor has (``x.dtype``), whichever that is: no number format that the code asks for."""
+
+    __slots__ = ()
+
+
 class Device(NamedTuple):
     """``torch.device``."""
 

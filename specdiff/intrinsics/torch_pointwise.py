@@ -7,7 +7,7 @@ from typing import Any
 
 from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim, Ratio
-from specdiff.interp.values import DType, Tensor, Unknown
+from specdiff.interp.values import DType, OwnDType, Tensor, Unknown
 from specdiff.intrinsics.torch_core import (
     axis,
     broadcast,
@@ -127,15 +127,17 @@ def unary(kind: str, floating: bool = False, numpy_name: str = "") -> Model:
     return model
 
 
-def cast(ctx: Any, input: Tensor, dtype: str) -> Any:  # noqa: A002
-    """A change of dtype; the same tensor where there is none."""
+def cast(ctx: Any, input: Tensor, dtype: str, own: bool = False) -> Any:  # noqa: A002
+    """A change of dtype; the same tensor where there is none. ``own``: to the format that another tensor has."""
     if input.dtype == dtype:
         if ctx.trace is None or not is_float(dtype):
             return input
         # Kept in the trace: the code asks for this format, whatever format the model runs in.
-        return ctx.emit("cast", (input,), input.shape, dtype, const=input.const, view_of=input, to=dtype, source=dtype)
+        return ctx.emit(
+            "cast", (input,), input.shape, dtype, const=input.const, view_of=input, to=dtype, source=dtype, own=own
+        )
     const = lazily(lambda numpy, a: _cast(numpy, a, dtype), input)
-    return ctx.emit("cast", (input,), input.shape, dtype, const=const, to=dtype, source=input.dtype)
+    return ctx.emit("cast", (input,), input.shape, dtype, const=const, to=dtype, source=input.dtype, own=own)
 
 
 def _cast(numpy: Any, value: Any, dtype: str) -> Any:
@@ -151,8 +153,8 @@ def _to(ctx: Any, input: Tensor, *args: Any, dtype: Any = None, device: Any = No
         if isinstance(arg, DType):
             dtype = arg
         elif isinstance(arg, Tensor):
-            dtype = DType(arg.dtype)
-    return cast(ctx, input, dtype.name) if isinstance(dtype, DType) else input
+            dtype = OwnDType(arg.dtype)
+    return cast(ctx, input, dtype.name, isinstance(dtype, OwnDType)) if isinstance(dtype, DType) else input
 
 
 def _type(ctx: Any, input: Tensor, dtype: Any = None, **kwargs: Any) -> Any:  # noqa: A002
@@ -292,7 +294,14 @@ def softmax(kind: str) -> Model:
         result = dtype_name(dtype, input.dtype)
         rank = len(input.shape) if input.shape is not None else None
         where = axis(dim, rank) - rank if rank and isinstance(dim, int) else dim
-        return ctx.emit(kind, (input,), input.shape, result, dim=where, computed_in=dtype_name(dtype, "input"))
+        return ctx.emit(
+            kind,
+            (input,),
+            input.shape,
+            result,
+            dim=where,
+            computed_in="input" if isinstance(dtype, OwnDType) else dtype_name(dtype, "input"),
+        )
 
     model.__name__ = kind
     return model
@@ -588,7 +597,7 @@ POINTWISE: dict[str, Model] = {
 METHODS: dict[str, Model] = {
     "to": _to,
     "type": _type,
-    "type_as": lambda ctx, input, other: cast(ctx, input, other.dtype),
+    "type_as": lambda ctx, input, other: cast(ctx, input, other.dtype, True),
     **{
         name: (lambda ctx, input, *args, to=to, **kwargs: cast(ctx, input, to))
         for name, to in (

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.values import Device, DType, Tensor
+from specdiff.interp.values import Device, OwnDType, Tensor
 from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_shapes
 from specdiff.intrinsics.torch_core import is_float
 
@@ -107,7 +107,7 @@ TENSOR_ATTRIBUTES: dict[str, Model] = {
     "shape": lambda ctx, tensor: (
         ctx.unknown("the shape of this tensor is not known") if tensor.shape is None else tensor.shape
     ),
-    "dtype": lambda ctx, tensor: DType(tensor.dtype),
+    "dtype": lambda ctx, tensor: OwnDType(tensor.dtype),
     "device": lambda ctx, tensor: Device(tensor.device),
     "ndim": torch_pointwise.METHODS["dim"],
     "T": torch_shapes.transposed,
