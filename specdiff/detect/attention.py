@@ -162,11 +162,14 @@ def projections(scene: Scene) -> None:
                 first = paths["q"].projection
                 assert first is not None
                 fused.append((len(weights) == 1, first, f"from {', '.join(sorted(weights))}"))
-                clamps = [
-                    step for step in paths["q"].steps if step.kind == "clamp" and step.attrs.get("max") is not None
-                ]
+                limits = {name: _clamp(path) for name, path in paths.items()}
+                at = next((op for _, op in limits.values() if op is not None), first)
+                values = {value for value, _ in limits.values()}
+                words = "queries, keys and values are clamped"
                 clip.append(
-                    (clamps[0].attrs["max"] if clamps else 0, clamps[0] if clamps else first, "queries are clamped")
+                    (values.pop(), at, words)
+                    if len(values) == 1
+                    else (None, at, "which of queries, keys and values is clamped, and to what,")
                 )
             out = output_projection(graph, site)
             if out is not None:
@@ -181,7 +184,7 @@ def projections(scene: Scene) -> None:
         for name, readings in rows.items():
             agreed(scene, tower.key(f"attention.bias.{name}"), readings)
         agreed(scene, tower.key("attention.fused_qkv"), fused)
-        if clip and all(not value for value, _, _ in clip):
+        if clip and all(value == 0 for value, _, _ in clip):
             scene.absent(
                 tower.key("attention.clip_qkv"),
                 "nothing clamps queries between projection and product",
@@ -189,6 +192,14 @@ def projections(scene: Scene) -> None:
             )
         elif clip:
             agreed(scene, tower.key("attention.clip_qkv"), clip)
+
+
+def _clamp(path: Path) -> tuple[float | int, Op | None]:
+    """What a projection's result is clamped to, to both sides; 0 where it is not."""
+    for step in path.steps:
+        if step.kind == "clamp" and step.attrs.get("max") is not None and step.attrs.get("min") == -step.attrs["max"]:
+            return step.attrs["max"], step
+    return 0, None
 
 
 def output_projection(graph: Operations, site: Attention) -> Op | None:
