@@ -9,6 +9,7 @@ from typing import Any
 
 from specdiff.cli.options import OK, TARGET_HELP, add_classes, main_class, pipeline_options, write_file
 from specdiff.errors import Problem, TargetError
+from specdiff.report import DIAGRAM_LEVELS
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -22,6 +23,12 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     add_classes(diagram)
     diagram.add_argument(
         "--format", choices=("svg", "png", "pdf", "dot", "mermaid"), help="(default: by the output's ending, else svg)"
+    )
+    diagram.add_argument(
+        "--level",
+        choices=DIAGRAM_LEVELS,
+        default="model",
+        help="the whole model, its repeated layers alone, or one layer of each kind operation by operation",
     )
     diagram.set_defaults(run=run)
 
@@ -40,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         subject = api.check(Path(arguments.target), options)
     else:
         subject = main_class(api.inspect(arguments.target, options), arguments.target)
-    data = report.render_diagram(subject, kind)
+    data = report.render_diagram(subject, kind, arguments.level)
     if arguments.output is not None:
         write_file(arguments.output, data)
     else:

@@ -39,6 +39,7 @@ def steps(operations: Operations) -> tuple[Step, ...]:
     seen: dict[str, dict[tuple[object, ...], str]] = {}
     layers: dict[str, list[Op]] = {}
     order: list[tuple[str, Op | None]] = []
+    alias: dict[int, int] = {}
     for op in operations.ops:
         match = _LAYER.match(op.module)
         if match is None:
@@ -55,12 +56,16 @@ def steps(operations: Operations) -> tuple[Step, ...]:
             continue
         container = prefix.rpartition(".")[0]
         signature = tuple((op.kind, _size(op), op.module[len(prefix) :]) for op in layers[prefix])
-        if seen.setdefault(container, {}).setdefault(signature, prefix) == prefix:
+        drawn = seen.setdefault(container, {}).setdefault(signature, prefix)
+        if drawn == prefix:
             kept.extend(layers[prefix])
-    return tuple(_renumbered(operations, sorted(kept[:MAX_STEPS], key=lambda op: op.id)))
+        else:
+            # What reads a layer that is not drawn reads the drawn one in its place.
+            alias |= {op.id: twin.id for op, twin in zip(layers[prefix], layers[drawn], strict=True)}
+    return tuple(_renumbered(operations, sorted(kept[:MAX_STEPS], key=lambda op: op.id), alias))
 
 
-def _renumbered(operations: Operations, kept: list[Op]) -> Iterator[Step]:
+def _renumbered(operations: Operations, kept: list[Op], alias: dict[int, int]) -> Iterator[Step]:
     shown = [op for op in kept if op.kind not in VIEWS and op.kind not in ("parameter", "buffer", "constant")]
     numbers = {op.id: number for number, op in enumerate(shown)}
     for op in shown:
@@ -70,8 +75,10 @@ def _renumbered(operations: Operations, kept: list[Op]) -> Iterator[Step]:
             origin = operations.source(operations[index])
             if origin.kind == "parameter" and origin.attrs.get("name"):
                 names.append(origin.attrs["name"])
-            elif origin.id in numbers and numbers[origin.id] not in inputs:
-                inputs.append(numbers[origin.id])
+            else:
+                number = numbers.get(alias.get(origin.id, origin.id))
+                if number is not None and number not in inputs:
+                    inputs.append(number)
         yield Step(numbers[op.id], op.kind, tuple(inputs), _size(op), tuple(names), op.module, op.file, op.line)
 
 

@@ -12,6 +12,7 @@ from specdiff.results import CheckResult, ClassResult
 
 CHECK_FORMATS: tuple[str, ...] = ("terminal", "markdown", "html", "json", "sarif", "junit", "github")
 INSPECT_FORMATS: tuple[str, ...] = ("terminal", "markdown", "html", "json", "jsonl", "sarif", "github")
+DIAGRAM_LEVELS: tuple[str, ...] = ("model", "block", "operations")
 DIAGRAM_FORMATS: tuple[str, ...] = ("svg", "png", "pdf", "dot", "mermaid")
 
 
@@ -110,19 +111,20 @@ def render_inspect_row(result: ClassResult, only: Collection[str] = ()) -> str:
     return inspect_row(result, only)
 
 
-def render_diagram(result: ClassResult | CheckResult, format: str) -> bytes:
+def render_diagram(result: ClassResult | CheckResult, format: str, level: str = "model") -> bytes:
     """A model's architecture as people draw it; for a check, blocks carry the status of their claims.
 
     Args:
         result: What to draw.
         format: One of `DIAGRAM_FORMATS`.
+        level: One of `DIAGRAM_LEVELS`.
 
     Raises:
-        KeyError: the format is not one of them.
+        KeyError: the format or the level is not one of them.
         SpecdiffError: the class could not be built, or no Graphviz program or library was found.
     """
-    if format not in DIAGRAM_FORMATS:
+    if format not in DIAGRAM_FORMATS or level not in DIAGRAM_LEVELS:
         raise KeyError(format)
     from specdiff.report.diagram import draw
 
-    return draw(result, format)
+    return draw(result, format, level)

@@ -13,13 +13,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from html import escape
 
 import graphviz
 
 from specdiff.errors import Problem, SpecdiffError
-from specdiff.graph.architecture import Architecture, architecture
-from specdiff.report import figure, mermaid, wording
+from specdiff.graph.architecture import Architecture, Block, architecture
+from specdiff.report import figure, mermaid, opgraph, wording
 from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, STATUS_COLOURS
 from specdiff.results import CheckResult, ClassResult, Status
 
@@ -29,17 +30,22 @@ _RENDER_SECONDS = 60
 """A drawing takes a tenth of a second; beyond this the program hangs."""
 
 
-def draw(result: ClassResult | CheckResult, kind: str) -> bytes:
+def draw(result: ClassResult | CheckResult, kind: str, level: str = "model") -> bytes:
     """A result's architecture.
 
     Args:
         result: A class, or a check, whose claims then colour the boxes.
         kind: `svg`, `png`, `pdf`, `dot` or `mermaid`.
+        level: `model`; `block`, the repeated layers alone; or `operations`, one layer of each kind operation by operation.
 
     Raises:
         SpecdiffError: the class could not be built, or no Graphviz was found.
     """
+    if level == "operations":
+        return _operations(result.code if isinstance(result, CheckResult) else result, kind)
     drawing = drawn(result)
+    if level == "block":
+        drawing = blocks_of(drawing)
     match kind:
         case "mermaid":
             return mermaid.text(drawing).encode()
@@ -47,6 +53,27 @@ def draw(result: ClassResult | CheckResult, kind: str) -> bytes:
             return dot(drawing).encode()
         case _:
             return _render(dot(drawing), kind)
+
+
+def _operations(code: ClassResult, kind: str) -> bytes:
+    source = opgraph.dot(code)
+    match kind:
+        case "dot":
+            return source.encode()
+        case "mermaid":
+            return mermaid.operations(code).encode()
+        case _:
+            return _render(source, kind, "dot")
+
+
+def blocks_of(drawing: Architecture) -> Architecture:
+    """The repeated layers of a drawing without what stands around them."""
+    columns = tuple(
+        replace(column, source="", result="", stages=stages)
+        for column in drawing.columns
+        if (stages := tuple(stage for stage in column.stages if isinstance(stage, Block)))
+    )
+    return replace(drawing, columns=columns, links=()) if columns else drawing
 
 
 def drawn(result: ClassResult | CheckResult) -> Architecture:
@@ -173,11 +200,11 @@ def identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "model"
 
 
-def _render(source: str, kind: str) -> bytes:
+def _render(source: str, kind: str, layout: str = "neato") -> bytes:
     program = shutil.which("dot")
     if program is not None:
         run = subprocess.run(  # noqa: S603 - Graphviz itself, fed by our own DOT on its standard input
-            [program, "-Kneato", f"-T{kind}"], input=source.encode(), capture_output=True, timeout=_RENDER_SECONDS,
+            [program, f"-K{layout}", f"-T{kind}"], input=source.encode(), capture_output=True, timeout=_RENDER_SECONDS,
             check=False,
         )  # fmt: skip
         if run.returncode:
@@ -190,7 +217,7 @@ def _render(source: str, kind: str) -> bytes:
         message = f"{kind} needs a `dot` program or the pygraphviz package; `dot` and `mermaid` work without"
         raise SpecdiffError(Problem("diagram", 0, 0, message)) from None
     with _quietly():
-        data: bytes = pygraphviz.AGraph(string=source).draw(format=kind, prog="neato")
+        data: bytes = pygraphviz.AGraph(string=source).draw(format=kind, prog=layout)
     return _finished(data, kind)
 
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from specdiff.errors import SpecdiffError
 from specdiff.facts import Evidence
-from specdiff.report import diagram, wording
+from specdiff.report import diagram, opgraph, wording
 from specdiff.results import CheckResult, ClaimResult, ClassResult, Finding, SourceDocument
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -30,6 +30,8 @@ _LONGEST = 24
 _MOST_EVIDENCE = 8
 _MOST_UNDECIDED = 200
 _MOST_SHARES = 12
+_MOST_OPERATIONS = 250
+"""Operations of the drawing on the page, which stays below a megabyte with them."""
 _LONGEST_LINE = 240
 """Characters of a source line that are shown."""
 _MARKS = {"match": "✓", "mismatch": "✗", "missing": "✗", "undecided": "?", wording.DEVIATION: "≠"}
@@ -165,6 +167,7 @@ def _common(code: ClassResult, drawn: ClassResult | CheckResult) -> dict[str, ob
         "svg": "",
         "no_svg": "",
         "parts": (),
+        "operations": "",
     }
     try:
         svg = diagram.draw(drawn, "svg").decode()
@@ -173,6 +176,11 @@ def _common(code: ClassResult, drawn: ClassResult | CheckResult) -> dict[str, ob
         return page
     svg = svg[svg.index("<svg") :]
     page["svg"] = Markup(svg)  # noqa: S704 - Graphviz escapes what it is given
+    if 0 < len(opgraph.shown(code.steps)) <= _MOST_OPERATIONS:
+        drawing = diagram.draw(code, "svg", "operations").decode()
+        # Two drawings on one page: Graphviz numbers the elements of both alike.
+        drawing = re.sub(r'\bid="', 'id="operation-', drawing[drawing.index("<svg") :])
+        page["operations"] = Markup(drawing)  # noqa: S704 - see above
     facts = code.sheet.facts
     parts: dict[str, object] = {}
     for box in diagram.drawn(drawn).boxes():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from specdiff.graph.architecture import Architecture, Block
 from specdiff.graph.boxes import Box, Kind
-from specdiff.report import wording
+from specdiff.report import opgraph, wording
 from specdiff.report.palette import COLOURS, STATUS_COLOURS
+from specdiff.results import ClassResult
 
 
 def text(drawing: Architecture) -> str:
@@ -28,6 +29,22 @@ def text(drawing: Architecture) -> str:
         target = chart.cross[0] if link.to_block and chart.cross else ends[link.target][0]
         chart.lines.append(f"  {ends[link.source][1]} -.-> {target}")
     return chart.finished()
+
+
+def operations(result: ClassResult) -> str:
+    """One layer of each kind, operation by operation, ending in a newline."""
+    lines = ["flowchart TB"]
+    steps = opgraph.shown(result.steps)
+    numbers = {step.number: step for step in steps}
+    for step in steps:
+        names = [step.kind, *(name.rpartition(".")[0].rpartition(".")[2] for name in step.parameters[:1])]
+        lines.append(f'  s{step.number}["{_quoted(" ".join(names))}"]')
+        lines += [
+            f'  s{source} -->|"{_quoted(numbers[source].shape)}"| s{step.number}'
+            for source in step.inputs
+            if source in numbers
+        ]
+    return "\n".join(lines) + "\n"
 
 
 class _Chart:
