@@ -142,7 +142,7 @@ def _check_specs(specs: Sequence[Spec], options: Options, target: str | None) ->
         try:
             for spec in specs:
                 try:
-                    results.append(_check_spec(session, spec, target))
+                    results.append(check_spec(session, spec, target))
                 except SpecdiffError as error:
                     problems.extend(error.problems)
         finally:
@@ -154,8 +154,13 @@ def _check_specs(specs: Sequence[Spec], options: Options, target: str | None) ->
     return deeply(work)
 
 
-def _check_spec(session: Session, spec: Spec, target: str | None) -> CheckResult:
-    from specdiff.match.compare import check_spec  # noqa: PLC0415 - the matcher only where a spec is read
+def check_spec(session: Session, spec: Spec, target: str | None) -> CheckResult:
+    """Hold a loaded spec against code, in a session of the caller's.
+
+    Raises:
+        SpecdiffError: the target is not there.
+    """
+    from specdiff.match.compare import check_spec as match  # noqa: PLC0415 - the matcher only where a spec is read
 
     text = target or spec.target
     if not text:
@@ -166,7 +171,7 @@ def _check_spec(session: Session, spec: Spec, target: str | None) -> CheckResult
         built = [result for result in results if result.tree is not None] or results
         if built:
             code = max(built, key=lambda result: result.total_parameters or 0) if not item.classes else built[0]
-            result = check_spec(spec, code, _target_name(text, code.name))
+            result = match(spec, code, _target_name(text, code.name))
             return replace(result, sources=_texts(item, result))
     raise TargetError(Problem(text, 0, 0, "there is no model class to check"))
 

@@ -1,0 +1,43 @@
+"""`specdiff review`: what a change does to the models of a checkout."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from specdiff.cli.options import DIFFERS, OK, emit, pipeline_options, wants_colour
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """The command and its options."""
+    review = commands.add_parser(
+        "review",
+        parents=[shared],
+        help="what a change does to the models of a git checkout",
+        description="Analyse both sides of a change from git objects: facts, parameters and new findings per model class.",
+    )
+    review.add_argument(
+        "range",
+        nargs="?",
+        default="",
+        metavar="BASE..HEAD",
+        help="two revisions, or one against the working tree (default: the merge base with the main branch)",
+    )
+    review.add_argument("--repository", type=Path, default=Path(), metavar="DIR", help="(default: the current folder)")
+    review.add_argument(
+        "--format", choices=("terminal", "markdown", "json"), default="terminal", help="(default: terminal)"
+    )
+    review.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Review, print, and say by the exit code whether something is wrong."""
+    from specdiff import reviews
+    from specdiff.report import review as report
+    from specdiff.session import deeply
+
+    options = pipeline_options(arguments)
+    result = deeply(lambda: reviews.review(arguments.repository, arguments.range, options))
+    emit(arguments, report.render(result, arguments.format, wants_colour(arguments)))
+    return DIFFERS if result.fails else OK

@@ -1,0 +1,242 @@
+"""A change's review as text: one comment for a pull request, or the same for the terminal and for machines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from specdiff.facts import Evidence, Value
+from specdiff.report import terminal, wording
+from specdiff.report.json_v1 import plain
+from specdiff.results import Finding
+from specdiff.review.model import ClassReview, FactChange, ParameterChange, Review, Standing
+
+SCHEMA = "specdiff/review/1"
+MARK = "<!-- specdiff review -->"
+"""First line of the comment, by which the next run finds and replaces it."""
+MAX_CHARACTERS = 60_000
+"""A GitHub comment holds 65,536 characters."""
+_MOST_ROWS = 60
+
+
+def render(result: Review, style: str, color: bool) -> str:
+    """The review as ``terminal``, ``markdown`` or ``json`` text."""
+    if style == "json":
+        return json.dumps(_document(result), indent=1, ensure_ascii=False) + "\n"
+    if style == "markdown":
+        return comment(result)
+    console = terminal.new_console(color)
+    _print(console, result)
+    return terminal.console_text(console)
+
+
+def headline(result: Review) -> str:
+    """One sentence: how many classes changed, and whether something is wrong."""
+    counts = {standing: sum(each.standing is standing for each in result.classes) for standing in Standing}
+    parts = [f"{count} {standing}" for standing, count in counts.items() if count and standing is not Standing.SAME]
+    classes = (
+        f"{', '.join(parts)} model class{'es' if sum(counts.values()) != 1 else ''}"
+        if parts
+        else "no architectural change"
+    )
+    errors = sum(str(finding.severity) == "error" for each in result.classes for finding in each.findings)
+    failing = [check.name for check in result.checks if str(check.verdict) in ("mismatch", "missing")]
+    tail = [f"{errors} new error{'s' if errors != 1 else ''}"] if errors else []
+    tail += [f"the spec of {name} does not hold" for name in failing]
+    return "; ".join([classes, *tail])
+
+
+def comment(result: Review) -> str:
+    """Markdown for a pull request: details folded, a size limit with an honest count of what is left out."""
+    parts = [f"{MARK}\n## specdiff: {_text(headline(result))}\n"]
+    parts += [_class_section(each) for each in result.classes if each.standing is not Standing.SAME]
+    same = [each.name for each in result.classes if each.standing is Standing.SAME]
+    if same:
+        parts.append(f"\nUnchanged in architecture: {', '.join(f'`{name}`' for name in same[:_MOST_ROWS])}.\n")
+    for check in result.checks:
+        parts.append(f"\n**{_text(check.name)}**: {check.verdict}, {_text(wording.summary(check))}\n")
+        for claim in check.claims:
+            if wording.standing(claim) in ("mismatch", "missing"):
+                parts.append(
+                    f"- `{claim.key}`: the source says {_text(wording.expected(claim))} "
+                    f"(“{_text(claim.source.quote)}”), the code has {_text(wording.found(claim))}\n"
+                )
+    if result.problems:
+        parts.append("\n" + "".join(f"- {_text(problem)}\n" for problem in result.problems))
+    text = ""
+    for index, part in enumerate(parts):
+        if len(text) + len(part) > MAX_CHARACTERS:
+            text += f"\n{len(parts) - index} more sections do not fit into a comment; the JSON has all of them.\n"
+            break
+        text += part
+    return text
+
+
+def _class_section(each: ClassReview) -> str:
+    because = f", through `{each.why}`" if each.why else ""
+    lines = [f"\n### `{each.name}` {each.standing}{because}\n"]
+    if each.failed:
+        lines.append(f"\n{_text(each.failed)}\n")
+    if each.standing is Standing.ADDED and each.after is not None:
+        lines.append(f"\n{wording.amount(each.after.total_parameters)} parameters, {each.after.verdict}\n")
+        rows = [
+            (f"`{key}`", _text(wording.value(fact.value, key)), _places(fact.evidence))
+            for key, fact in sorted(each.after.sheet.facts.items())
+        ]
+        lines.append(_folded(f"{len(rows)} facts", ("key", "value", "line"), rows))
+    if each.facts:
+        rows = [(f"`{c.key}`", _value(c.before, c.key), _value(c.after, c.key) if c.kind != "lost" else f"undecided: {_text(c.reason)}",
+                 f"{_places(c.before_evidence)} → {_places(c.after_evidence)}") for c in each.facts]  # fmt: skip
+        lines.append(_table(("fact", "before", "after", "line"), rows))
+    if each.parameters:
+        rows = [(f"`{_text(name)}`", kind, size) for name, kind, size in folded(each.parameters)]
+        lines.append(_folded(f"{len(each.parameters)} parameters changed", ("parameter", "", "shape"), rows))
+    for finding in each.findings:
+        lines.append(
+            f"- **{finding.severity}** `{finding.id}` `{wording.place(finding.primary)}`: {_text(finding.message)}\n"
+        )
+    if each.resolved:
+        lines.append(f"\n{len(each.resolved)} earlier finding{'s are' if len(each.resolved) != 1 else ' is'} gone.\n")
+    return "".join(lines)
+
+
+def folded(changes: tuple[ParameterChange, ...]) -> Iterator[tuple[str, str, str]]:
+    """(name, kind, shapes), layers together."""
+    groups: dict[tuple[str, str, str], int] = {}
+    for change in changes:
+        shape = " → ".join(_size(each) for each in (change.before, change.after) if each is not None)
+        name = re.sub(r"(?<=\.)\d+(?=\.)", "*", change.name)
+        groups[name, change.kind, shape] = groups.get((name, change.kind, shape), 0) + 1
+    for (name, kind, shape), count in groups.items():
+        yield f"{name} ({count})" if count > 1 else name, kind, shape
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "×".join("?" if size < 0 else str(size) for size in shape) or "a number"
+
+
+def _value(value: Value, key: str) -> str:
+    return "none" if value is None else _text(wording.value(value, key))
+
+
+def _places(evidence: tuple[Evidence, ...]) -> str:
+    step = evidence[-1] if evidence else None
+    return f"`{step.file.rpartition('/')[2]}:{step.line}`" if step else ""
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    shown = rows[:_MOST_ROWS]
+    lines = ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in shown]
+    if len(rows) > len(shown):
+        lines.append(f"\n{len(rows) - len(shown)} more.")
+    return "\n".join(lines) + "\n"
+
+
+def _folded(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    return f"\n<details><summary>{_text(title)}</summary>\n{_table(head, rows)}\n</details>\n"
+
+
+def _text(text: str) -> str:
+    """Text of code and specs stays text in a comment: no markup, no mentions, no issue links."""
+    escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "#": "&#35;"} | {
+        mark: f"\\{mark}" for mark in "\\`*_[]|~"
+    }
+    return "".join(escapes.get(letter, letter) for letter in wording.clean(text))
+
+
+def _print(console: Console, result: Review) -> None:
+    console.print(Text(headline(result), "bold red" if result.fails else "bold green"))
+    console.print(
+        terminal.label_table(
+            ("base", result.base[:12]),
+            ("head", result.head[:12] or "the working tree"),
+            ("files", ", ".join(result.files) or "none"),
+        )
+    )
+    for each in result.classes:
+        if each.standing is Standing.SAME:
+            continue
+        console.print()
+        console.print(
+            Text(f"{each.name} {each.standing}", "bold").append(
+                f"  {each.file}{f', through {each.why}' if each.why else ''}", "dim"
+            )
+        )
+        if each.failed:
+            console.print(Padding(Text(wording.clean(each.failed)), (0, 0, 0, 2)))
+        if each.standing is Standing.ADDED and each.after is not None:
+            text = f"{wording.amount(each.after.total_parameters)} parameters, {len(each.after.sheet.facts)} facts, {each.after.verdict}"
+            console.print(Padding(Text(text), (0, 0, 0, 2)))
+        for change in each.facts:
+            console.print(Padding(Text(_fact_line(change)), (0, 0, 0, 2)))
+        for name, kind, size in folded(each.parameters):
+            console.print(Padding(Text(f"parameter {kind}: {name}  {size}"), (0, 0, 0, 2)))
+        for finding in each.findings:
+            console.print(Padding(Text(_finding_line(finding)), (0, 0, 0, 2)))
+    for check in result.checks:
+        console.print()
+        console.print(Text(f"spec {check.name}: {check.verdict}", "bold").append(f"  {wording.summary(check)}", "dim"))
+    for problem in result.problems:
+        console.print(Text(wording.clean(problem), "yellow"))
+
+
+def _fact_line(change: FactChange) -> str:
+    before = "none" if change.before is None else wording.value(change.before, change.key)
+    after = "none" if change.after is None else wording.value(change.after, change.key)
+    if change.kind == "lost":
+        after = f"undecided ({change.reason})"
+    if change.kind == "decided":
+        before = "undecided"
+    steps = [steps[-1] for steps in (change.before_evidence, change.after_evidence) if steps]
+    where = " → ".join(f"{step.file.rpartition('/')[2]}:{step.line}" for step in steps)
+    return wording.clean(f"{change.key}: {before} → {after}  ({where})")
+
+
+def _finding_line(finding: Finding) -> str:
+    return wording.clean(f"{finding.severity} {finding.id} {wording.place(finding.primary)}: {finding.message}")
+
+
+def _document(result: Review) -> dict[str, object]:
+    def steps(evidence: tuple[Evidence, ...]) -> list[dict[str, object]]:
+        return [{"file": s.file, "line": s.line, "end_line": s.end_line, "what": s.what} for s in evidence]
+
+    return {
+        "schema": SCHEMA,
+        "base": result.base,
+        "head": result.head,
+        "files": list(result.files),
+        "fails": result.fails,
+        "classes": [
+            {
+                "class": each.name,
+                "file": each.file,
+                "standing": str(each.standing),
+                "through": each.why,
+                "failed": each.failed,
+                "facts": [
+                    {"key": c.key, "kind": c.kind, "before": plain(c.before), "after": plain(c.after), "reason": c.reason,
+                     "before_evidence": steps(c.before_evidence), "after_evidence": steps(c.after_evidence)}
+                    for c in each.facts
+                ],
+                "parameters": [
+                    {"name": p.name, "kind": p.kind, "before": None if p.before is None else list(p.before),
+                     "after": None if p.after is None else list(p.after)}
+                    for p in each.parameters
+                ],
+                "findings": [
+                    {"id": f.id, "severity": str(f.severity), "message": f.message, "primary": steps((f.primary,))[0]}
+                    for f in each.findings
+                ],
+                "resolved": [f.id for f in each.resolved],
+            }
+            for each in result.classes
+        ],
+        "checks": [{"name": c.name, "verdict": str(c.verdict), "summary": wording.summary(c)} for c in result.checks],
+        "problems": list(result.problems),
+    }  # fmt: skip

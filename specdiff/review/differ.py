@@ -1,0 +1,78 @@
+"""Two sides of one class: facts, parameters and findings that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from specdiff.facts import Absence, Fact, FactSheet
+from specdiff.results import ClassResult, Finding
+from specdiff.review.model import ClassReview, FactChange, ParameterChange, Standing
+
+
+def review_class(file: str, why: str, before: ClassResult | None, after: ClassResult | None) -> ClassReview:
+    """What a change does to one class; a side is None where the class is not there."""
+    one = after or before
+    assert one is not None
+    facts = (
+        tuple(_facts(before.sheet if before else _EMPTY, after.sheet if after else _EMPTY)) if before and after else ()
+    )
+    parameters = tuple(_parameters(before, after)) if before and after and before.tree and after.tree else ()
+    old = {_identity(finding) for finding in before.findings} if before else set()
+    new = {_identity(finding) for finding in after.findings} if after else set()
+    findings = tuple(finding for finding in after.findings if _identity(finding) not in old) if after else ()
+    resolved = (
+        tuple(finding for finding in before.findings if _identity(finding) not in new) if before and after else ()
+    )
+    standing = Standing.SAME
+    if before is None:
+        standing = Standing.ADDED
+    elif after is None:
+        standing = Standing.REMOVED
+    elif facts or parameters or findings or resolved:
+        standing = Standing.CHANGED
+    failed = ""
+    for side, result in (("before", before), ("after", after)):
+        if result is not None and result.tree is None and result.findings:
+            failed = f"{side} the change the class could not be built: {result.findings[0].message}"
+    return ClassReview(one.name, file, standing, why, facts, parameters, findings, resolved, before, after, failed)
+
+
+_EMPTY = FactSheet({}, {}, {})
+
+
+def _identity(finding: Finding) -> tuple[str, str, str]:
+    """What makes two findings the same one although lines moved."""
+    return (finding.id, finding.primary.file, finding.message)
+
+
+def _facts(before: FactSheet, after: FactSheet) -> Iterator[FactChange]:
+    for key in sorted({*before.facts, *before.absences, *after.facts, *after.absences}):
+        old: Fact | Absence | None = before.facts.get(key) or before.absences.get(key)
+        new: Fact | Absence | None = after.facts.get(key) or after.absences.get(key)
+        if old is None and new is None:
+            continue
+        was = old.value if isinstance(old, Fact) else None
+        now = new.value if isinstance(new, Fact) else None
+        level = new.level if new is not None else None
+        steps = (old.evidence if old else (), new.evidence if new else ())
+        if new is None:
+            question = after.undecided.get(key)
+            reason = question.reason if question else "nothing is known about it any more"
+            yield FactChange(key, "lost", was, None, level, *steps, reason)
+        elif old is None:
+            yield FactChange(key, "decided", None, now, level, *steps)
+        elif was != now or isinstance(old, Fact) != isinstance(new, Fact):
+            kind = "added" if was is None else "removed" if now is None else "changed"
+            yield FactChange(key, kind, was, now, level, *steps)
+
+
+def _parameters(before: ClassResult, after: ClassResult) -> Iterator[ParameterChange]:
+    for name, shape in before.parameters.items():
+        now = after.parameters.get(name)
+        if now is None:
+            yield ParameterChange(name, "removed", shape, None)
+        elif now != shape:
+            yield ParameterChange(name, "reshaped", shape, now)
+    for name, shape in after.parameters.items():
+        if name not in before.parameters:
+            yield ParameterChange(name, "added", None, shape)

@@ -1,0 +1,141 @@
+"""Reads a git repository through its own commands; changes nothing in it."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from specdiff.errors import Problem, TargetError
+
+MAIN_BRANCHES = ("origin/main", "origin/master", "upstream/main", "main", "master")
+"""Where a change is measured from when nothing is said, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One changed file."""
+
+    path: str
+    """Relative to the repository, posix separators; the new name of a renamed file."""
+    old_path: str
+    """Its name before; empty for an added file."""
+    status: str
+    """`A`, `M`, `D` or `R`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Two sides of a change."""
+
+    root: Path
+    base: str
+    """Commit id."""
+    head: str
+    """Commit id; empty for the working tree."""
+
+
+def find_range(folder: Path, text: str) -> Range:
+    """The two sides that `BASE..HEAD`, `BASE` or nothing stands for; nothing is the merge base with the main branch.
+
+    Raises:
+        TargetError: it is no repository, or a revision is not there.
+    """
+    root = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+    base, separator, head = text.partition("..")
+    head = head.lstrip(".")
+    if not base:
+        base = _main_branch(root)
+        base = _git(root, "merge-base", base, head or "HEAD").strip()
+    elif "..." in text:
+        base = _git(root, "merge-base", base, head or "HEAD").strip()
+    found_head = _commit(root, head) if separator and head else ""
+    if found_head and found_head == _commit(root, "HEAD") and not _git(root, "status", "--porcelain", "-uno").strip():
+        found_head = ""  # what is checked out is that commit: the files themselves can be read
+    return Range(root, _commit(root, base), found_head)
+
+
+def _main_branch(root: Path) -> str:
+    for name in MAIN_BRANCHES:
+        if _run(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").returncode == 0:
+            return name
+    raise TargetError(
+        Problem(str(root), 0, 0, f"no branch to compare with ({', '.join(MAIN_BRANCHES)}); give BASE..HEAD")
+    )
+
+
+def _commit(root: Path, revision: str) -> str:
+    run = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if run.returncode:
+        raise TargetError(Problem(str(root), 0, 0, f"no revision {revision!r} in this repository"))
+    return run.stdout.decode().strip().splitlines()[-1]
+
+
+def changes(sides: Range) -> list[Change]:
+    """The files that differ between the two sides, untracked ones included where the head is the working tree."""
+    arguments = ["diff", "--name-status", "-z", "--find-renames", "--no-ext-diff", sides.base]
+    if sides.head:
+        arguments.append(sides.head)
+    fields = _git(sides.root, *arguments, "--").split("\0")
+    found: list[Change] = []
+    queue = iter(fields)
+    for status in queue:
+        if not status:
+            continue
+        kind = status[0]
+        if kind in "RC":
+            old, new = next(queue), next(queue)
+            found.append(Change(new, old if kind == "R" else "", "R" if kind == "R" else "A"))
+        else:
+            path = next(queue)
+            found.append(Change(path, "" if kind == "A" else path, kind if kind in "AMD" else "M"))
+    if not sides.head:
+        extra = _git(sides.root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
+        found += [Change(path, "", "A") for path in extra if path]
+    return sorted(found, key=lambda change: change.path)
+
+
+def content(sides: Range, revision: str, path: str) -> bytes | None:
+    """A file's content at a revision; None where it is not there."""
+    run = _run(sides.root, "cat-file", "blob", f"{revision}:{path}")
+    return run.stdout if run.returncode == 0 else None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    run = _run(folder, *arguments)
+    if run.returncode:
+        said = run.stderr.decode(errors="replace").strip().splitlines()
+        raise TargetError(Problem(str(folder), 0, 0, f"git {arguments[0]}: {said[-1] if said else 'failed'}"))
+    return run.stdout.decode("utf-8", "surrogateescape")
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(  # noqa: S603 - git itself, with arguments of our own
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise TargetError(Problem("git", 0, 0, f"cannot be run: {error.strerror}")) from None
+
+
+def listing(sides: Range) -> list[str]:
+    """The Python and YAML files of the head side."""
+    if sides.head:
+        return _git(sides.root, "ls-tree", "-r", "--name-only", "-z", sides.head).split("\0")[:-1]
+    tracked = _git(sides.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    return [path for path in tracked if path]
+
+
+def importers(sides: Range, stem: str) -> list[str]:
+    """Python files of the head side with an import that names a module by its last part."""
+    pattern = rf"^\s*(from|import)\s.*\b{stem}\b"
+    arguments = ["grep", "-lzE", "--untracked" if not sides.head else "--no-color", "-e", pattern]
+    if sides.head:
+        arguments.append(sides.head)
+    run = _run(sides.root, *arguments, "--", "*.py")
+    names = run.stdout.decode("utf-8", "surrogateescape").split("\0")
+    prefix = f"{sides.head}:" if sides.head else ""
+    return sorted(name.removeprefix(prefix) for name in names if name)

@@ -1,0 +1,90 @@
+"""What reviewing a change gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from specdiff.facts import Evidence, Level, Value
+from specdiff.results import CheckResult, ClassResult, Finding
+
+
+class Standing(StrEnum):
+    """What became of a model class."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class FactChange:
+    """One key whose answer differs between the two sides."""
+
+    key: str
+    kind: str
+    """`added`, `removed`, `changed`, `lost` (now undecided) or `decided` (undecided before)."""
+    before: Value
+    after: Value
+    level: Level | None
+    before_evidence: tuple[Evidence, ...]
+    after_evidence: tuple[Evidence, ...]
+    reason: str = ""
+    """Why it is undecided now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterChange:
+    """One parameter that was added, removed or reshaped."""
+
+    name: str
+    kind: str
+    """`added`, `removed` or `reshaped`."""
+    before: tuple[int, ...] | None
+    after: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReview:
+    """One model class on both sides."""
+
+    name: str
+    file: str
+    """Relative to the repository."""
+    standing: Standing
+    why: str
+    """The changed file that it comes from; empty where its own file changed."""
+    facts: tuple[FactChange, ...]
+    parameters: tuple[ParameterChange, ...]
+    findings: tuple[Finding, ...]
+    """New on the head side."""
+    resolved: tuple[Finding, ...]
+    """On the base side only."""
+    before: ClassResult | None
+    after: ClassResult | None
+    failed: str = ""
+    """Why a side could not be analysed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A whole change."""
+
+    base: str
+    head: str
+    """Empty for the working tree."""
+    files: tuple[str, ...]
+    """Changed model files."""
+    classes: tuple[ClassReview, ...]
+    checks: tuple[CheckResult, ...]
+    """Specs of the repository that cover a changed model, held against the head side."""
+    problems: tuple[str, ...]
+    """What could not be read, one line each."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether a spec is contradicted, or a change brings a finding at error level."""
+        return any(str(check.verdict) in ("mismatch", "missing") for check in self.checks) or any(
+            str(finding.severity) == "error" for each in self.classes for finding in each.findings
+        )
