@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -54,7 +54,7 @@ def headline(result: Review) -> str:
 def comment(result: Review) -> str:
     """Markdown for a pull request: details folded, a size limit with an honest count of what is left out."""
     parts = [f"{MARK}\n## specdiff: {_text(headline(result))}\n"]
-    parts += [_class_section(each) for each in result.classes if each.standing is not Standing.SAME]
+    parts += [_class_section(each, names) for each, names in alike(result)]
     same = [each.name for each in result.classes if each.standing is Standing.SAME]
     if same:
         parts.append(f"\nUnchanged in architecture: {', '.join(f'`{name}`' for name in same[:_MOST_ROWS])}.\n")
@@ -77,9 +77,29 @@ def comment(result: Review) -> str:
     return text
 
 
-def _class_section(each: ClassReview) -> str:
+def alike(result: Review) -> Iterator[tuple[ClassReview, tuple[str, ...]]]:
+    """Classes that changed, those of one file with the same changes together: the first, and all their names."""
+    groups: dict[object, list[ClassReview]] = {}
+    for each in result.classes:
+        if each.standing is Standing.SAME:
+            continue
+        if each.standing is Standing.CHANGED:
+            facts = tuple((change.key, change.kind, repr(change.before), repr(change.after)) for change in each.facts)
+            findings = tuple((finding.id, finding.primary) for finding in each.findings)
+            key: object = (each.file, facts, findings, each.failed, len(each.parameters))
+        else:
+            key = (each.file, each.name)
+        groups.setdefault(key, []).append(each)
+    for members in groups.values():
+        yield members[0], tuple(member.name for member in members)
+
+
+def _class_section(each: ClassReview, names: tuple[str, ...]) -> str:
     because = f", through `{each.why}`" if each.why else ""
-    lines = [f"\n### `{each.name}` {each.standing}{because}\n"]
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    lines = [f"\n### `{each.name}`{others} {each.standing}{because}\n"]
+    if others:
+        lines.append(f"\nThe same in {', '.join(f'`{name}`' for name in names[1:])}.\n")
     if each.failed:
         lines.append(f"\n{_text(each.failed)}\n")
     if each.standing is Standing.ADDED and each.after is not None:
@@ -90,9 +110,9 @@ def _class_section(each: ClassReview) -> str:
         ]
         lines.append(_folded(f"{len(rows)} facts", ("key", "value", "line"), rows))
     if each.facts:
-        rows = [(f"`{c.key}`", _value(c.before, c.key), _value(c.after, c.key) if c.kind != "lost" else f"undecided: {_text(c.reason)}",
+        changed = [(f"`{c.key}`", _value(c.before, c.key), _value(c.after, c.key) if c.kind != "lost" else f"undecided: {_text(c.reason)}",
                  f"{_places(c.before_evidence)} → {_places(c.after_evidence)}") for c in each.facts]  # fmt: skip
-        lines.append(_table(("fact", "before", "after", "line"), rows))
+        lines.append(_table(("fact", "before", "after", "line"), changed))
     if each.parameters:
         rows = [(f"`{_text(name)}`", kind, size) for name, kind, size in folded(each.parameters)]
         lines.append(_folded(f"{len(each.parameters)} parameters changed", ("parameter", "", "shape"), rows))
@@ -129,7 +149,7 @@ def _places(evidence: tuple[Evidence, ...]) -> str:
     return f"`{step.file.rpartition('/')[2]}:{step.line}`" if step else ""
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     shown = rows[:_MOST_ROWS]
     lines = ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(row) + " |" for row in shown]
@@ -138,7 +158,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _folded(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _folded(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return f"\n<details><summary>{_text(title)}</summary>\n{_table(head, rows)}\n</details>\n"
 
 
@@ -159,15 +179,15 @@ def _print(console: Console, result: Review) -> None:
             ("files", ", ".join(result.files) or "none"),
         )
     )
-    for each in result.classes:
-        if each.standing is Standing.SAME:
-            continue
+    for each, names in alike(result):
         console.print()
         console.print(
             Text(f"{each.name} {each.standing}", "bold").append(
                 f"  {each.file}{f', through {each.why}' if each.why else ''}", "dim"
             )
         )
+        if len(names) > 1:
+            console.print(Padding(Text(f"the same in {', '.join(names[1:])}"), (0, 0, 0, 2)))
         if each.failed:
             console.print(Padding(Text(wording.clean(each.failed)), (0, 0, 0, 2)))
         if each.standing is Standing.ADDED and each.after is not None:
