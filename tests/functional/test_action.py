@@ -7,36 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from test_compare import APART
+
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = """\
-import torch
-from torch import nn
-
-
-class Block(nn.Module):
-    def __init__(self, size):
-        super().__init__()
-        self.norm = nn.LayerNorm(size, eps=EPS)
-        self.up = nn.Linear(size, 4 * size)
-        self.down = nn.Linear(4 * size, size)
-
-    def forward(self, x):
-        return x + self.down(torch.relu(self.up(self.norm(x))))
-
-
-class Model(nn.Module):
-    def __init__(self, words=100, size=16, layers=2):
-        super().__init__()
-        self.words = nn.Embedding(words, size)
-        self.blocks = nn.ModuleList([Block(size) for _ in range(layers)])
-        self.head = nn.Linear(size, words)
-
-    def forward(self, input_ids: torch.Tensor):
-        x = self.words(input_ids)
-        for block in self.blocks:
-            x = block(x)
-        return self.head(x)
-"""
+MODEL = APART
+LINE = 1 + MODEL[: MODEL.index("+ self.eps")].count("\n")
+"""Where the constant is added."""
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -64,7 +40,12 @@ def act(folder: Path, base: str, specs: str = "") -> dict[str, str]:
         "PATH": f"{binary}:{os.environ['PATH']}",
     }  # fmt: skip
     run = subprocess.run(
-        ["bash", str(ROOT / "action" / "run.sh")], cwd=folder, env=environment, check=True, capture_output=True, text=True
+        ["bash", str(ROOT / "action" / "run.sh")],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     texts = {name: file.read_text() for name, file in files.items()}
     return texts | {"comment": (out / "comment.md").read_text(), "log": run.stdout + run.stderr}
@@ -87,7 +68,7 @@ def test_a_changed_constant_reaches_the_comment_with_both_lines(tmp_path: Path) 
     git(folder, "commit", "-qam", "Another constant")
     left = act(folder, git(folder, "rev-parse", "main"))
     assert left["comment"].startswith("<!-- specdiff review -->")
-    assert "| `norm.eps` | 1e-5 | 0.001 | `modeling_toy.py:8` → `modeling_toy.py:8` |" in left["comment"]
+    assert f"| `norm.eps` | 1e-5 | 0.001 | `modeling_toy.py:{LINE}` → `modeling_toy.py:{LINE}` |" in left["comment"]
     assert left["GITHUB_STEP_SUMMARY"] == left["comment"]
     assert left["GITHUB_OUTPUT"] == "failed=false\n"
     assert git(folder, "status", "--porcelain") == ""
@@ -105,7 +86,7 @@ def test_a_spec_that_no_longer_holds_fails_the_job_and_is_annotated(tmp_path: Pa
     git(folder, "commit", "-qm", "A spec and another constant")
     left = act(folder, git(folder, "rev-parse", "main"), "*.yaml")
     assert left["GITHUB_OUTPUT"] == "failed=true\n"
-    assert "::error file=modeling_toy.py,line=8" in left["log"]
+    assert f"::error file=modeling_toy.py,line={LINE}" in left["log"]
     assert "the spec of toy does not hold" in left["comment"]
 
 
