@@ -26,6 +26,7 @@ AUDITS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     dead.unreachable,
     settings.undefined,
     settings.overridden,
+    settings.literals,
     settings.unread,
     built.counts,
     built.uninitialised,

@@ -290,3 +290,29 @@ def _reads(node: Any, target: str) -> bool:
 def _is_setting(node: Any) -> bool:
     path = dotted(node)
     return path.startswith(("config.", "self.config."))
+
+
+def literals(subject: Subject) -> Iterator[Finding]:
+    """`config.literal`: a keyword gets a number where the same call in the same constructor gets a setting."""
+    for function in subject.constructors:
+        given: dict[tuple[str, str], list[tuple[int, ir.Expr]]] = {}
+        for item in nodes_in(body_of(function).body):
+            if isinstance(item, ir.Call) and dotted(item.func):
+                for arg in item.args:
+                    if arg.name is not None:
+                        given.setdefault((dotted(item.func), arg.name), []).append((item.line, arg.value))
+        for (callee, keyword), uses in given.items():
+            setting = next(((line, dotted(value)) for line, value in uses if _is_setting(value)), None)
+            if setting is None:
+                continue
+            for line, value in uses:
+                if (
+                    isinstance(value, ir.Const)
+                    and isinstance(value.value, int | float)
+                    and not isinstance(value.value, bool)
+                ):
+                    yield finding(
+                        "config.literal", function.file, line,
+                        f"{function.qualname}: {callee} gets {keyword}={value.value!r} here and {keyword}={setting[1]} elsewhere",
+                        related=(Evidence(function.file, setting[0], setting[0], f"{setting[1]} is read here"),),
+                    )  # fmt: skip

@@ -11,7 +11,7 @@ from specdiff.interp.objects import Function
 from specdiff.ir import nodes as ir
 from specdiff.results import Finding
 
-_SAYS_SO = re.compile(r"identity|noop|no_op|dummy|passthrough|empty|placeholder|null|skip|ignore", re.IGNORECASE)
+_SAYS_SO = re.compile(r"identity|noop|no_op|dummy|passthrough|placeholder", re.IGNORECASE)
 """A name that promises no work."""
 
 _HOOKS = re.compile(

@@ -1,0 +1,294 @@
+"""One class per case; `# present: id` and `# absent: id` in the line above say what its audit must and must not report."""
+
+import os
+
+import torch
+from torch import nn
+
+
+def scale_by(x, factor):
+    return x
+
+
+def scaled(x, factor):
+    return x * factor
+
+
+# present: stub.identity
+class StubIdentityFunction(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(4, 4)
+
+    def forward(self, input_ids):
+        return scale_by(self.proj(input_ids.float() @ torch.ones(3, 4)), 2.0)
+
+
+# absent: stub.identity
+class NoStub(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(4, 4)
+
+    def forward(self, input_ids):
+        return scaled(self.proj(input_ids[..., None].float().expand(-1, -1, 4)), 2.0)
+
+
+class Part(nn.Module):
+    def forward(self, x):
+        pass
+
+
+# present: stub.empty
+class StubEmpty(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.part = Part()
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        self.part(x)
+        return x
+
+
+# present: output.independent
+class Independent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+    def forward(self, input_ids):
+        return self.weight * 2
+
+
+# present: output.random
+# absent: output.independent
+class Random(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        return x + torch.randn(4)
+
+
+# present: parameter.unread
+class Unread(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.extra = nn.Linear(4, 4)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
+
+
+# absent: parameter.unread
+class ReadByName(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.other = nn.Linear(4, 4)
+
+    def forward(self, input_ids):
+        return getattr(self, "other")(self.emb(input_ids))
+
+
+# present: module.overwritten
+class Overwritten(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.emb = nn.Embedding(8, 4)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
+
+
+# absent: module.overwritten
+class Wrapped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.emb = nn.Sequential(self.emb, nn.Linear(4, 4))
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
+
+
+# present: module.unregistered
+class Unregistered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.layers = [nn.Linear(4, 4) for _ in range(2)]
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+# absent: module.unregistered
+class Registered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(2)])
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+# present: name.unresolved
+class Unresolved(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.twice = False
+
+    def forward(self, input_ids):
+        if self.twice:
+            return missing_helper(self.emb(input_ids))
+        return self.emb(input_ids)
+
+
+# absent: name.unresolved
+class Resolved(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+
+    def forward(self, input_ids):
+        def inner(y):
+            return y * factor
+
+        factor = 2
+        return inner(self.emb(input_ids)) + sum(z for z in [1, 2])
+
+
+# present: value.unused
+# present: argument.dropped
+class Dropped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+
+    def forward(self, input_ids, attention_mask=None):
+        x = self.emb(input_ids)
+        normed = x / x.norm()
+        return x
+
+
+# present: code.unreachable
+# present: branch.never
+class Unreachable(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        if False:
+            x = x * 2
+        return x
+        x = x + 1
+
+
+# present: init.missing
+class Uninitialised(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.empty(4))
+        self.emb = nn.Embedding(8, 4)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids) * self.scale
+
+
+# absent: init.missing
+class Initialised(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.empty(4))
+        self.emb = nn.Embedding(8, 4)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        nn.init.normal_(self.scale)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids) * self.scale
+
+
+# present: source.process
+# present: comment.todo
+class Reaching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.mode = os.getenv("MODE")
+
+    def forward(self, input_ids):
+        # TODO: rotate
+        return self.emb(input_ids)
+
+
+# present: forward.missing
+class NoForward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+
+
+# absent: module.overwritten
+# present: suppression.unused
+class Suppressed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.emb = nn.Embedding(8, 4)  # specdiff: ignore[module.overwritten] the second seed is the one that is published
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)  # specdiff: ignore[stub.empty] nothing to suppress here
+
+
+class Settings:
+    def __init__(self, eps=1e-6, width=4):
+        self.eps = eps
+        self.width = width
+
+
+# present: config.literal
+# present: config.overridden
+class Literal(nn.Module):
+    def __init__(self, config: Settings):
+        super().__init__()
+        self.width = config.width
+        self.width = 4
+        self.emb = nn.Embedding(8, 4)
+        self.first = nn.LayerNorm(4, eps=config.eps)
+        self.second = nn.LayerNorm(4, eps=1e-6)
+
+    def forward(self, input_ids):
+        return self.second(self.first(self.emb(input_ids)))
+
+
+# absent: config.literal
+# absent: config.overridden
+class NoLiteral(nn.Module):
+    def __init__(self, config: Settings):
+        super().__init__()
+        self.width = config.width
+        self.emb = nn.Embedding(8, self.width)
+        self.first = nn.LayerNorm(4, eps=config.eps)
+        self.second = nn.LayerNorm(4, eps=config.eps, bias=False)
+
+    def forward(self, input_ids):
+        return self.second(self.first(self.emb(input_ids)))

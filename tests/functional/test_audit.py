@@ -1,0 +1,89 @@
+"""`specdiff audit` as a user runs it: each finding where it belongs, and the verdicts of skeletons and of whole models."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specdiff.audit import RULES
+from specdiff.cli import main
+
+CASES = Path(__file__).parent.parent / "cases" / "audit"
+_EXPECTED = re.compile(r"((?:# (?:present|absent): [\w.]+\n)+)class (\w+)")
+
+
+def audited(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    code = main(["audit", *arguments, "--format", "json", "--jobs", "1"])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, document
+
+
+def expectations() -> list[tuple[str, str, str]]:
+    text = (CASES / "findings" / "plain.py").read_text()
+    rows = []
+    for marks, name in _EXPECTED.findall(text):
+        rows += [(name, kind, rule) for kind, rule in re.findall(r"# (present|absent): ([\w.]+)", marks)]
+    return rows
+
+
+def test_findings_stand_where_they_belong(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = expectations()
+    names = list(dict.fromkeys(name for name, _, _ in rows))
+    classes = [argument for name in names for argument in ("--class", name)]
+    _, document = audited(capsys, str(CASES / "findings" / "plain.py"), *classes)
+    (report,) = document["files"].values()
+    # A suppression comment belongs to the file, not to a class.
+    found = {(name, item["id"]) for item in report["findings"] for name in item["classes"] or names}
+    wrong = [(name, kind, rule) for name, kind, rule in rows if ((name, rule) in found) != (kind == "present")]
+    assert wrong == []
+
+
+def test_every_expected_id_is_in_the_table() -> None:
+    assert {rule for _, _, rule in expectations()} <= set(RULES)
+    assert all(rule.why and rule.check and rule.title.endswith(".") for rule in RULES.values())
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "verdict", "lacks"),
+    [
+        ("generated", "PaperFormerModel", "skeleton", ["PaperFormerSparseAttention.forward", "PaperFormerRouter.forward", "q_proj"]),
+        ("leftover", "NewModelModel", "partial", ["gate of NewModelMixer"]),
+        ("hollow", "HollowModel", "skeleton", ["no output of HollowModel depends"]),
+        ("whole", "WholeModelModel", "complete", []),
+    ],
+)  # fmt: skip
+def test_skeletons(folder: str, name: str, verdict: str, lacks: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, document = audited(capsys, str(CASES / "skeletons" / folder))
+    (report,) = document["files"].values()
+    result = report["classes"][name]
+    assert result["verdict"] == verdict, result
+    assert [words for words in lacks if not any(words in item for item in result["missing"])] == []
+    assert bool(result["missing"]) == (verdict != "complete")
+    assert code == (0 if verdict == "complete" else 1)
+
+
+def test_a_baseline_leaves_known_findings_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target, baseline = str(CASES / "skeletons" / "leftover"), tmp_path / "known.json"
+    code, before = audited(capsys, target, "--write-baseline", str(baseline))
+    assert code == 1
+    code, after = audited(capsys, target, "--baseline", str(baseline))
+    (report,) = after["files"].values()
+    assert code == 0 and report["findings"] == []
+    assert next(iter(before["files"].values()))["findings"]
+
+
+def test_a_project_sets_severities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[tool.specdiff.audit]\n"parameter.unread" = "note"\n"init" = "off"\n')
+    _, document = audited(capsys, str(CASES / "skeletons" / "leftover"))
+    (report,) = document["files"].values()
+    assert {item["severity"] for item in report["findings"] if item["id"] == "parameter.unread"} == {"note"}
+    (tmp_path / "pyproject.toml").write_text('[tool.specdiff.audit]\n"no.such" = "note"\n"init.missing" = "loud"\n')
+    assert main(["audit", str(CASES / "skeletons" / "leftover")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
