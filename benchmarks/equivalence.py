@@ -35,7 +35,7 @@ def main() -> None:
     config_class = first.config_class
     known = vars(config_class())
     config = config_class(**{name: value for name, value in SMALL.items() if name in known})
-    config._attn_implementation = "eager"
+    config._attn_implementation = "eager"  # noqa: SLF001
     outputs, states = [], []
     for cls in (first, second):
         torch.manual_seed(0)
