@@ -50,9 +50,9 @@ def unread(subject: Subject) -> Iterator[Finding]:
             continue
         readers = _read_around(subject, config.cls)
         renames = lookup(config.cls, "attribute_map")[0]
-        renamed = {other: name for name, other in renames.items()} if isinstance(renames, dict) else {}
+        aliases = _aliases(renames)
         for owner, name, line in declared:
-            if (owner.qualname, name) in told or name in readers or renamed.get(name) in readers:
+            if (owner.qualname, name) in told or name in readers or aliases.get(name, frozenset()) & readers:
                 continue
             if any(
                 name in own
@@ -61,6 +61,15 @@ def unread(subject: Subject) -> Iterator[Finding]:
                 continue
             told.add((owner.qualname, name))
             yield finding("config.unread", owner.file, line, f"nothing reads the setting {name} of {owner.name}")
+
+
+def _aliases(renames: Value) -> dict[str, frozenset[str]]:
+    """By setting: the other names that the configuration's ``attribute_map`` gives it, in either direction."""
+    found: dict[str, set[str]] = {}
+    for name, other in renames.items() if isinstance(renames, dict) else ():
+        found.setdefault(name, set()).add(other)
+        found.setdefault(other, set()).add(name)
+    return {name: frozenset(others) for name, others in found.items()}
 
 
 def _declared(subject: Subject, cls: ClassVal) -> Iterator[tuple[ClassVal, str, int]]:

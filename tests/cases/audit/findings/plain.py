@@ -292,3 +292,37 @@ class NoLiteral(nn.Module):
 
     def forward(self, input_ids):
         return self.second(self.first(self.emb(input_ids)))
+
+
+class Renaming:
+    attribute_map = {"heads": "number"}
+
+    def __init__(self, heads=2, number=2):
+        self.heads = heads
+        self.number = number
+
+
+# absent: config.unread
+class ReadsTheOtherName(nn.Module):
+    def __init__(self, config: Renaming):
+        super().__init__()
+        self.emb = nn.Embedding(8, config.number)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
+
+
+class WithDeadSetting:
+    def __init__(self, width_of_table=4, never_looked_at=1):
+        self.width_of_table = width_of_table
+        self.never_looked_at = never_looked_at
+
+
+# present: config.unread
+class LeavesASettingUnread(nn.Module):
+    def __init__(self, config: WithDeadSetting):
+        super().__init__()
+        self.emb = nn.Embedding(8, config.width_of_table)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
