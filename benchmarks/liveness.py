@@ -1,6 +1,6 @@
 """Liveness against recorded runs: a parameter that received a gradient must be live, and what is unused must not have.
 
-``python benchmarks/liveness.py [--truth FILE]… [--only TEXT] [--every N]``; with ``--table`` it lists what is reported
+``python benchmarks/liveness.py [--more] [--only TEXT] [--every N]``; with ``--table`` it lists what is reported
 unused over the installed library's classes, built from their configurations' defaults.
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.calls import DEFAULT, analysed, rows
+from benchmarks.calls import DEFAULT, MORE, analysed, rows
 from specdiff.errors import SpecdiffError
 from specdiff.options import Options
 from specdiff.project.targets import resolve, transformers_folder
 from specdiff.results import ClassResult
-from specdiff.session import Session
+from specdiff.session import Session, deeply
 
 LIVE_PARTS = frozenset({"live", "unused"})
 
@@ -120,25 +120,33 @@ def _print_unused(result: ClassResult) -> None:
     sys.stdout.flush()
 
 
+def _scores(chosen: list[dict[str, object]], options: Options) -> list[Score]:
+    session = Session(options)
+    scores = []
+    for row in chosen:
+        scores.append(score(session, row, options))
+        print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    session.close()
+    return scores
+
+
 def main() -> int:
     """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--truth", type=Path, action="append", help="recorded rows (default: all that are committed)")
     parser.add_argument("--only", default="", help="classes (with --table: files) whose name contains this")
     parser.add_argument("--every", type=int, default=1, help="take every N-th row or file")
+    parser.add_argument("--more", action="store_true", help="the other classes that were recorded")
     parser.add_argument("--most", type=int, default=6, help="names to list per class")
     parser.add_argument("--table", action="store_true", help="what is unused over the installed library")
     args = parser.parse_args()
     options = Options(only=LIVE_PARTS)
-    session = Session(options)
     if args.table:
-        unused_table(session, args.only, args.every)
+        deeply(lambda: unused_table(Session(options), args.only, args.every))
         return 0
-    scores = []
-    for row in list(rows(tuple(args.truth or DEFAULT), args.only))[:: args.every]:
-        scores.append(score(session, row, options))
-        print(".", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+    paths = tuple(args.truth or ((MORE,) if args.more else DEFAULT))
+    scores = deeply(lambda: _scores(list(rows(paths, args.only))[:: args.every], options))
     return 1 if report(scores, args.most) else 0
 
 

@@ -15,7 +15,7 @@ from specdiff.detect import detect
 from specdiff.detect.scene import Scene
 from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
-from specdiff.graph.calls import call_edges
+from specdiff.graph.calls import call_edges, function_id
 from specdiff.graph.liveness import Liveness, liveness
 from specdiff.graph.modules import Collector, Folder, NamedParameter, tied_pairs, total
 from specdiff.graph.operations import Operations
@@ -34,6 +34,7 @@ from specdiff.project.programs import ProgramCalls, calls_of_program
 from specdiff.project.reach import Edges, possible_calls, possible_reads
 from specdiff.project.settings import plain_settings, setting_places
 from specdiff.project.targets import Target
+from specdiff.project.unreached import unreached
 from specdiff.results import ClassResult, Confidence, Finding, Severity, Suppression
 
 RECURSION_LIMIT = 12_000
@@ -161,13 +162,18 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     operations: Operations | None = None
     findings: list[Finding] = []
     edges: Edges = {}
+    idle: tuple[str, ...] = ()
+    program.constructed.update(callee for _, callee in program.run.edges)
     if needs_forward(options):
         ran = forward(program, built)
         edges = ran.edges
-        if not options.only or "calls" in options.only or (ran.failure is not None and needs_audit(options)):
+        wanted = not options.only or bool(options.only & {"calls", "unreached"})
+        if wanted or (ran.failure is not None and needs_audit(options)):
             edges = {**edges, **possible_calls(program, built, ran.inputs)}
-        if not options.only or "calls" in options.only:
+        if wanted:
             calls = call_edges(edges)
+            reached = {callee for _, callee in edges} | program.constructed
+            idle = tuple(dict.fromkeys(map(function_id, unreached(program, built, reached))))
         notes.extend(Undecided(reason, place.file, place.line) for reason, place in ran.notes)
         if ran.failure is not None:
             place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)
@@ -233,6 +239,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         active_parameters=active.value if active is not None and isinstance(active.value, int) else None,
         sheet=sheet,
         calls=calls,
+        unreached=idle,
         live=_in_order(parameters, alive.live) if alive else (),
         unused=_in_order(parameters, alive.unused) if alive else (),
         selects=_in_order(parameters, alive.selects) if alive else (),

@@ -138,6 +138,8 @@ class ClassResult:
     """`complete`, `partial`, `skeleton` or `undecided`."""
     config: dict[str, Value] = field(default_factory=dict)
     """The configuration the class was built with, as plain values."""
+    unreached: tuple[str, ...] = ()
+    """Functions that the model's classes bring along and that neither their constructors nor ``forward`` call."""
     selects: tuple[str, ...] = ()
     """Parameters that only decide which data are taken: neither live nor unused."""
     uses: tuple[Use, ...] = ()

@@ -29,6 +29,8 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
     if left is right:
         return left
     if isinstance(left, Unknown) or isinstance(right, Unknown):
+        if run.trace is not None:
+            run.trace.lose(left, right)
         options = _callables(left, right)
         known = left if isinstance(left, Unknown) else right
         return Unknown(known.reason, known.place, known.cause, name=known.name, options=options) if options else known
@@ -56,6 +58,8 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
                     return left
             except Exception:  # noqa: BLE001 - comparing foreign objects may do anything; then they differ
                 return run.unknown(reason)
+    if run.trace is not None:
+        run.trace.lose(left, right)
     return Unknown(reason, run.place, options=_callables(left, right))
 
 

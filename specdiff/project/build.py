@@ -187,6 +187,7 @@ def build(program: Program, target: Target, cls: ClassVal, values: dict[str, Any
     run.depth = 0
     run.file, run.line = cls.file, cls.line
     run.journal = run.recording = run.caller = None
+    run.edges = {}
     config: Value = None
     instance: Value = None
     failure: Failure | None = None

@@ -39,6 +39,8 @@ class Program:
         self.ledger = Ledger()
         self.attention = "eager"
         """The attention backend that is followed where one is chosen at run time."""
+        self.constructed: set[Function] = set()
+        """Functions of model code that constructors have called; a repeated construction is a copy and calls none."""
         self.whole = False
         """Whether modules of the target's folder run from top to bottom when they are imported (`programs`)."""
         self.run: Run
@@ -105,6 +107,7 @@ class Program:
         run.memo.clear()
         run.stamps.clear()
         run.edges.clear()
+        self.constructed.clear()
         run.notes.clear()
         if not self.model_prefixes:
             self.ledger.keep(self._files())

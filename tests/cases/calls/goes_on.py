@@ -62,10 +62,19 @@ class Model(nn.Module):
         return x
 
 
+    def leftover(self, x):
+        return cubed(x)
+
+
 def squared(x):
     return x * x
 
 
+def cubed(x):
+    return x * x * x
+
+
+# unreached: Model.leftover cubed
 # <entry> -> Model.forward
 # Model.forward -> Branch.forward
 # Branch.forward -> Branch.shape

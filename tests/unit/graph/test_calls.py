@@ -19,8 +19,11 @@ def _name(function: str) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
 def test_calls(case: Path) -> None:
     expected = {line[2:] for line in case.read_text().splitlines() if line.startswith("# ") and " -> " in line}
-    (result,) = inspect(f"{case}::Model", Options(only=frozenset({"calls"}), use_cache=False))
+    (result,) = inspect(f"{case}::Model", Options(only=frozenset({"calls", "unreached"}), use_cache=False))
     assert {f"{_name(caller)} -> {_name(callee)}" for caller, callee in result.calls} == expected
+    assert [f"# unreached: {' '.join(map(_name, result.unreached))}"] == [
+        line for line in case.read_text().splitlines() if line.startswith("# unreached")
+    ]
 
 
 PROGRAMS = sorted((Path(__file__).parents[2] / "cases" / "programs").glob("*.py"))
