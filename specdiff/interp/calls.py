@@ -65,6 +65,8 @@ MUTATORS = frozenset(
     ]
 )
 _MUTABLE = (list, dict, set)
+REST = "**"
+"""Key of keyword arguments that may be given besides the named ones, in a run that asks what can be read."""
 _MARKS = frozenset({"builtins.staticmethod", "builtins.classmethod", "builtins.property"})
 _RAW = frozenset(
     {
@@ -171,6 +173,8 @@ def _intrinsic(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[st
 
 
 def _modelled(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    if run.read is not None and REST in kwargs:
+        kwargs = {key: value for key, value in kwargs.items() if key != REST}
     if not getattr(function, "raw", False):
         for value in args:
             if type(value) is Unknown:
@@ -249,6 +253,13 @@ def bind_arguments(run: Run, function: Function, args: tuple[Value, ...], kwargs
     elif plan.vararg is not None:
         bound[plan.vararg] = ()
     extra: dict[str, Value] = {}
+    if run.read is not None and REST in kwargs:
+        rest = kwargs[REST]
+        kwargs = {key: value for key, value in kwargs.items() if key != REST}
+        given = {*bound, *kwargs}
+        kwargs.update({key: rest for key in plan.defaults if key not in given and key not in plan.posonly})
+        if plan.kwarg is not None:
+            extra[REST] = rest
     if kwargs:
         allowed = names if not plan.posonly else [n for n in names if n not in plan.posonly]
         for key, value in kwargs.items():
@@ -310,14 +321,15 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
     if args:
         frame.self_ = args[0]
     node = node_of(function)
-    if run.active is not None and run.active.get(function, 0) >= limits.MAX_RECURSION:
+    again = (function, id(args[0]) if args and isinstance(args[0], Instance) else 0)
+    if run.active is not None and run.active.get(again, 0) >= limits.MAX_RECURSION:
         return run.unknown("a function that calls itself over and over")
     if run.depth >= limits.MAX_CALL_DEPTH:
         raise BudgetExceeded("MAX_CALL_DEPTH", run.place)
     file, line, caller = run.file, run.line, run.caller
     run.enter(function)
     if run.active is not None:
-        run.active[function] = run.active.get(function, 0) + 1
+        run.active[again] = run.active.get(again, 0) + 1
     run.depth += 1
     run.file = function.file
     run.sites.append((file, line, caller))
@@ -338,7 +350,7 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
         raise BudgetExceeded("MAX_CALL_DEPTH", run.place) from None
     finally:
         if run.active is not None:
-            run.active[function] -= 1
+            run.active[again] -= 1
         run.depth -= 1
         run.sites.pop()
         run.file, run.line, run.caller = file, line, caller

@@ -135,8 +135,8 @@ class Run:
         self.outward: dict[tuple[Function | None, str], None] | None = None
         """Calls that leave the analysed source, by dotted name, for the call graph of a whole program (`programs`).
         There, lambdas count as functions, and an argument may always have its default's value too."""
-        self.active: dict[Function, int] | None = None
-        """How often each function is being called, while a run goes on after errors."""
+        self.active: dict[tuple[Function, int], int] | None = None
+        """How often each function is being called on each object (by id), while a run goes on after errors."""
         self.tries = 0
         """``try`` statements with handlers that are running (counted by `recovery` only)."""
         self.sites: list[tuple[str, int, Function | None]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
+from specdiff.interp.calls import REST
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Raised, Value
 from specdiff.interp.ops import NotIterable
@@ -41,9 +42,12 @@ def possible_reads(program: Program, built: Built, inputs: Collection[str]) -> f
         run.read = {}
         try:
             run.call(run.getattr(built.instance, "train"), (run.unknown("whether the model is being trained"),), {})
-            _run(program, lambda: {**given, **_unknown(program, names)}, built)
+            function = entry_of(built.cls)
+            if function is not None and run.plan_of(function).kwarg is not None:
+                names.append(REST)
+            whole = _run(program, lambda: {**given, **_unknown(program, names)}, built)
             run.call(run.getattr(built.instance, "eval"), (), {})
-            return frozenset(_names(built.instance, "", run.read))
+            return frozenset(_names(built.instance, "", run.read if whole else None))
         finally:
             run.read = None
 
@@ -77,13 +81,14 @@ def _another_run(program: Program, built: Built, inputs: Collection[str]) -> Ite
         run.notes[:] = notes
 
 
-def _run(program: Program, arguments: Callable[[], dict[str, Value]], built: Built) -> None:
-    """Call the model; what was seen until something could not be passed over is the answer."""
+def _run(program: Program, arguments: Callable[[], dict[str, Value]], built: Built) -> bool:
+    """Call the model; whether nothing came up that could not be passed over."""
     try:
         with recovering(program.run):
             program.run.call(built.instance, (), arguments())
     except (Raised, NotIterable, BudgetExceeded, RecursionError):
-        return
+        return False
+    return True
 
 
 def _run_class_statements(program: Program, built: Built) -> None:
@@ -133,12 +138,12 @@ def _keeps_cache(config: Value, depth: int) -> bool:
     return own is True or any(_keeps_cache(part, depth + 1) for part in config.attrs.values())
 
 
-def _names(module: Instance, prefix: str, read: dict[int, Tensor]) -> Iterator[str]:
-    """Names of the parameters among some tensors; a copy nobody has looked into holds none of them."""
-    if template_of(module) is not None:
+def _names(module: Instance, prefix: str, read: dict[int, Tensor] | None) -> Iterator[str]:
+    """Names of the parameters among some tensors (of all, for None); a copy nobody has looked into holds none."""
+    if read is not None and template_of(module) is not None:
         return
     for name, tensor in (module.attrs.get("_parameters") or {}).items():
-        if id(tensor) in read:
+        if read is None or id(tensor) in read:
             yield prefix + name
     for name, child in (module.attrs.get("_modules") or {}).items():
         if isinstance(child, Instance):
