@@ -445,12 +445,20 @@ def unique_consecutive(
     ctx: Any, input: Tensor, return_inverse: Any = False, return_counts: Any = False, dim: Any = None, **kwargs: Any
 ) -> Any:  # noqa: A002
     """``torch.unique_consecutive``."""
-    count = fresh("unique")
-    found = [ctx.emit("unique", (input,), (count,), input.dtype)]
+    array = computed(lambda numpy, a: a.reshape(-1), input) if dim is None else None
+    kept = inverse = counts = None
+    if array is not None:
+        first = [index for index in range(len(array)) if index == 0 or array[index] != array[index - 1]]
+        kept = array[first]
+        ends = [*first[1:], len(array)]
+        counts = computed(lambda numpy: numpy.array([b - a for a, b in zip(first, ends, strict=True)], dtype="int64"))
+        inverse = computed(lambda numpy: numpy.repeat(numpy.arange(len(first)), counts).reshape(input.shape))
+    count = fresh("unique") if kept is None else len(kept)
+    found = [ctx.emit("unique", (input,), (count,), input.dtype, const=kept)]
     if return_inverse:
-        found.append(ctx.emit("unique", (input,), input.shape, "int64"))
+        found.append(ctx.emit("unique", (input,), input.shape, "int64", const=inverse))
     if return_counts:
-        found.append(ctx.emit("unique", (input,), (count,), "int64"))
+        found.append(ctx.emit("unique", (input,), (count,), "int64", const=counts))
     return found[0] if len(found) == 1 else tuple(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from specdiff.interp.dims import Dim, decide
 from specdiff.interp.values import Tensor, Turns, Unknown
-from specdiff.intrinsics.torch_core import ShapeError, axis, fresh, lazily
+from specdiff.intrinsics.torch_core import ShapeError, axis, constant, fresh, lazily, small
 
 Model = Callable[..., Any]
 
@@ -209,7 +209,7 @@ def pad_(ctx: Any, input: Tensor, pad: Any = (), mode: Any = "constant", value: 
     if input.shape is None or isinstance(pad, Unknown):
         return ctx.emit("pad", (input,), None, input.dtype)
     shape = list(input.shape)
-    amounts = list(pad)
+    amounts = [_amount(item) for item in pad]
     for index in range(len(amounts) // 2):
         extra = [fresh("pad") if isinstance(item, Unknown) else item for item in amounts[2 * index : 2 * index + 2]]
         shape[-1 - index] = shape[-1 - index] + extra[0] + extra[1]
@@ -221,7 +221,29 @@ def pad_(ctx: Any, input: Tensor, pad: Any = (), mode: Any = "constant", value: 
         pad=tuple(amounts),
         mode=mode,
         value=value if not isinstance(value, Tensor) else None,
+        const=_padded(input, amounts, value) if mode == "constant" and small(tuple(shape)) else None,
     )
+
+
+def _amount(item: Any) -> Any:
+    if isinstance(item, Tensor):
+        array = constant(item)
+        return Unknown("an amount that depends on data") if array is None else int(array.reshape(-1)[0])
+    return item
+
+
+def _padded(input: Tensor, amounts: list[Any], value: Any) -> Any:  # noqa: A002
+    if not all(isinstance(item, int) for item in amounts) or isinstance(value, Tensor) or input.shape is None:
+        return None
+    pairs = [(amounts[2 * index], amounts[2 * index + 1]) for index in range(len(amounts) // 2)]
+    around = [*[(0, 0)] * (len(input.shape) - len(pairs)), *reversed(pairs)]
+
+    def pad(numpy: Any, array: Any) -> Any:
+        grown = numpy.pad(array, [(max(a, 0), max(b, 0)) for a, b in around], constant_values=value or 0)
+        cut = tuple(slice(max(-a, 0), size - max(-b, 0)) for (a, b), size in zip(around, grown.shape, strict=True))
+        return grown[cut]
+
+    return lazily(pad, input)
 
 
 def meshgrid(ctx: Any, *args: Any, indexing: Any = "ij", **kwargs: Any) -> Any:

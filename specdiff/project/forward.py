@@ -115,7 +115,9 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     finally:
         trace.close()
         run.trace = run.journal = None
-    if failure is not None:
+    named, missing = outputs_in(outputs)
+    if failure is not None or missing:
+        outputs = {**named, **{f"unknown.{index}": value for index, value in enumerate(missing)}}
         undo(journal)
     notes = tuple((note.reason, note.place) for note in run.notes)
     return Forwarded(trace, inputs, outputs, failure, notes, run.edges)
