@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import lzma
+import math
 import sys
 import time
 from collections import Counter
@@ -31,6 +32,11 @@ from specdiff.project.targets import resolve, transformers_folder
 from specdiff.session import deeply
 
 TRUTH = Path(__file__).parent / "truth" / "outputs-transformers-5.23.0.jsonl.xz"
+PARAMETERS = Path(__file__).parent / "truth" / "parameters-transformers-5.23.0.jsonl.xz"
+SYMBOLS = {
+    "batch": 2, "sequence": 13, "target_sequence": 7, "query_sequence": 5, "source_sequence": 11,
+}  # fmt: skip
+"""The numbers that outputs were recorded with."""
 Row = dict[str, Any]
 _PROGRAMS: dict[str, Any] = {}
 """The process's program, so that the library around the models is interpreted once."""
@@ -132,6 +138,44 @@ def judged(ran: Forwarded) -> Row:
     return {"status": "followed", "shapes": shapes}
 
 
+def evaluated(size: str, symbols: dict[str, int]) -> int | None:
+    """A size with numbers for its symbols; None where it has others (lengths that data decides)."""
+    names = {"floor": math.floor, "max": max, "min": min, "mod": lambda a, b: a % b, **symbols}
+    try:
+        return int(eval(size, {"__builtins__": {}}, names))  # noqa: S307 - sums and products that we printed
+    except (NameError, SyntaxError):
+        return None
+
+
+def differences(row: Row, known: Row) -> list[str]:
+    """Where outputs differ from what torch gave for the same inputs."""
+    found = []
+    for name, (shape, dtype) in known["outputs"].items():
+        if name not in row.get("shapes", {}):
+            found.append(f"{name} is missing")
+            continue
+        ours = [evaluated(size, SYMBOLS) for size in row["shapes"][name][0]]
+        if len(ours) != len(shape) or any(a is not None and a != b for a, b in zip(ours, shape, strict=False)):
+            found.append(f"{name} {row['shapes'][name][0]} is {shape}")
+        elif row["shapes"][name][1] != dtype:
+            found.append(f"{name} {row['shapes'][name][1]} is {dtype}")
+    return found
+
+
+def compare(rows: list[Row]) -> None:
+    """Print how the outputs agree with the recorded ones."""
+    recorded = {(row["family"], row["class"]): row for row in truth()}
+    pairs = [(row, recorded[key]) for row in rows if (key := (row["family"], row["class"])) in recorded]
+    same = [(row, known) for row, known in pairs if row.get("inputs") == known["inputs"]]
+    ran = [(row, known) for row, known in same if "outputs" in known and row["status"] == "followed"]
+    wrong = [(row, found) for row, known in ran if (found := differences(row, known))]
+    refused = [row for row, known in same if "error" in known and row["status"] == "followed"]
+    print(f"outputs recorded with torch for the same inputs: {len(ran)} classes, {len(ran) - len(wrong)} agree")
+    print(f"followed, but torch did not run them: {len(refused)}")
+    for row, found in wrong:
+        print(f"      {row['family']}::{row['class']}: {'; '.join(found[:2])}")
+
+
 def truth() -> Iterator[Row]:
     """The recorded output shapes."""
     if TRUTH.exists():
@@ -160,6 +204,7 @@ def main() -> int:
                 lines.writelines(json.dumps(row) + "\n" for row in found)
                 lines.flush()
     report(rows, args.reasons)
+    compare(rows)
     return 0
 
 
@@ -171,6 +216,11 @@ def report(rows: list[Row], reasons: int) -> None:
     share = 100 * len(followed) / max(1, len(entries))
     print(f"{len(rows)} classes: {len(abstract)} abstract bases without a forward, {len(entries)} with one")
     print(f"forward followed to known outputs: {len(followed)} of {len(entries)} ({share:.1f}%)")
+    with lzma.open(PARAMETERS, "rt") as lines:
+        unbuildable = {row["cls"] for line in lines if "error" in (row := json.loads(line))}
+    possible = [row for row in entries if row["class"] not in unbuildable]
+    share = 100 * len(followed) / max(1, len(possible))
+    print(f"without those that torch cannot build from the defaults either: of {len(possible)} ({share:.1f}%)")
     built = sum(row.get("build", 0) for row in entries)
     spent = sum(row.get("forward", 0) for row in entries)
     print(f"time: building {built:.1f} s, forward {spent:.1f} s (ratio {spent / max(built, 0.001):.2f})")

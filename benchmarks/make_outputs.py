@@ -21,7 +21,7 @@ import torch
 import transformers
 
 SYMBOLS = {
-    "batch": 2, "sequence": 13, "target_sequence": 7, "samples": 16000, "frames": 200, "query_sequence": 5,
+    "batch": 2, "sequence": 13, "target_sequence": 7, "query_sequence": 5,
     "source_sequence": 11,
 }  # fmt: skip
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers", "depth")

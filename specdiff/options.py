@@ -16,6 +16,8 @@ class Options:
     only: frozenset[str] = frozenset()
     """Parts of the result to compute; empty means all."""
     attention: str = "eager"
+    mode: str = "prefill"
+    """What ``forward`` is followed with: a prompt, one token after a prompt, or a training step."""
     jobs: int = 0
     """Processes; 0 means one per core."""
     use_cache: bool = True

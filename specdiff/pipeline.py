@@ -165,7 +165,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     idle: tuple[str, ...] = ()
     program.constructed.update(callee for _, callee in program.run.edges)
     if needs_forward(options):
-        ran = forward(program, built)
+        ran = forward(program, built, options.mode)
         edges = ran.edges
         wanted = not options.only or bool(options.only & {"calls", "unreached"})
         if wanted or (ran.failure is not None and needs_audit(options)):
@@ -175,6 +175,9 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             reached = {callee for _, callee in edges} | program.constructed
             idle = tuple(dict.fromkeys(map(function_id, unreached(program, built, reached))))
         notes.extend(Undecided(reason, place.file, place.line) for reason, place in ran.notes)
+        if ran.left_out:
+            given = "forward was followed without " + ", ".join(ran.left_out)
+            notes.append(Undecided(given, cls.file, cls.line))
         if ran.failure is not None:
             place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)
             why_not = f"forward could not be followed: {ran.failure.message}"

@@ -30,6 +30,12 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     inspect.add_argument(
         "--only", default="", metavar="PARTS", help="compute only these parts: parameters,facts,calls,live,findings"
     )
+    inspect.add_argument(
+        "--mode",
+        choices=("prefill", "decode", "train"),
+        default="prefill",
+        help="follow a prompt, one token after a prompt, or a training step (default: prefill)",
+    )
     inspect.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: the cores)")
     inspect.set_defaults(run=run)
 

@@ -71,6 +71,7 @@ def pipeline_options(arguments: argparse.Namespace) -> Options:
         settings=tuple(read_settings(arguments.settings)),
         only=frozenset(part for part in getattr(arguments, "only", "").split(",") if part),
         attention=arguments.attention,
+        mode=getattr(arguments, "mode", "prefill"),
         jobs=getattr(arguments, "jobs", 1),
         debug=arguments.debug,
     )

@@ -14,6 +14,7 @@ from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import Built, Failure, failure_of
 from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out
+from specdiff.project.modes import cached, labelled, next_token
 from specdiff.project.modules import Program
 
 
@@ -53,16 +54,35 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     Args:
         program: The program the model was built in.
         built: The model.
-        mode: ``prefill`` (evaluation, a prompt without a cache).
+        mode: ``prefill`` (evaluation, a prompt, no cache given), ``decode`` (one further token with the cache that
+            the prompt left) or ``train`` (training, with labels where the entry takes them).
     """
     run = program.run
     assert built.instance is not None
     run.file, run.line = built.cls.file, built.cls.line
     choices = entry_inputs(run, built.cls, built.instance, built.config)
     if isinstance(choices, str):
-        return Forwarded(None, failure=Failure("Undecided", choices, (run.place,)))
-    best: Forwarded | None = None
+        return Forwarded(None, failure=Failure("Undecided", choices, (run.place,)), mode=mode)
     train(run, built.instance, False)
+    if mode == "decode":
+        choices = [cached(built.cls, run, inputs) for inputs in choices]
+    ran = _first_accepted(run, built, choices)
+    if mode == "prefill" or ran.failure is not None:
+        ran.mode = mode
+        return ran
+    inputs = {name: value for name, value in ran.inputs.items() if name != "use_cache"}
+    follow = (next_token if mode == "decode" else labelled)(built.cls, run, inputs, ran.outputs)
+    if follow is None and mode == "decode":
+        why = "the entry hands out no cache that it takes back"
+        return Forwarded(None, failure=Failure("Undecided", why, (run.place,)), mode=mode)
+    train(run, built.instance, mode == "train")
+    ran = _attempt(run, built, follow if follow is not None else inputs)
+    ran.mode = mode
+    return ran
+
+
+def _first_accepted(run: Run, built: Built, choices: list[Inputs]) -> Forwarded:
+    best: Forwarded | None = None
     for inputs in choices:
         ran = _attempt(run, built, inputs)
         ran.left_out = senses_left_out(built.cls, run, inputs)
@@ -75,7 +95,7 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     return best
 
 
-_CERTAIN = frozenset({"input_ids", "decoder_input_ids"})
+_CERTAIN = frozenset({"input_ids", "decoder_input_ids", "use_cache", "tokens", "token_ids", "idx"})
 """Inputs that every model takes in the same shape, save those of several codebooks (an alternative of their own)."""
 
 

@@ -1,0 +1,102 @@
+"""The inputs of the modes that follow a prompt: one new token with a cache, and a training step with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from specdiff.interp.objects import ClassVal, Instance, Value
+from specdiff.interp.run import Run
+from specdiff.interp.values import Tensor
+from specdiff.project.inputs import Inputs, entry_of
+from specdiff.project.sizes import BATCH
+
+MODES = ("prefill", "decode", "train")
+CACHES = ("past_key_values", "cache_params", "past_key_value", "mems", "state", "past_buckets_states")
+"""Names under which models hand their cache out and take it back."""
+_POSITIONS = frozenset({"start_positions", "end_positions"})
+
+
+def cached(cls: ClassVal, run: Run, inputs: Inputs) -> Inputs:
+    """The prompt's inputs with the wish to keep a cache."""
+    forward = entry_of(cls)
+    plan = run.plan_of(forward) if forward is not None else None
+    if plan is not None and "use_cache" in (*plan.names, *plan.kwonly):
+        return {**inputs, "use_cache": True}
+    return dict(inputs)
+
+
+def next_token(cls: ClassVal, run: Run, inputs: Inputs, outputs: Value) -> Inputs | None:
+    """One further token and the cache that the prompt left; None where there is no cache."""
+    forward = entry_of(cls)
+    if forward is None:
+        return None
+    plan = run.plan_of(forward)
+    names = (*plan.names, *plan.kwonly)
+    found = next(((name, value) for name in CACHES if (value := part_of(outputs, name)) is not None), None)
+    if found is None or found[0] not in names:
+        return None
+    for tensor in tensors_below(found[1], 0, set()):
+        tensor.node = None  # made by the run before, so a source in this one
+    made: Inputs = {found[0]: found[1], **({"use_cache": True} if "use_cache" in names else {})}
+    text = "decoder_input_ids" if "decoder_input_ids" in inputs else "input_ids"
+    if text not in inputs:
+        return None
+    prompt = inputs[text]
+    batch = prompt.shape[0] if isinstance(prompt, Tensor) and prompt.shape else BATCH
+    made[text] = Tensor((batch, 1), "int64")
+    memory = part_of(outputs, "encoder_last_hidden_state")
+    if text == "decoder_input_ids" and memory is not None and "encoder_outputs" in names:
+        memory.node = None
+        made["encoder_outputs"] = (memory,)
+    return made
+
+
+def labelled(cls: ClassVal, run: Run, inputs: Inputs, outputs: Value) -> Inputs | None:
+    """The prompt's inputs with labels of the shape that the logits ask for; None where the entry takes none."""
+    forward = entry_of(cls)
+    if forward is None:
+        return None
+    plan = run.plan_of(forward)
+    names = {*plan.names, *plan.kwonly}
+    if names >= _POSITIONS:
+        return {**inputs, **{name: Tensor((BATCH,), "int64") for name in sorted(_POSITIONS)}}
+    if "labels" not in names:
+        return None
+    logits = part_of(outputs, "logits")
+    if isinstance(logits, Tensor) and logits.shape is not None:
+        if len(logits.shape) == 2:
+            shape: tuple[Any, ...] = logits.shape[:1]
+        elif len(logits.shape) == 4:
+            shape = (logits.shape[0], *logits.shape[2:])
+        else:
+            shape = logits.shape[:-1]
+    else:
+        text = inputs.get("decoder_input_ids", inputs.get("input_ids"))
+        shape = text.shape if isinstance(text, Tensor) and text.shape is not None else (BATCH,)
+    return {**inputs, "labels": Tensor(shape, "int64")}
+
+
+def part_of(outputs: Value, name: str) -> Value:
+    """An output by its name; None where there is none."""
+    if isinstance(outputs, Instance):
+        outputs = outputs.native if isinstance(outputs.native, dict) and outputs.native else outputs.attrs
+    return outputs.get(name) if isinstance(outputs, dict) else None
+
+
+def tensors_below(value: Value, depth: int, seen: set[int]) -> Iterator[Tensor]:
+    """All tensors in a value: items, attributes, payloads."""
+    if id(value) in seen or depth > 8:
+        return
+    seen.add(id(value))
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors_below(item, depth + 1, seen)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_below(item, depth + 1, seen)
+    elif isinstance(value, Instance) and not value.cls.flags & {"module", "config"}:
+        yield from tensors_below(value.attrs, depth + 1, seen)
+        yield from tensors_below(value.native, depth + 1, seen)

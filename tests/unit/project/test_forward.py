@@ -1,0 +1,107 @@
+"""Running ``forward``: what comes out in which mode, and what torch would refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from specdiff.options import Options
+from specdiff.pipeline import analyse, new_program
+from specdiff.project.build import build
+from specdiff.project.forward import forward, outputs_in
+from specdiff.project.targets import resolve
+from specdiff.session import deeply
+
+MODEL = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(100, 64)
+        self.inner = nn.Linear(64, 48)
+        self.outer = nn.Linear(48, 64)
+
+    def forward(self, tokens: torch.Tensor, start_pos: int = 0):
+        x = self.embed(tokens)
+        batch, length, width = x.shape
+        {body}
+"""
+SHAPES = [
+    ("return self.outer(self.inner(x))", "(batch, sequence, 64)"),
+    ("return x.view(batch, length, 8, -1).transpose(1, 2)", "(batch, 8, sequence, 8)"),
+    ("return torch.cat([x, x], dim=1)", "(batch, 2*sequence, 64)"),
+    ("return torch.einsum('bsh,bth->bst', x, x)", "(batch, sequence, sequence)"),
+    ("return x[:, -1:] + x", "(batch, sequence, 64)"),
+    ("return x.unflatten(-1, (4, 16)).flatten(1, 2)", "(batch, 4*sequence, 16)"),
+    ("return F.pad(x, (0, 0, 1, 2))", "(batch, sequence+3, 64)"),
+    ("return x[:, : torch.tensor([3, 1]).max()]", "(batch, min(sequence, 3), 64)"),
+    ("return torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))", "(batch, sequence, 32)"),
+]
+REFUSED = [
+    ("return self.inner(self.inner(x))", "shape.matmul", "mat1 and mat2 shapes cannot be multiplied"),
+    ("return x.view(batch, length, 5, 13)", "shape.view", "is invalid"),
+    ("return x.view(batch, length, 5, -1)", "shape.view", "is invalid"),
+    ("return torch.cat([x, self.inner(x)], dim=1)", "shape.cat", "Sizes of tensors must match"),
+    ("return x + self.inner(x)", "shape.broadcast", "must match the size"),
+    ("return F.layer_norm(x, (48,))", "shape.norm", "normalized_shape"),
+    ("return torch.split(x, [60, 5], dim=-1)", "shape.split", "split_with_sizes"),
+    ("return torch.einsum('bsh,bth->bst', x, self.inner(x))", "shape.matmul", "einsum"),
+]
+
+
+def _target(folder: Path, body: str):
+    path = folder / "model.py"
+    path.write_text(MODEL.replace("{body}", body))
+    return resolve(str(path), ("Model",))[0]
+
+
+@pytest.mark.parametrize(("body", "expected"), SHAPES)
+def test_output_shape(tmp_path: Path, body: str, expected: str) -> None:
+    target = _target(tmp_path, body)
+
+    def run() -> str:
+        program = new_program(target, Options(use_cache=False))
+        cls = program.module(target.module).get("Model")
+        ran = forward(program, build(program, target, cls, {}))
+        assert ran.failure is None
+        assert not list(ran.undecided_operations())
+        return str(outputs_in(ran.outputs)[0]["output"].shape)
+
+    assert deeply(run) == expected
+
+
+@pytest.mark.parametrize(("body", "finding", "text"), REFUSED)
+def test_refused_shapes_are_findings(tmp_path: Path, body: str, finding: str, text: str) -> None:
+    target = _target(tmp_path, body)
+    options = Options(use_cache=False, only=frozenset({"findings"}))
+    (result,) = deeply(lambda: list(analyse(new_program(target, options), target, options)))
+    (found,) = result.findings
+    assert found.id == finding
+    assert text in found.message
+    assert found.primary.line == 16
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "shape"),
+    [
+        ("prefill", "logits", "(batch, sequence, 32000)"),
+        ("decode", "logits", "(batch, 1, 32000)"),
+        ("decode", "past_key_values.layers.0.keys", "(batch, 32, sequence+1, 128)"),
+        ("train", "loss", "()"),
+    ],
+)
+def test_modes(mode: str, name: str, shape: str) -> None:
+    target = resolve("llama", ("LlamaForCausalLM",))[0]
+
+    def run() -> str:
+        program = new_program(target, Options())
+        cls = program.module(target.module).get("LlamaForCausalLM")
+        ran = forward(program, build(program, target, cls, {"num_hidden_layers": 2}), mode)
+        assert ran.failure is None
+        return str(outputs_in(ran.outputs)[0][name].shape)
+
+    assert deeply(run) == shape
