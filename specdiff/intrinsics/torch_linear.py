@@ -457,9 +457,6 @@ BOTH: dict[str, Model] = {
     "multinomial": _opaque("random", "int64"),
     "bernoulli": unary("random"),
     "histc": lambda ctx, input, bins=100, **kwargs: ctx.emit("histc", (input,), (bins,), input.dtype),
-    "quantile": _opaque("quantile"),
-    "kthvalue": _opaque("kthvalue"),
-    "cummax": _opaque("cummax"),
     "rot90": _opaque("rot90"),
     "cross": lambda ctx, input, other, dim=None: ctx.emit("cross", (input, other), input.shape, input.dtype),
     "isin": lambda ctx, elements, test_elements, **kwargs: ctx.emit(
@@ -472,12 +469,10 @@ BOTH: dict[str, Model] = {
     "isclose": lambda ctx, input, other, **kwargs: ctx.emit(
         "compare", (input, other), broadcast(input.shape, other.shape), "bool", op="isclose"
     ),
-    "stft": _opaque("stft", "complex64"),
     "istft": _opaque("istft"),
 }
 FUNCTIONS: dict[str, Model] = {
     "torch.nn.functional.linear": _linear,
-    "torch.nn.functional.bilinear": _opaque("bilinear"),
     "torch.nn.functional.embedding": _embedding,
     "torch.nn.functional.scaled_dot_product_attention": _sdpa,
     "torch.nn.functional.interpolate": _interpolate,
@@ -528,29 +523,8 @@ FUNCTIONS: dict[str, Model] = {
         for name in ("svd", "inv", "solve", "qr", "eigh", "cholesky", "det", "pinv", "lstsq")
     },
     "torch.linalg.cross": BOTH["cross"],
-    **{
-        f"torch.fft.{name}": _opaque(
-            f"fft_{name}", "complex64" if not name.startswith("i") or name == "ifft" else "float32"
-        )
-        for name in (
-            "fft",
-            "ifft",
-            "rfft",
-            "irfft",
-            "fft2",
-            "ifft2",
-            "fftn",
-            "ifftn",
-            "rfft2",
-            "irfft2",
-            "fftshift",
-            "ifftshift",
-            "rfftn",
-            "irfftn",
-            "fftfreq",
-            "rfftfreq",
-        )
-    },
+    "torch.fft.fftfreq": lambda ctx, n, d=1.0, **kwargs: ctx.emit("constant", (), (n,), "float32"),
+    "torch.fft.rfftfreq": lambda ctx, n, d=1.0, **kwargs: ctx.emit("constant", (), (n // 2 + 1,), "float32"),
     "torch._weight_norm": _weight_norm,
     "torch.tensordot": _opaque("tensordot"),
     "torch.kron": _opaque("kron"),

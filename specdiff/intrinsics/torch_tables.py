@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.values import Device, OwnDType, Tensor
-from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_shapes
+from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_rare, torch_shapes
 from specdiff.intrinsics.torch_core import is_float
 
 Model = Callable[..., Any]
-_BOTH: dict[str, Model] = {**torch_pointwise.POINTWISE, **torch_shapes.SHAPES, **torch_linear.BOTH}
+_BOTH: dict[str, Model] = {**torch_pointwise.POINTWISE, **torch_shapes.SHAPES, **torch_linear.BOTH, **torch_rare.BOTH}
 _FUNCTIONAL = (*torch_pointwise.ACTIVATIONS, "softmax", "log_softmax", "dropout", "sigmoid", "tanh")
 _INPLACE_ONLY = {
     "copy_": lambda ctx, input, source, *args, **kwargs: ctx.emit(
@@ -96,6 +96,7 @@ FUNCTIONS: dict[str, Model] = {
     **torch_pointwise.FUNCTIONS,
     **torch_shapes.FUNCTIONS,
     **torch_linear.FUNCTIONS,
+    **torch_rare.FUNCTIONS,
 }
 for _name in ("rsub",):
     FUNCTIONS[f"torch.{_name}"] = lambda ctx, input, other, **kwargs: torch_pointwise.binary("-")(ctx, other, input)

@@ -171,11 +171,12 @@ def unsqueeze(ctx: Any, input: Tensor, dim: Any) -> Any:  # noqa: A002
     )
 
 
-def squeeze(ctx: Any, input: Tensor, *dim: Any) -> Any:  # noqa: A002
+def squeeze(ctx: Any, input: Tensor, *dims_: Any, dim: Any = None) -> Any:  # noqa: A002
+    dims_ = (dim,) if dim is not None else dims_
     if input.shape is None:
         return ctx.emit("squeeze", (input,), None, input.dtype, view_of=input)
     rank = len(input.shape)
-    dims = {axis(d, rank) for d in items_of(dim)} if dim and dim[0] is not None else set(range(rank))
+    dims = {axis(d, rank) for d in items_of(dims_)} if dims_ and dims_[0] is not None else set(range(rank))
     shape = tuple(
         size for index, size in enumerate(input.shape) if not (index in dims and isinstance(size, int) and size == 1)
     )

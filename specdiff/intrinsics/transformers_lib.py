@@ -24,8 +24,6 @@ NEUTRAL_DECORATORS = frozenset(
         "use_kernel_func_from_hub",
         "use_kernel_forward_from_hub_config",
         "integrate_with_hub_kernels",
-        "can_return_tuple",
-        "capture_outputs",
         "merge_with_config_defaults",
         "check_model_inputs",
         "dynamic_rope_update",
@@ -58,7 +56,7 @@ KEPT_ARGUMENTS = dict.fromkeys(
 )
 """Keyword arguments that some of them take out of a call; what they ask for is the form of the result."""
 
-OVERLAID_CLASSES = frozenset({"PreTrainedModel", "ModelOutput"})
+OVERLAID_CLASSES = frozenset({"PreTrainedModel", "ModelOutput", "_CanRecordRegistry", "CompileableContextVar"})
 
 
 def _constant(name: str, value: Value) -> Intrinsic:

@@ -88,7 +88,7 @@ def _pixels(sizes: Sizes, names: list[str]) -> list[Value]:
         return [crops, image, packed, clip, flat]
     if sizes.value(("num_frames",), ()) is not None:
         return [clip, image, flat]
-    return [image, clip, crops, packed, flat]
+    return [image, clip, crops, packed, flat, _f(BATCH, 2, channels, height, width)]
 
 
 def _clips(sizes: Sizes, names: list[str]) -> list[Value]:
@@ -140,7 +140,10 @@ def _stream(*places: str, length: Any = SEQUENCE) -> Maker:
             rows, columns = sizes.grid()
             made += [_flat_patches(sizes), *[_f(rows * columns, width) for width in sizes.hidden(places)[:2]]]
         widths = sizes.hidden(places)
-        return [*made, *[_f(BATCH, length, width) for width in widths[:3]], _f(length, widths[0])]
+        streams: list[Value] = [*made, *[_f(BATCH, length, width) for width in widths[:3]]]
+        if sizes.value(("num_channels", "in_channels", "in_chans"), ()) is not None and not made:
+            streams.insert(1, _f(BATCH, sizes.channels(), *sizes.image()))
+        return [*streams, _f(length, widths[0])]
 
     return make
 
@@ -266,7 +269,7 @@ KNOWN: dict[str, Maker] = {
         if "spatial_shapes" in names
         else [
             _f(BATCH, Dim.symbol("source_sequence"), width)
-            for width in (sizes.value(("encoder_hidden_size", "cross_attention_hidden_size"), ()), *sizes.hidden())
+            for width in (sizes.value(("cross_hidden_size", "encoder_hidden_size", "cross_attention_hidden_size"), ()), *sizes.hidden())
             if isinstance(width, int)
         ]
     ),
@@ -326,7 +329,8 @@ _COMPANIONS: dict[str, tuple[str, ...]] = {
 
 _TEXT = ("input_ids", "decoder_input_ids")
 _SENSES = ("pixel_values", "input_features", "input_values", "pixel_values_videos", "flattened_patches", "past_values")
-_PLAIN_TEXT = ("tokens", "input_ids", "idx", "token_ids", "ids")
+_FURTHER = ("encoder_hidden_states", "bbox", "image", "visual_embeds", "entity_ids", "query_embeds", "input_boxes")
+"""Inputs that some entries do not go without, though their signatures say that they may."""
 
 
 def senses_left_out(cls: ClassVal, run: Run, inputs: Inputs) -> tuple[str, ...]:
@@ -381,6 +385,13 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
             chosen.append(_with_companions(senses[:1], names))
         if not chosen:
             chosen.append([name for name in names if name in KNOWN and name != "attention_mask"] or names[:1])
+    if names and len(chosen[0]) < len(names):
+        base = next(
+            (group for group in reversed(chosen) if "input_ids" in group or "decoder_input_ids" in group), chosen[0]
+        )
+        further = [name for name in _FURTHER if name in names and name not in base]
+        if further:
+            chosen.append([*base, *further])
     for group in chosen:
         options = {
             name: _options(name, sizes, names, annotations.get(name), instance, name in required) for name in group
@@ -393,7 +404,9 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
         options = {name: values for name, values in options.items() if values}
         for number in range(max((len(values) for values in options.values()), default=1)):
             alternatives.append({name: values[min(number, len(values) - 1)] for name, values in options.items()})
-    return alternatives[:MAX_INPUT_CHOICES]
+    if len(alternatives) > MAX_INPUT_CHOICES:
+        alternatives = [*alternatives[: MAX_INPUT_CHOICES - 2], *alternatives[-2:]]
+    return alternatives
 
 
 def _written_out(sizes: Sizes, names: list[str]) -> Inputs:

@@ -75,3 +75,24 @@ class ModelOutput:
             value = getattr(self, name)
             if value is not None:
                 self[name] = value
+
+
+class _CanRecordRegistry:
+    def get(self, model):
+        return getattr(model, "_can_record_outputs", None) or {}
+
+
+class CompileableContextVar:
+    def __init__(self, name):
+        self.value = None
+
+    def get(self):
+        return self.value
+
+    def set(self, value):
+        before = self.value
+        self.value = value
+        return before
+
+    def reset(self, token):
+        self.value = token
