@@ -269,7 +269,10 @@ KNOWN: dict[str, Maker] = {
         if "spatial_shapes" in names
         else [
             _f(BATCH, Dim.symbol("source_sequence"), width)
-            for width in (sizes.value(("cross_hidden_size", "encoder_hidden_size", "cross_attention_hidden_size"), ()), *sizes.hidden())
+            for width in (
+                sizes.value(("cross_hidden_size", "encoder_hidden_size", "cross_attention_hidden_size"), ()),
+                *sizes.hidden(),
+            )
             if isinstance(width, int)
         ]
     ),
