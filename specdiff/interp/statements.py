@@ -386,6 +386,8 @@ def _try(run: Run, node: ir.Try, frame: Frame) -> Signal:
         try:
             signal = execute(run, node.body, frame)
         except NotIterable as stop:
+            if not node.handlers:
+                raise
             run.note(stop.value.reason, stop.value.place)
         except Raised as error:
             handler = _handler(run, node, frame, error)

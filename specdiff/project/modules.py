@@ -331,6 +331,8 @@ class _SourceModule:
         if self.value.package == module:
             if self.program.roots.find(f"{module}.{name}") is not None:
                 return self.program.module(f"{module}.{name}")
+            if self.program.library.has_module(f"{module}.{name}"):
+                return self.program.module(f"{module}.{name}")
             if self.lazy:
                 value = self._lazy_package(name)
                 if value is not MISSING:
