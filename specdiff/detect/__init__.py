@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from specdiff.detect import absolute, attention, feedforward, position, quantize, recurrent, shape, stream, totals
+from specdiff.detect import absolute, attention, feedforward, inputs, position, quantize, recurrent, shape, stream, totals
 from specdiff.detect.scene import Scene
 from specdiff.facts import FactSheet
 
@@ -53,6 +53,13 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(quantize.quantization, ("quantization.",)),
     Detector(totals.parameters, ("parameters.",)),
     Detector(totals.bytes_needed, ("checkpoint.bytes", "kv_cache.bytes_per_token")),
+    Detector(
+        inputs.stems,
+        ("patch_size", "channels", "temporal_patch_size", "class_token", "register_tokens", "conv_stem.", "mel_bins",
+         "stages.", "image_size", "layers.shared_blocks"),
+    ),
+    Detector(inputs.projectors, ("projector", "spatial_merge", "projection_size")),
+    Detector(inputs.outputs, ("pooling", "classes")),
     Detector(shape.pattern, ("layers.pattern",)),
 )  # fmt: skip
 """All detectors, in the order they run."""

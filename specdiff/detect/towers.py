@@ -6,14 +6,13 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from specdiff.detect.paths import kernel_of
 from specdiff.detect.sites import Attention, Norm
 from specdiff.interp.trace import Op
 
 if TYPE_CHECKING:
     from specdiff.detect.scene import Block, Scene, Tower
 
-_IMAGE = frozenset({"pixel_values", "pixel_values_videos", "pixel_values_images", "image", "images"})
-_SOUND = frozenset({"input_features", "input_values", "audio_values", "audio_features", "spectrogram"})
 _MIXING = frozenset({"matmul", "linear", "conv", "einsum", "softmax", "index", "bmm"})
 
 
@@ -55,7 +54,8 @@ def find_towers(scene: Scene) -> list[Tower]:
         if all(stages) and _is_stack(inner) and (len(inner) > len(outer) or len(outer) > 1):
             for index, block in enumerate(inner):
                 block.index = index
-            towers.append(Tower("", container, inner, tuple(len(stage) for stage in stages)))
+            depths = tuple(len(stage) for stage in stages)
+            towers.append(Tower("", container, inner, depths if len(depths) > 1 else ()))
         else:
             towers.append(Tower("", container, _runs(scene, outer)))
     _name(scene, towers)
@@ -158,22 +158,62 @@ def _sources(scene: Scene, ops: Iterable[Op]) -> set[str]:
 
 
 def _name(scene: Scene, towers: list[Tower]) -> None:
-    """Prefixes by what the stacks read; a model with one stack has none."""
+    """Prefixes by what the stacks read; a model with one stack has none, and of several with one prefix the deepest stays."""
+    graph = scene.operations
+    assert graph is not None
     if len(towers) < 2:
         return
     inputs = [_sources(scene, tower.blocks[0].ops) for tower in towers]
     everything = set().union(*inputs)
     two_sided = any(name.startswith("decoder_") for name in everything)
     for tower, names in zip(towers, inputs, strict=True):
+        kinds = {input_kind(name) for name in names}
         if two_sided:
             tower.prefix = "decoder" if any(name.startswith("decoder_") for name in names) else "encoder"
-        elif names and names <= _IMAGE:
+        elif kinds and "text" not in kinds and "image" in kinds:
             tower.prefix = "vision"
-        elif names and names <= _SOUND:
+        elif kinds and "text" not in kinds and "sound" in kinds:
             tower.prefix = "audio"
     if not two_sided and len({tower.prefix for tower in towers}) == 1:
-        for tower in towers:
-            tower.prefix = ""
+        _one_kind(scene, towers)
+    for prefix in {tower.prefix for tower in towers}:
+        same = [tower for tower in towers if tower.prefix == prefix]
+        deepest = max(same, key=lambda tower: len(tower.blocks))
+        if all(tower is deepest or 2 * len(tower.blocks) <= len(deepest.blocks) for tower in same):
+            towers[:] = [tower for tower in towers if tower.prefix != prefix or tower is deepest]
+
+
+def _one_kind(scene: Scene, towers: list[Tower]) -> None:
+    """Stacks that read the same kind of input: one that attends to another's result is the decoder."""
+    for tower in towers:
+        tower.prefix = ""
+    for position, tower in enumerate(towers[1:], 1):
+        if any(is_cross(site) for block in tower.blocks for site in block.attentions):
+            tower.prefix = "decoder"
+            towers[position - 1].prefix = "vision" if _cuts_patches(scene, towers[position - 1]) else "encoder"
+
+
+def _cuts_patches(scene: Scene, tower: Tower) -> bool:
+    """Whether the first convolution before a stack steps as far as it is wide."""
+    graph = scene.operations
+    assert graph is not None
+    first = tower.blocks[0].ops[0].id
+    for op in graph.kind("conv"):
+        if op.id < first:
+            stride = op.attrs.get("stride")
+            kernel = kernel_of(graph, op)
+            step = stride[-1] if isinstance(stride, tuple | list) and stride else stride
+            return bool(kernel) and len(kernel) >= 2 and kernel[-1] == step and kernel[-1] > 1
+    return False
+
+
+def input_kind(name: str) -> str:
+    """`image`, `sound`, `text` or `other`, by the name of an entry's argument."""
+    if "pixel" in name or "image" in name:
+        return "image"
+    if "feature" in name or "audio" in name or name in ("input_values", "spectrogram"):
+        return "sound"
+    return "text" if name.endswith("input_ids") or name in ("inputs_embeds", "tokens", "idx") else "other"
 
 
 def attention_of(tower: Tower) -> list[list[Attention]]:

@@ -1,0 +1,332 @@
+"""How images and sound become tokens, and what joins a tower to the language model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from specdiff.detect.paths import is_projection, kernel_of, weight_of
+from specdiff.detect.scene import Scene, Tower, see
+from specdiff.facts import Level
+from specdiff.graph.operations import VIEWS, Operations, is_number
+from specdiff.interp.trace import Op
+
+_CARRY = VIEWS | {"dropout", "join", "identity", "index", "pad", "mul", "add"}
+_ACTIVATIONS = frozenset({"gelu", "silu", "relu", "quick_gelu", "tanh", "sigmoid", "mish"})
+
+
+def stems(scene: Scene) -> None:
+    """`patch_size`, `channels`, `class_token`, `register_tokens`, `conv_stem.*`, `mel_bins`, `stages.*`, `image_size`."""
+    graph = scene.operations
+    if graph is None:
+        return
+    for tower in scene.towers:
+        stem = _stem(graph, tower)
+        kinds = {_input_kind(op) for op in stem if op.kind == "input"}
+        if kinds & {"image", "sound"} and "text" not in kinds:
+            _convolutions(scene, graph, tower, stem, "image" in kinds)
+            if "image" in kinds:
+                _tokens(scene, graph, tower, stem)
+                _image_size(scene, tower)
+        if tower.stages:
+            _stages(scene, tower)
+        _windows(scene, tower)
+        _shared(scene, tower)
+
+
+def _stem(graph: Operations, tower: Tower) -> list[Op]:
+    """What the first block reads, from the inputs on."""
+    first = tower.blocks[0].ops[0].id
+    starts = {index for op in tower.blocks[0].ops[:60] for index in op.inputs if index < first}
+    return [graph[index] for index in sorted(graph.ancestors(starts))]
+
+
+def _input_kind(op: Op) -> str:
+    name = str(op.attrs.get("name", ""))
+    if "pixel" in name or "image" in name:
+        return "image"
+    if "feature" in name or "audio" in name or name == "input_values":
+        return "sound"
+    if op.dtype.startswith("int") and "ids" in name:
+        return "text"
+    if op.dtype.startswith("float") and len(op.shape or ()) >= 4:
+        return "image"
+    return "other"
+
+
+def _convolutions(scene: Scene, graph: Operations, tower: Tower, stem: list[Op], image: bool) -> None:
+    key = tower.key
+    convs = [op for op in stem if op.kind == "conv" and kernel_of(graph, op)]
+    if not convs:
+        part = f"{tower.prefix}_config" if tower.prefix else ""
+        setting = scene.setting("patch_size", part=part) if image else None
+        if setting is not None and isinstance(setting[0], int):
+            scene.fact(key("patch_size"), setting[0], [setting[1]], Level.DECLARED)
+        return
+    first = convs[0]
+    kernel = kernel_of(graph, first)
+    channels = (graph[first.inputs[1]].shape or (0, 0))[1]
+    groups = first.attrs.get("groups", 1)
+    if image:
+        if len(set(kernel[-2:])) == 1:
+            scene.fact(key("patch_size"), kernel[-1], [see(first, f"a convolution of kernel {kernel}")])
+        else:
+            scene.unsure(key("patch_size"), f"patches are not square: {kernel}", first)
+        if is_number(channels) and groups in (1, None):
+            scene.fact(key("channels"), int(channels), [see(first, f"reads {channels} channels")])
+        if len(kernel) == 3:
+            scene.fact(key("temporal_patch_size"), kernel[0], [see(first, f"a convolution of kernel {kernel}")])
+        return
+    convs = [op for op in convs if op.attrs.get("groups", 1) in (1, None)]  # a grouped one makes positions
+    if not convs:
+        return
+    names = [key] if tower.prefix != "encoder" else [key, lambda name: name]
+    steps = [see(op, f"kernel {kernel_of(graph, op)}") for op in convs]
+    for name in names:
+        scene.fact(name("conv_stem.kernels"), tuple(kernel_of(graph, op)[-1] for op in convs), steps)
+        strides = [_single(op.attrs.get("stride")) for op in convs]
+        if all(stride is not None for stride in strides):
+            scene.fact(name("conv_stem.strides"), tuple(stride or 0 for stride in strides), steps)
+        widths = [(graph[op.inputs[1]].shape or (None,))[0] for op in convs]
+        if all(is_number(width) for width in widths):
+            scene.fact(name("conv_stem.channels"), tuple(int(width or 0) for width in widths), steps)
+        if is_number(channels) and channels > 1 and first.attrs.get("n") == 1:
+            scene.fact(name("mel_bins"), int(channels), [see(first, f"reads {channels} channels")])
+
+
+def _single(value: object) -> int | None:
+    if isinstance(value, tuple | list):
+        value = value[-1] if value else None
+    return value if isinstance(value, int) else None
+
+
+def _tokens(scene: Scene, graph: Operations, tower: Tower, stem: list[Op]) -> None:
+    """Learned tokens that are put beside the patches."""
+    counts: list[tuple[int, Op]] = []
+    for op in stem:
+        if op.kind != "cat":
+            continue
+        for item in graph.inputs(op):
+            source = graph.source(item, _CARRY - {"add", "mul"})
+            if source.kind == "parameter" and item.shape and len(item.shape) >= 3 and is_number(item.shape[-2]):
+                counts.append((int(item.shape[-2]), op))
+    single = [op for count, op in counts if count == 1]
+    more = sum(count for count, _ in counts if count > 1)
+    last = stem[-1] if stem else tower.blocks[0].ops[0]
+    scene.fact(
+        tower.key("class_token"), bool(single), [see(single[0] if single else last, "a learned token before the patches" if single else "only patches")]
+    )
+    if more:
+        at = next(op for count, op in counts if count > 1)
+        scene.fact(tower.key("register_tokens"), more, [see(at, f"{more} learned tokens beside the patches")])
+    else:
+        scene.absent(tower.key("register_tokens"), "no further learned tokens", [see(last, "only patches")])
+
+
+def _image_size(scene: Scene, tower: Tower) -> None:
+    for part in (f"{tower.prefix}_config" if tower.prefix else "", "vision_config", ""):
+        setting = scene.setting("image_size", "img_size", part=part)
+        if setting is None:
+            continue
+        value = setting[0]
+        if isinstance(value, tuple) and len(set(value)) == 1:
+            value = value[0]
+        if isinstance(value, int) and not isinstance(value, bool):
+            scene.fact(tower.key("image_size"), value, [setting[1]], Level.DECLARED)
+        return
+
+
+def _stages(scene: Scene, tower: Tower) -> None:
+    first = tower.blocks[0].ops[0]
+    scene.fact(tower.key("stages.depths"), tower.stages, [see(first, f"{tower.path}: {len(tower.stages)} stages")])
+    position = 0
+    widths: list[int] = []
+    heads: list[int] = []
+    for count in tower.stages:
+        blocks = tower.blocks[position : position + count]
+        position += count
+        found = {norm.width for block in blocks for norm in block.norms[:1] if is_number(norm.width)}
+        if len(found) == 1:
+            widths.append(int(found.pop()))
+        each = {site.heads for block in blocks for site in block.attentions}
+        if len(each) == 1 and None not in each:
+            heads.append(each.pop() or 0)
+    if len(widths) == len(tower.stages):
+        scene.fact(tower.key("stages.sizes"), tuple(widths), [see(first, "widths that the blocks' norms read")])
+    if len(heads) == len(tower.stages):
+        scene.fact(tower.key("stages.heads"), tuple(heads), [see(first, "heads that meet in the blocks' products")])
+
+
+def _windows(scene: Scene, tower: Tower) -> None:
+    """Attention among fewer positions than the block has: within windows that the layout cuts out."""
+    graph = scene.operations
+    assert graph is not None
+    sizes: set[int] = set()
+    shown: Op | None = None
+    for block in tower.blocks:
+        width = next((norm.width for norm in block.norms if is_number(norm.width)), None)
+        whole = [op for op in block.ops if op.kind == "add" and op.shape and op.shape[-1] == width]
+        if not whole or width is None:
+            continue
+        counts = [_positions(op) for op in whole]
+        count = max((each for each in counts if each is not None), default=None)
+        for site in block.attentions:
+            columns = (site.softmax.shape or (None,))[-1]
+            if count is not None and is_number(columns) and columns < count and site.value.shape:
+                if (site.softmax.shape or (None, None))[-2] == columns:
+                    sizes.add(int(columns))
+                    shown = shown or site.softmax
+                    block.mixer = ("chunked", site.softmax)
+    if len(sizes) == 1 and shown is not None:
+        size = sizes.pop()
+        scene.fact(tower.key("attention.chunk.size"), size, [see(shown, f"{size} positions attend to each other")])
+
+
+def _positions(op: Op) -> int | None:
+    """Positions of a stream: the product of its numbers between the batch and the channels."""
+    inner = (op.shape or ())[1:-1]
+    if not inner or not all(is_number(size) for size in inner):
+        return None
+    total = 1
+    for size in inner:
+        total *= size
+    return total
+
+
+def _shared(scene: Scene, tower: Tower) -> None:
+    """Blocks that run at several depths."""
+    key = tower.key("layers.shared_blocks")
+    paths = {block.path for block in tower.blocks}
+    first = tower.blocks[0].ops[0]
+    if len(paths) < len(tower.blocks):
+        scene.fact(key, len(paths), [see(first, f"{len(paths)} sets of weights run {len(tower.blocks)} times")])
+    else:
+        scene.absent(key, "every layer has weights of its own", [see(first, "the first layer")])
+
+
+def projectors(scene: Scene) -> None:
+    """`projector`, `spatial_merge`, `projection_size`."""
+    graph = scene.operations
+    if graph is None:
+        return
+    texts = [tower for tower in scene.towers if tower.prefix in ("", "decoder")]
+    for tower in scene.towers:
+        if tower.prefix not in ("vision", "audio") or not texts:
+            continue
+        goal = next((text for text in texts if _feeds(graph, tower, text)), None)
+        if goal is not None:
+            _projector(scene, graph, tower, goal)
+    _compared(scene, graph)
+
+
+def _feeds(graph: Operations, tower: Tower, text: Tower) -> bool:
+    return graph.reaches(tower.blocks[-1].ops[-1].id, text.blocks[0].ops[-1].id, 100_000)
+
+
+def _between(graph: Operations, tower: Tower, text: Tower) -> list[Op]:
+    """What carries the tower's output to the language model's first block."""
+    start, end = tower.blocks[-1].ops[-1].id, text.blocks[0].ops[0].id
+    goals = {index for op in text.blocks[0].ops[:80] for index in op.inputs if index < end}
+    behind = graph.ancestors(goals, lambda op: op.id > start)
+    reached = {start}
+    found = []
+    for index in sorted(behind):
+        if index > start and any(source in reached for source in graph[index].inputs):
+            reached.add(index)
+            found.append(graph[index])
+    return found
+
+
+def _projector(scene: Scene, graph: Operations, tower: Tower, text: Tower) -> None:
+    way = _between(graph, tower, text)
+    if not way:
+        scene.unsure(tower.key("projector"), "the way from the tower to the language model is not followed", tower.blocks[-1].ops[-1])
+        return
+    projections = [op for op in way if is_projection(graph, op) and weight_of(graph, op)]
+    attends = [site for site in scene.attentions if way[0].id <= site.softmax.id <= way[-1].id]
+    last = projections[-1] if projections else way[-1]
+    kind = "none"
+    if attends:
+        kind = "resampler"
+    elif len(projections) == 1:
+        kind = "pool" if any(op.kind == "pool" for op in way) else "linear"
+    elif projections:
+        between = [op for op in way if projections[0].id < op.id < projections[-1].id]
+        kind = "mlp" if any(op.kind in _ACTIVATIONS for op in between) else "linear"
+    merge = _merge(graph, tower, projections[0]) if projections and not attends else None
+    if merge is not None and merge > 1:
+        scene.fact(tower.key("spatial_merge"), merge, [see(projections[0], f"{merge}×{merge} neighbouring patches are joined")])
+        if kind == "mlp":
+            kind = "patch_merger"
+    for name in {tower.key("projector"), "projector"}:
+        scene.fact(name, kind, [see(last, f"{len(projections)} linear maps between the tower and the language model")])
+
+
+def _merge(graph: Operations, tower: Tower, first: Op) -> int | None:
+    """Side of the square of tokens that a projection reads at once."""
+    data = graph[first.inputs[0]]
+    inside = tower.blocks[-1].ops[-1]
+    if not data.shape or not inside.shape or not is_number(data.shape[-1]) or not is_number(inside.shape[-1]):
+        return None
+    ratio, rest = divmod(data.shape[-1], inside.shape[-1])
+    side = round(ratio**0.5)
+    return int(side) if not rest and side * side == ratio else None
+
+
+def _compared(scene: Scene, graph: Operations) -> None:
+    """The space in which the outputs of two towers are compared."""
+    if len(scene.towers) < 2:
+        return
+    after = max(tower.blocks[-1].ops[-1].id for tower in scene.towers)
+    for op in graph.kind("matmul", "einsum"):
+        if op.id < after or len(op.inputs) < 2:
+            continue
+        ends = [_projected(graph, item) for item in graph.inputs(op)[:2]]
+        widths = {end.shape[-1] for end in ends if end is not None and end.shape and is_number(end.shape[-1])}
+        if all(ends) and len(widths) == 1 and ends[0] is not ends[1]:
+            scene.fact("projection_size", int(widths.pop()), [see(op, "outputs of two towers meet in this product")])
+            return
+
+
+def _projected(graph: Operations, op: Op) -> Op | None:
+    for _ in range(16):
+        if is_projection(graph, op) and weight_of(graph, op):
+            return op
+        if not op.inputs or op.kind not in VIEWS | {"div", "mul", "normalize", "add", "layer_norm"}:
+            return None
+        op = graph[op.inputs[0]]
+    return None
+
+
+def outputs(scene: Scene) -> None:
+    """`pooling` and `classes`: one vector of a sequence, and the classes it is sorted into."""
+    graph = scene.operations
+    if graph is None or len(scene.towers) != 1:
+        return
+    tower = scene.towers[0]
+    last = tower.blocks[-1].ops[-1]
+    for op in _after(graph, last):
+        if op.kind in ("slice", "index") and op.shape is not None and op.inputs:
+            before = graph[op.inputs[0]].shape or ()
+            spec = op.attrs.get("spec")
+            if isinstance(spec, tuple) and len(spec) >= 2 and spec[1] == 0 and len(op.shape) < len(before):
+                scene.fact("pooling", "class_token", [see(op, "the first position is taken")])
+                break
+        if op.kind == "reduce" and op.attrs.get("which") == "mean" and op.shape and len(op.shape) == 2:
+            scene.fact("pooling", "mean", [see(op, "the mean over positions")])
+            break
+    for index in graph.outputs:
+        op = graph.source(graph[index])
+        if is_projection(graph, op) and op.shape and len(op.shape) == 2 and op.id > last.id and is_number(op.shape[-1]):
+            weight = weight_of(graph, op)
+            if weight:
+                scene.fact("classes", int(op.shape[-1]), [see(op, f"{weight} makes {op.shape[-1]} numbers per input")])
+            return
+
+
+def _after(graph: Operations, last: Op) -> Iterator[Op]:
+    reached = {last.id}
+    for index in range(last.id + 1, min(len(graph), last.id + 60)):
+        op = graph[index]
+        if any(source in reached for source in op.inputs):
+            reached.add(index)
+            yield op
