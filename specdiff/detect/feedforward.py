@@ -73,7 +73,10 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
         layer.routed = [net for net in nets if net.weight in experts]
         rest = [net for net in nets if net.weight not in experts]
         layer.shared, layer.dense = (rest, []) if chosen else ([], rest)
-    if chosen is not None:
+    if chosen is not None and not layer.routed and not _read(block, experts):
+        layer.router, layer.dense, layer.shared = None, [], []
+        layer.reason = f"{chosen.per_token} of {chosen.experts} are chosen here, and no expert's weights are read"
+    elif chosen is not None:
         layer.kind = "moe"
     elif (choice := unmatched_choice(graph, block)) is not None:
         layer.reason = (
@@ -97,6 +100,10 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
     else:
         layer.reason = "no feed-forward network is recognised in this layer"
     return layer
+
+
+def _read(block: Block, experts: dict[str, int]) -> bool:
+    return any(op.kind == "parameter" and op.attrs.get("name") in experts for op in block.ops)
 
 
 def _mixes(graph: Operations, block: Block, branch: Branch) -> bool:

@@ -113,7 +113,9 @@ def _tokens(scene: Scene, graph: Operations, tower: Tower, stem: list[Op]) -> No
     more = sum(count for count, _ in counts if count > 1)
     last = stem[-1] if stem else tower.blocks[0].ops[0]
     scene.fact(
-        tower.key("class_token"), bool(single), [see(single[0] if single else last, "a learned token before the patches" if single else "only patches")]
+        tower.key("class_token"),
+        bool(single),
+        [see(single[0] if single else last, "a learned token before the patches" if single else "only patches")],
     )
     if more:
         at = next(op for count, op in counts if count > 1)
@@ -239,7 +241,11 @@ def _between(graph: Operations, tower: Tower, text: Tower) -> list[Op]:
 def _projector(scene: Scene, graph: Operations, tower: Tower, text: Tower) -> None:
     way = _between(graph, tower, text)
     if not way:
-        scene.unsure(tower.key("projector"), "the way from the tower to the language model is not followed", tower.blocks[-1].ops[-1])
+        scene.unsure(
+            tower.key("projector"),
+            "the way from the tower to the language model is not followed",
+            tower.blocks[-1].ops[-1],
+        )
         return
     projections = [op for op in way if is_projection(graph, op) and weight_of(graph, op)]
     attends = [site for site in scene.attentions if way[0].id <= site.softmax.id <= way[-1].id]
@@ -254,7 +260,9 @@ def _projector(scene: Scene, graph: Operations, tower: Tower, text: Tower) -> No
         kind = "mlp" if any(op.kind in _ACTIVATIONS for op in between) else "linear"
     merge = _merge(graph, tower, projections[0]) if projections and not attends else None
     if merge is not None and merge > 1:
-        scene.fact(tower.key("spatial_merge"), merge, [see(projections[0], f"{merge}×{merge} neighbouring patches are joined")])
+        scene.fact(
+            tower.key("spatial_merge"), merge, [see(projections[0], f"{merge}×{merge} neighbouring patches are joined")]
+        )
         if kind == "mlp":
             kind = "patch_merger"
     for name in {tower.key("projector"), "projector"}:

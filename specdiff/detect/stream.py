@@ -418,6 +418,9 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
         branch = next(branch for _, stream in good for branch in stream.branches if branch.scale is not None)
         assert branch.scale is not None and branch.scale_at is not None
         scene.fact(key("residual.scale"), round(branch.scale, 12), [see(branch.scale_at, f"times {branch.scale:.6g}")])
+    else:
+        one = next(branch for _, stream in good for branch in stream.branches if branch.scale is not None)
+        scene.unsure(key("residual.scale"), "sub-layers differ in the factor on their output", one.scale_at)
     factors = [(round(value, 12), op) for _, stream in good for value, op in stream.scales]
     if not factors:
         place = see(good[0][1].branches[0].added_at, "the addition")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,8 +121,8 @@ def _built_inside(module: ModuleVal) -> set[str]:
     mentioned: set[str] = set()
     for position, chunk in enumerate(module.unit.chunks):
         if chunk.kind in ("class", "def"):
-            text = module.unit.chunk_text(position)
-            mentioned |= {name for name in names if name != chunk.name and name in text}
+            words = set(re.findall(r"\w+", module.unit.chunk_text(position)))
+            mentioned |= (names & words) - {chunk.name}
     return mentioned
 
 
