@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from specdiff.detect import absolute, attention, feedforward, inputs, position, quantize, recurrent, shape, stream, totals
+from specdiff.detect import absolute, attention, declared, factors, feedforward, inputs, position, quantize, recurrent, shape, stream, totals
 from specdiff.detect.scene import Scene
 from specdiff.facts import FactSheet
 
@@ -60,6 +60,9 @@ DETECTORS: tuple[Detector, ...] = (
     ),
     Detector(inputs.projectors, ("projector", "spatial_merge", "projection_size")),
     Detector(inputs.outputs, ("pooling", "classes")),
+    Detector(factors.multipliers, ("multiplier.",)),
+    Detector(factors.further_predictions, ("mtp.layers",)),
+    Detector(declared.fallback, ()),
     Detector(shape.pattern, ("layers.pattern",)),
 )  # fmt: skip
 """All detectors, in the order they run."""

@@ -169,7 +169,7 @@ def _leaves(
     Several additions in a row whose branches read the same stream are one: ``x + attention(x) + mlp(x)``.
     """
     left, right = graph.inputs(op)
-    stream, branch = _ordered(graph, left, right)
+    stream, branch = _ordered(graph, left, right, first)
     if stream is None or branch is None:
         for one, other in ((left, right), (right, left)):
             # (attention + mlp) + x, or attention + (x + mlp): the sum of two branches of an earlier value
@@ -211,10 +211,10 @@ def _through(graph: Operations, op: Op) -> Op:
     return op
 
 
-def _ordered(graph: Operations, left: Op, right: Op) -> tuple[Op | None, Op | None]:
+def _ordered(graph: Operations, left: Op, right: Op, first: int) -> tuple[Op | None, Op | None]:
     """(stream, branch): the stream may be multiplied with a number before the addition."""
     for one, other in ((left, right), (right, left)):
-        base = _unscaled(graph, one)
+        base = _unscaled(graph, one, first)
         if base.id != one.id and graph.reaches(base.id, other.id):
             return base, other
     if graph.reaches(left.id, right.id):
@@ -224,10 +224,14 @@ def _ordered(graph: Operations, left: Op, right: Op) -> tuple[Op | None, Op | No
     return None, None
 
 
-def _unscaled(graph: Operations, op: Op) -> Op:
-    while op.inputs and (
-        op.kind in _CARRY
-        or (op.kind in ("mul", "div") and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float))
+def _unscaled(graph: Operations, op: Op, first: int) -> Op:
+    while (
+        op.inputs
+        and op.id >= first
+        and (
+            op.kind in _CARRY
+            or (op.kind in ("mul", "div") and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float))
+        )
     ):
         op = graph[op.inputs[0]]
     return op
