@@ -60,7 +60,10 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
     if followed and stream is not None:
         layer.alone = len(stream.branches) == 1
         for branch in stream.branches:
-            nets = list(_networks(graph, block, branch, bool(experts)))
+            nets = list(_networks(graph, block, branch, experts, through=False))
+            if experts and not any(net.weight in experts for net in nets):  # experts between two projections
+                deeper = list(_networks(graph, block, branch, experts, through=True))
+                nets = deeper if any(net.weight in experts for net in deeper) else nets
             if any(net.weight in experts for net in nets):
                 layer.branch = branch
                 layer.routed = [net for net in nets if net.weight in experts]
@@ -112,11 +115,13 @@ def _mixes(graph: Operations, block: Block, branch: Branch) -> bool:
     return kind in ("ssm", "linear", "conv", "hybrid") and op is not None and graph.reaches(op.id, branch.output.id)
 
 
-def _networks(graph: Operations, block: Block, branch: Branch, experts: bool) -> Iterator[Network]:
+def _networks(
+    graph: Operations, block: Block, branch: Branch, experts: dict[str, int], *, through: bool
+) -> Iterator[Network]:
     """Networks whose last projections make a branch's output."""
-    for op in final_projections(graph, [branch.output.id], block.ops[0].id, through=experts):
+    for op in final_projections(graph, [branch.output.id], block.ops[0].id, through):
         network = network_of(graph, op, block)
-        if network is not None and (experts or _whole(network)):
+        if network is not None and (network.weight in experts or _whole(network)):
             yield network
 
 
@@ -396,7 +401,8 @@ def _router_facts(scene: Scene, tower: Tower, routers: list[tuple[Layer, Router]
         ups = [net.up.id for net in layer.routed]
         if not ups or not each.weights:
             return
-        early.append(any(graph.reaches(start, up) for start in each.weights for up in ups))
+        behind = graph.ancestors(ups, lambda op: op.id > each.projection.id and not op.dtype.startswith("int"))
+        early.append(any(start in behind for start in each.weights))
     if all(early) or not any(early):
         words = "weights multiply what the experts read" if all(early) else "weights multiply what the experts return"
         scene.fact(tower.key("moe.router.input_scaled"), all(early), [see(routers[0][0].routed[0].up, words)])

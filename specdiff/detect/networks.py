@@ -89,6 +89,9 @@ def network_of(graph: Operations, down: Op, block: Block) -> Network | None:
         return None
     first = block.ops[0].id
     inner = carried(graph, data)
+    norm = next((each for each in block.norms if each.output in (inner.id, data.id)), None)
+    if norm is not None:  # normalised once more between the activation and the last projection
+        inner = carried(graph, graph[norm.input])
     seen = activation(graph, inner)
     other: Op | None = None
     if seen is None and inner.kind == "mul" and len(inner.inputs) == 2:

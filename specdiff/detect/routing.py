@@ -115,7 +115,7 @@ def _score_source(graph: Operations, choice: Op, block: Block) -> Op | None:
 def _read(
     graph: Operations, block: Block, choice: Op, width: int, projection: Op, norm_outputs: Container[int]
 ) -> Router:
-    k = choice.attrs.get("k") if choice.kind == "topk" else 1
+    k = choice.attrs.get("k") if choice.kind == "topk" else _joined(graph, block, choice, width)
     bias, bias_at = bias_of(graph, projection)
     found = Router(
         choice, width, k if isinstance(k, int) else None, projection, bool(bias), bias_at or projection,
@@ -136,6 +136,15 @@ def _read(
         _grouped(graph, found, op, before)
     _weights(graph, block, found)
     return found
+
+
+def _joined(graph: Operations, block: Block, choice: Op, width: int) -> int | None:
+    """How many experts are chosen by single maxima: one, or as many as are joined after."""
+    for reader in graph.readers(choice):
+        if reader.kind in ("cat", "stack") and reader.shape and is_number(reader.shape[-1]):
+            return int(reader.shape[-1])
+    others = [op for op in block.ops if op.dtype == "int64" and op.inputs and _chooses(op) and op.id != choice.id]
+    return None if any(_width(graph, op) == width for op in others) else 1
 
 
 def _format(graph: Operations, projection: Op, norm_outputs: Container[int]) -> str:
@@ -190,6 +199,7 @@ def _weights(graph: Operations, block: Block, found: Router) -> None:
     last = block.ops[-1].id
     starts = list(_starts(graph, block, found))
     found.weights = tuple(starts)
+    _scored_beside(graph, found)
     if found.selection_at is not None:
         found.selection_weighs = any(
             graph.reaches(found.selection_at.id, graph[start].inputs[0]) for start in starts if graph[start].inputs
@@ -224,6 +234,22 @@ def _weights(graph: Operations, block: Block, found: Router) -> None:
                 if reader.kind in ("index", "gather", "index_select", "take_along_dim") and reader.inputs[0] != index:
                     continue
                 stack.append(reader_id)
+
+
+def _scored_beside(graph: Operations, found: Router) -> None:
+    """Scores that weights are taken from and that the choice did not compare: of all logits, or of those near the best."""
+    if found.score is not None:
+        return
+    for start in found.weights:
+        op = graph[start]
+        scored = graph.source(graph[op.inputs[0]]) if op.kind in ("gather", "index", "take_along_dim") else op
+        if scored.kind not in _SCORES or not scored.inputs:
+            continue
+        below = graph.source(graph[scored.inputs[0]])
+        if below.kind == "masked_fill" and len(below.inputs) > 1 and graph[below.inputs[1]].kind == "compare":
+            found.score, found.score_at, found.order = "sparsemixer", scored, "score_then_topk"
+        else:
+            found.score, found.score_at, found.order = scored.kind, scored, f"{scored.kind}_then_topk"
 
 
 def _starts(graph: Operations, block: Block, found: Router) -> list[int]:

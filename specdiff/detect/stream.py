@@ -82,6 +82,8 @@ def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stre
             if value is not None:
                 found.scales.append((value, current))
             current = graph[current.inputs[0]]
+        elif current.kind == "mul" and (data := _weighed(graph, current)) is not None:
+            current = data
         else:
             base = _replaced(graph, block, current, inside, first, norm_of)
             if base is None:
@@ -93,6 +95,15 @@ def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stre
     found.branches.reverse()
     found.post.reverse()
     return found
+
+
+def _weighed(graph: Operations, op: Op) -> Op | None:
+    """The data in a product with one learned or stored number for the whole layer."""
+    for own, other in (op.inputs, op.inputs[::-1]) if len(op.inputs) == 2 else ():
+        source = graph.source(graph[other])
+        if source.kind in ("parameter", "buffer") and all(size == 1 for size in source.shape or ()):
+            return graph[own]
+    return None
 
 
 def _factor(op: Op) -> float | None:
@@ -384,6 +395,9 @@ def _kind(norm: Norm) -> str:
 
 def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tuple[Block, Stream | None]]) -> None:
     key = tower.key
+    for block, stream in streams:
+        if stream is not None and stream.parallel:
+            stream.parallel = _side_by_side(graph, block, stream)
     good = [(block, stream) for block, stream in streams if stream is not None and stream.complete and stream.branches]
     if len(good) != len(streams) or not good:
         odd = next(
@@ -443,6 +457,16 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
         )
     elif not any(learned):
         scene.fact(key("residual.layer_scale"), False, [see(first.added_at, "no learned factor")])
+
+
+def _side_by_side(graph: Operations, block: Block, stream: Stream) -> bool:
+    """Whether a feed-forward part is added together with a mixer, not only two mixers with each other."""
+    mixer = block.mixer[1] if block.mixer[0] == "hybrid" else None
+    groups: dict[int, list[bool]] = {}
+    for branch in stream.branches:
+        mixes = branch.attends or (mixer is not None and graph.reaches(mixer.id, branch.output.id))
+        groups.setdefault(branch.added_at.id, []).append(mixes)
+    return any(len(group) > 1 and not all(group) for group in groups.values())
 
 
 def _residual(stream: Stream) -> tuple[str, Op, str]:

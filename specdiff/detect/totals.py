@@ -80,8 +80,7 @@ def _embedding(scene: Scene, sizes: dict[str, int], total: int, here: Evidence) 
     table = token_table(scene)
     assert graph is not None
     if table is None:
-        scene.unsure("parameters.embedding", "no table of tokens is looked up")
-        scene.unsure("parameters.non_embedding", "no table of tokens is looked up")
+        scene.absent("parameters.embedding", "no table of tokens is looked up", level=Level.BUILT)
         return
     name = _first_name(scene, graph.parameter(graph[table.inputs[1]]))
     steps = [see(table, f"{name}, the input's table")]
