@@ -293,6 +293,10 @@ def experts(scene: Scene) -> None:
         _router_facts(scene, tower, routers)
 
 
+def _floating(op: Op) -> bool:
+    return not op.dtype.startswith("int")
+
+
 def _latent(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
     key = tower.key("moe.latent_size")
     widths = {(net.width_in, width_of(layer.block.ops[-1])) for layer in layers for net in layer.routed}
@@ -401,7 +405,7 @@ def _router_facts(scene: Scene, tower: Tower, routers: list[tuple[Layer, Router]
         ups = [net.up.id for net in layer.routed]
         if not ups or not each.weights:
             return
-        behind = graph.ancestors(ups, lambda op: op.id > each.projection.id and not op.dtype.startswith("int"))
+        behind = graph.ancestors(ups, _floating)
         early.append(any(start in behind for start in each.weights))
     if all(early) or not any(early):
         words = "weights multiply what the experts read" if all(early) else "weights multiply what the experts return"
