@@ -31,6 +31,8 @@ class Layer:
     shared: list[Network]
     branch: Branch | None
     """The residual branch that holds it."""
+    chooses: Op | None = None
+    """A choice among experts that are not recognised."""
     alone: bool = False
     """It is the only residual branch of its block."""
 
@@ -77,6 +79,7 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
         rest = [net for net in nets if net.weight not in experts]
         layer.shared, layer.dense = (rest, []) if chosen else ([], rest)
     if chosen is not None and not layer.routed and not _read(block, experts):
+        layer.chooses = chosen.choice
         layer.router, layer.dense, layer.shared = None, [], []
         layer.reason = f"{chosen.per_token} of {chosen.experts} are chosen here, and no expert's weights are read"
     elif chosen is not None:
@@ -85,7 +88,7 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
         layer.reason = (
             f"something is chosen among {choice.attrs.get('k', 1)} or more scores and no experts are seen to run"
         )
-        layer.dense = []
+        layer.chooses, layer.dense = choice, []
     elif layer.dense:
         layer.kind = "dense"
     elif (
@@ -288,6 +291,11 @@ def experts(scene: Scene) -> None:
         else:
             odd = next(layer for layer in layers if not layer.routed)
             scene.unsure(key("moe.expert_size"), "the experts' network is not recognised", odd.block.ops[-1])
+        agreed(
+            scene,
+            key("moe.zero_experts"),
+            ((r.without_weights, r.choice, f"{r.without_weights} scores beyond the last expert") for _, r in routers),
+        )
         _latent(scene, tower, layers)
         _shared(scene, tower, layers, routers[0][1])
         _router_facts(scene, tower, routers)

@@ -44,6 +44,8 @@ class Router:
     groups_at: Op | None = None
     groups_per_token: int | None = None
     group_score: str | None = None
+    without_weights: int = 0
+    """Scores beyond the last expert."""
     weights: tuple[int, ...] = ()
     """The operations that pick the chosen experts' weights out of the scores."""
 
@@ -60,11 +62,18 @@ def router(graph: Operations, block: Block, widths: set[int], norm_outputs: Cont
     choices = [op for op in block.ops if op.dtype == "int64" and op.inputs and _chooses(op)]
     for choice in reversed(choices):
         width = _width(graph, choice)
-        if width is None or width not in widths:
+        if width is None:
+            continue
+        # More scores than experts: those beyond the last expert stand for experts without weights.
+        fewer = [count for count in widths if 4 <= count < width <= 2 * count] if choice.kind == "topk" else []
+        if width not in widths and len(fewer) != 1:
             continue
         projection = _score_source(graph, choice, block)
         if projection is not None:
-            return _read(graph, block, choice, width, projection, norm_outputs)
+            found = _read(graph, block, choice, width, projection, norm_outputs)
+            if width not in widths:
+                found.experts, found.without_weights = fewer[0], width - fewer[0]
+            return found
     return None
 
 

@@ -99,13 +99,20 @@ def _idle_experts(scene: Scene, sizes: dict[str, int]) -> dict[str, tuple[int, O
     """Per layer: elements of experts that one token does not visit; None where that is not known."""
     graph = scene.operations
     assert graph is not None
+    for tower in scene.towers:
+        odd = next((each for each in layers_of(scene, tower) if each.chooses is not None), None)
+        if odd is not None:
+            scene.unsure("parameters.active", odd.reason, odd.chooses)
+            return None
     found: dict[str, tuple[int, Op]] = {}
     counted: set[str] = set()
     for layer in _expert_layers(scene):
         chosen = layer.router
         assert chosen is not None
-        if chosen.per_token is None:
-            scene.unsure("parameters.active", "how many experts a token visits is not known", chosen.choice)
+        if chosen.per_token is None or chosen.without_weights:
+            scene.unsure(
+                "parameters.active", "how many experts with weights a token visits is not known", chosen.choice
+            )
             return None
         weights, _ = expert_weights(graph, scene, layer.block)
         names = {_first_name(scene, name) for name, count in weights.items() if count == chosen.experts} - counted

@@ -93,13 +93,32 @@ def _inner(scene: Scene, stage: Block) -> list[Block]:
         block.ops.append(op)
     best = max(found.values(), key=lambda blocks: sum(len(block.ops) for block in blocks.values()), default={})
     inside = [best[number] for number in sorted(best)]
-    if not inside or sum(len(block.ops) for block in inside) < 0.6 * len(stage.ops):
+    if not inside or sum(len(block.ops) for block in inside) < INNER_SHARE * len(stage.ops):
+        return []
+    if not all(_adds_to_a_stream(block) for block in inside):
         return []
     _fill(scene, inside)
     attends = bool(stage.attentions)
     if not all(block.attentions if attends else block.norms for block in inside):
         return []
     return _runs(scene, inside)
+
+
+INNER_SHARE = 0.8
+"""Share of a stage's operations that its blocks must hold; a list of attentions inside one block holds fewer."""
+
+
+def _adds_to_a_stream(block: Block) -> bool:
+    """Whether a module adds something to what came into it, channel by channel."""
+    first = block.ops[0].id
+    return any(
+        op.kind == "add"
+        and len(op.inputs) == 2
+        and min(op.inputs) < first
+        and op.shape
+        and isinstance(op.shape[-1], int)
+        for op in block.ops
+    )
 
 
 def _runs(scene: Scene, blocks: list[Block]) -> list[Block]:
