@@ -67,7 +67,12 @@ def _convolutions(scene: Scene, graph: Operations, tower: Tower, stem: list[Op],
     channels = (graph[first.inputs[1]].shape or (0, 0))[1]
     groups = first.attrs.get("groups", 1)
     if image:
-        if len(set(kernel[-2:])) == 1:
+        step = _single(first.attrs.get("stride"))
+        if step != kernel[-1]:
+            scene.unsure(
+                key("patch_size"), f"the first convolution of kernel {kernel} steps by {step}: no patches", first
+            )
+        elif len(set(kernel[-2:])) == 1:
             scene.fact(key("patch_size"), kernel[-1], [see(first, f"a convolution of kernel {kernel}")])
         else:
             scene.unsure(key("patch_size"), f"patches are not square: {kernel}", first)

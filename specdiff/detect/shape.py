@@ -54,12 +54,19 @@ def token_table(scene: Scene) -> Op | None:
     graph = scene.operations
     if graph is None:
         return None
-    found = [
+    return max(token_tables(scene), key=lambda op: (_rows(graph, op) or 0, -op.id), default=None)
+
+
+def token_tables(scene: Scene) -> list[Op]:
+    """All look-ups of inputs in learned tables."""
+    graph = scene.operations
+    if graph is None:
+        return []
+    return [
         op
         for op in graph.kind("embedding")
         if len(op.inputs) > 1 and graph.parameter(graph[op.inputs[1]]) and _from_input(graph, graph[op.inputs[0]])
     ]
-    return max(found, key=lambda op: (_rows(graph, op) or 0, -op.id), default=None)
 
 
 def _from_input(graph: Operations, op: Op) -> bool:
@@ -316,10 +323,16 @@ def output_head(scene: Scene) -> None:
         return
     at = see(head.projection, f"the output head multiplies with {head.weight}")
     ties = [set(pair) for pair in scene.tied]
-    tied = head.weight == name or any({head.weight, name} <= pair for pair in ties)
-    shared = next((other for pair in ties for other in pair if head.weight in pair and other != head.weight), "")
-    if not tied and shared and any({shared, name} <= pair for pair in ties):
-        tied = True
+    same: set[str] = set()
+    more = {head.weight}
+    while more - same:
+        same |= more
+        more = {other for pair in ties if pair & same for other in pair}
+    tied = name in same
+    if not tied:  # an encoder and a decoder have tables of their own, and the head may be the decoder's
+        for each in token_tables(scene):
+            if graph.parameter(graph[each.inputs[1]]) in same and _rows(graph, each) == rows:
+                name, table, tied = graph.parameter(graph[each.inputs[1]]), each, True
     words = f"{name} is the embedding table" if tied else f"the embedding table is {name}"
     scene.fact("embedding.tied", tied, [at, see(table, words)])
     if head.softcap is not None and head.softcap_at is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from specdiff.detect.paths import kernel_of
@@ -127,7 +128,7 @@ def _runs(scene: Scene, blocks: list[Block]) -> list[Block]:
 
     split: list[Block] = []
     for block in blocks:
-        for ops in _turns(block.ops):
+        for ops in _turns(scene, block.ops):
             split.append(Block(block.index, block.path, ops))
     if len(split) == len(blocks):
         return blocks
@@ -138,7 +139,7 @@ def _runs(scene: Scene, blocks: list[Block]) -> list[Block]:
     return split
 
 
-def _turns(ops: list[Op]) -> list[list[Op]]:
+def _turns(scene: Scene, ops: list[Op]) -> list[list[Op]]:
     """The operations of each run of a module that runs several times in the same way; one list where it does not."""
     work = [op for op in ops if op.kind not in ("parameter", "constant", "buffer")]
     marks = [position for position, op in enumerate(work) if _mark(op) == _mark(work[0])]
@@ -152,6 +153,11 @@ def _turns(ops: list[Op]) -> list[list[Op]]:
     turns: list[list[Op]] = [[] for _ in marks]
     for op in ops:
         turns[bisect_right(starts, op.id)].append(op)
+    graph = scene.operations
+    assert graph is not None
+    for one, after in pairwise(turns):
+        if not graph.reaches(one[-1].id, after[-1].id, 100_000):  # two ways of one condition, not two runs
+            return [ops]
     return turns
 
 
