@@ -10,7 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from specdiff.detect import absolute, attention, declared, factors, feedforward, inputs, position, quantize, recurrent, shape, stream, totals
+from specdiff.detect import (
+    absolute,
+    attention,
+    declared,
+    factors,
+    feedforward,
+    inputs,
+    position,
+    quantize,
+    recurrent,
+    shape,
+    stream,
+    totals,
+)
 from specdiff.detect.scene import Scene
 from specdiff.facts import FactSheet
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from specdiff.detect.paths import PROJECTIONS, bias_of, is_projection
 from specdiff.detect.scene import Block, Scene
+from specdiff.detect.sites import asks_for_32_bits
 from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
 
@@ -162,7 +163,7 @@ def _format(graph: Operations, projection: Op, norm_outputs: Container[int]) -> 
         for op in graph.chain(item):
             if op.id in norm_outputs:
                 break
-            if op.kind == "cast" and op.attrs.get("to") == "float32":
+            if asks_for_32_bits(op):
                 return "float32"
     return "input"
 

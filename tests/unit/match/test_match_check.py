@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from match_rows import EVIDENCE, Plain, code_of, sheet_of, spec_of
 
@@ -115,6 +115,7 @@ def _values(key: Key) -> st.SearchStrategy[Value]:
 _keyed = st.sampled_from(list(KEYS.values())).flatmap(lambda key: st.tuples(st.just(key), _values(key), _values(key)))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_keyed)
 def test_judging(row: tuple[Key, Value, Value]) -> None:
     key, one, other = row
