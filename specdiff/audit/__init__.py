@@ -18,6 +18,7 @@ from specdiff.results import Finding
 AUDITS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     stubs.stubs,
     outputs.outputs,
+    outputs.rotations,
     parameters.unused,
     parameters.overwritten,
     parameters.unregistered,

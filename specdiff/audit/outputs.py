@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specdiff.audit.subject import Subject, finding, methods
+from specdiff.graph.operations import PASSING, Operations
 from specdiff.interp.objects import ClassVal
 from specdiff.interp.ops import lookup
 from specdiff.project.build import Failure
@@ -80,3 +81,45 @@ def _other_entries(subject: Subject) -> bool:
         if isinstance(cls, ClassVal) and subject.is_model_code(cls)
         for name, _ in methods(cls)
     )
+
+
+def rotations(subject: Subject) -> Iterator[Finding]:
+    """`rotation.unused`: a rotary rotation (one part times a cosine and another times a sine) that nothing reads."""
+    operations = subject.operations
+    if operations is None:
+        return
+    reached = set(operations.outputs)
+    told: set[tuple[str, int]] = set()
+    for op in operations.kind("add", "sub"):
+        if (op.file, op.line) in told or not _goes_nowhere(operations, op.id, reached):
+            continue
+        factors = [
+            {operations.source(part, PASSING | {"mul"}).kind for part in operations.inputs(side)}
+            for side in operations.inputs(op)
+            if side.kind == "mul"
+        ]
+        if len(factors) == 2 and any("cos" in each for each in factors) and any("sin" in each for each in factors):
+            told.add((op.file, op.line))
+            yield finding(
+                "rotation.unused", op.file, op.line, f"{op.function} rotates a tensor and nothing reads the result"
+            )
+
+
+def _goes_nowhere(operations: Operations, start: int, outputs: set[int]) -> bool:
+    """Whether a value is at most put together with others and passed on, and then read by nothing."""
+    seen: set[int] = set()
+    stack = [start]
+    while stack:
+        index = stack.pop()
+        if index in outputs:
+            return False
+        if index in seen:
+            continue
+        seen.add(index)
+        if index != start and operations[index].kind not in _JOINS:
+            return False
+        stack.extend(operations.consumers[index])
+    return True
+
+
+_JOINS = PASSING | {"cat", "stack"}

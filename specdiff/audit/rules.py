@@ -69,6 +69,15 @@ _ROWS = (
         True,
     ),
     Rule(
+        "rotation.unused",
+        _E,
+        _HIGH,
+        "A tensor is rotated by its position, and nothing reads the result.",
+        "Queries or keys go into the scores unrotated, so that the scores do not depend on relative positions.",
+        "Follow both results of the rotary function: one of them is dropped, and the unrotated tensor is used.",
+        True,
+    ),
+    Rule(
         "parameter.unread", _W, _HIGH, "A parameter or submodule is built, and no line reads it.",
         "It takes memory and a place in the checkpoint, and changes no output: a piece that was declared and not wired in.",
         "Search the file for the attribute: only the line that builds it has it.",

@@ -326,3 +326,37 @@ class LeavesASettingUnread(nn.Module):
 
     def forward(self, input_ids):
         return self.emb(input_ids)
+
+
+def rotated(q, k, cos, sin):
+    def half(x):
+        return torch.cat((-x[..., 2:], x[..., :2]), dim=-1)
+
+    return q * cos + half(q) * sin, k * cos + half(k) * sin
+
+
+class Rotary(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+
+    def tables(self, input_ids):
+        angles = torch.arange(input_ids.shape[1])[:, None].float() * torch.ones(4)
+        return angles.cos(), angles.sin()
+
+
+# present: rotation.unused
+class RotatesOneSide(Rotary):
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        k = x
+        q, _ = rotated(x, k, *self.tables(input_ids))
+        return q @ k.transpose(1, 2)
+
+
+# absent: rotation.unused
+class RotatesBothSides(Rotary):
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        q, k = rotated(x, x, *self.tables(input_ids))
+        return q @ k.transpose(1, 2)
