@@ -6,6 +6,7 @@ import copy
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.table import TableLibrary
 from specdiff.options import Options
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
-from specdiff.project.forward import Forwarded, forward, tensors_in
+from specdiff.project.forward import Forwarded, forward, outputs_in, tensors_in
 from specdiff.project.locate import Roots
 from specdiff.project.modules import Program
 from specdiff.project.programs import ProgramCalls, calls_of_program
@@ -191,6 +192,9 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             alive = liveness(
                 operations, names, ties, lambda: possible_reads(program, built, ran.inputs), ran.trace.lost
             )
+            if outputs_in(ran.outputs)[1]:
+                # What is missing from the output may be where they go.
+                alive = replace(alive, unused=frozenset(), open=alive.open | alive.unused)
             if alive.open:
                 notes.append(Undecided(_open_text(alive.open), cls.file, cls.line))
     if needs_facts(options):
