@@ -118,6 +118,8 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
         if callee.options:
             return one_of(run, [lambda item=item: call(run, item, args, kwargs) for item in callee.options], callee)
         run.leave(callee.name)
+        if run.read is not None:
+            _hand_over(run, [*args, *kwargs.values()], run.read)
         return callee
     if kind is Wrapped:
         if callee.kind == "context":
@@ -139,6 +141,18 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
     if isinstance(callee, type):
         return _host_type(run, callee, args, kwargs)
     raise raised(run, TypeError(f"'{type_name(callee)}' object is not callable"))
+
+
+def _hand_over(run: Run, values: list[Value], read: dict[int, Tensor]) -> None:
+    """Modules given to code that nobody can see: it may use all of their parameters."""
+    for value in values:
+        if isinstance(value, BoundMethod):
+            value = value.receiver
+        if isinstance(value, Instance) and "module" in value.cls.flags:
+            read.update(
+                (id(item), item) for item in (value.attrs.get("_parameters") or {}).values() if item is not None
+            )
+            _hand_over(run, list((value.attrs.get("_modules") or {}).values()), read)
 
 
 def one_of(run: Run, ways: list[Callable[[], Value]], why: Unknown) -> Value:
@@ -313,6 +327,10 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
         if not isinstance(replacement, Function):
             return call(run, replacement, args, kwargs)
         function = replacement
+    if run.read is not None and not run.is_library(function.file):
+        if not run.loader.defined_in_models(function.module.name):
+            # The library around the models is not followed through errors, so what it is given counts as used.
+            _hand_over(run, [*(args if function.owner is None else args[1:]), *kwargs.values()], run.read)
     if function.takes_away and kwargs:
         kwargs = {name: value for name, value in kwargs.items() if name not in function.takes_away}
     bound = bind_arguments(run, function, args, kwargs)
