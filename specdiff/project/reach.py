@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from specdiff.interp.calls import REST
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Raised, Value
-from specdiff.interp.ops import NotIterable
+from specdiff.interp.ops import NotIterable, lookup
 from specdiff.interp.recovery import recovering
 from specdiff.interp.trace import Trace
 from specdiff.interp.values import Tensor, Unknown
@@ -25,12 +25,19 @@ def possible_calls(program: Program, built: Built, inputs: Collection[str]) -> E
     Where the configuration says that a cache is kept, one is made, as a model does that is called without further ado.
     """
     _run_class_statements(program, built)
-    with _another_run(program, built, inputs) as given:
-        names = [name for name in _arguments(program, built, required=True) if name not in given]
-        choice = {"use_cache": True} if _keeps_cache(built.config, 0) else {}
-        extra = {name: value for name, value in choice.items() if name in _arguments(program, built, required=False)}
-        _run(program, lambda: {**given, **_unknown(program, names), **extra}, built)
-        return program.run.edges
+    required, taken = (_arguments(program, built, required=flag) for flag in (True, False))
+    choice = {"use_cache": True} if _keeps_cache(built.config, 0) and "use_cache" in taken else {}
+    edges: Edges = {}
+    main = lookup(built.cls, "main_input_name")[0]
+    # What accompanies the main input (an image's grid, another modality) may lead past the code for it alone.
+    fewest = {name for name in inputs if name == main or name in required}
+    for names in (set(inputs), fewest) if fewest and fewest != set(inputs) else (set(inputs),):
+        with _another_run(program, built, inputs) as offered:
+            given = offered if names == set(inputs) else {name: offered[name] for name in names if name in offered}
+            missing = _unknown(program, [name for name in required if name not in given])
+            _run(program, {**given, **missing, **choice}, built)
+            edges.update(program.run.edges)
+    return edges
 
 
 def possible_reads(program: Program, built: Built, inputs: Collection[str]) -> frozenset[str]:
@@ -45,7 +52,7 @@ def possible_reads(program: Program, built: Built, inputs: Collection[str]) -> f
             function = entry_of(built.cls)
             if function is not None and run.plan_of(function).kwarg is not None:
                 names.append(REST)
-            whole = _run(program, lambda: {**given, **_unknown(program, names)}, built)
+            whole = _run(program, {**given, **_unknown(program, names)}, built)
             run.call(run.getattr(built.instance, "eval"), (), {})
             return frozenset(_names(built.instance, "", run.read if whole else None))
         finally:
@@ -81,11 +88,11 @@ def _another_run(program: Program, built: Built, inputs: Collection[str]) -> Ite
         run.notes[:] = notes
 
 
-def _run(program: Program, arguments: Callable[[], dict[str, Value]], built: Built) -> bool:
+def _run(program: Program, arguments: dict[str, Value], built: Built) -> bool:
     """Call the model; whether nothing came up that could not be passed over."""
     try:
         with recovering(program.run):
-            program.run.call(built.instance, (), arguments())
+            program.run.call(built.instance, (), arguments)
     except (Raised, NotIterable, BudgetExceeded, RecursionError):
         return False
     return True
