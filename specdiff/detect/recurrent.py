@@ -22,6 +22,9 @@ def mixers(scene: Scene) -> None:
         rows = [(block, table[block.index]) for block in tower.blocks if block.index in table]
         families = {family: [row for row in rows if row[1].family == family] for family in ("ssm", "linear", "conv")}
         known = all(block.mixer[0] or block.attentions for block in tower.blocks)
+        if known and not any(block.attentions for block in tower.blocks):
+            words = "no layer multiplies queries with keys"
+            scene.absent(tower.key("attention.kind"), words, [see(tower.blocks[0].ops[0], "another mixer")])
         for family, write, name in (
             ("ssm", _ssm, "ssm.kind"), ("linear", _linear, "linear_attention.kind"), ("conv", _conv, "conv.kernel"),
         ):  # fmt: skip

@@ -190,6 +190,7 @@ MOE_GROUP = group(
         "Groups that one token's experts may come from.",
         "DeepSeek-V2, arXiv:2405.04434, section 2.2.2",
         unit="groups",
+        neutral=1,
     ),
     choice(
         "moe.router.group_score",
