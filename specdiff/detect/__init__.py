@@ -56,6 +56,7 @@ DETECTORS: tuple[Detector, ...] = (
     ),
     Detector(attention.masks, ("attention.causal", "attention.window.", "attention.chunk.size")),
     Detector(position.rope, ("rope.", "position")),
+    Detector(position.temperature, ("attention.temperature.",)),
     Detector(position.qk_norm, ("attention.qk_norm", "attention.qk_norm.")),
     Detector(absolute.other_positions, ("position", "position.", "alibi.max_bias", "relative_bias.")),
     Detector(recurrent.mixers, ("ssm.", "linear_attention.", "conv.")),
@@ -88,6 +89,9 @@ def detect(scene: Scene, *, debug: bool = False) -> FactSheet:
         scene: The class as detectors see it.
         debug: Let a detector's own error through; otherwise its keys are undecided and the others run on.
     """
+    if scene.operations is not None and not scene.operations.outputs:
+        scene.operations = None
+        scene.why_not = scene.why_not or "what forward gives back could not be followed"
     for detector in DETECTORS:
         try:
             detector.run(scene)

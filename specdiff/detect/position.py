@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from specdiff.detect.agree import agreed
@@ -145,6 +146,87 @@ def _rope_facts(scene: Scene, graph: Operations, tower: Tower, rows: list[Any], 
             )
         return
     scene.unsure(key("rope.theta"), "layers use different frequencies", first.at)
+
+
+def temperature(scene: Scene) -> None:
+    """`attention.temperature.*`: queries times 1 + s·ln(1 + floor((position + 1) / f))."""
+    graph = scene.operations
+    if graph is None:
+        return
+    for tower in scene.towers:
+        found: list[tuple[Op, tuple[float, int] | None]] = []
+        sites = self_attentions(tower)
+        for _, site in sites:
+            area = region(graph, site.query)
+            for index in sorted(area.derived):
+                op = graph[index]
+                if op.kind == "mul" and len(op.inputs) == 2:
+                    others = [item for item in graph.inputs(op) if item.id not in area.derived]
+                    if others and _logarithm(graph, others[0]) is not None:
+                        found.append((op, _growth(graph, others[0])))
+                        break
+        key = tower.key
+        if found:
+            values = {value for _, value in found}
+            value = values.pop() if len(values) == 1 else None
+            if value is None:
+                scene.unsure(
+                    key("attention.temperature.scale"), "queries grow with the position in an unknown way", found[0][0]
+                )
+                scene.unsure(
+                    key("attention.temperature.floor"), "queries grow with the position in an unknown way", found[0][0]
+                )
+                continue
+            at = [see(found[0][0], f"queries times 1 + {value[0]:g}·ln(1 + floor((position + 1) / {value[1]}))")]
+            scene.fact(key("attention.temperature.scale"), value[0], at)
+            scene.fact(key("attention.temperature.floor"), value[1], at)
+        elif sites:
+            at = [see(sites[0][1].product, "the product")]
+            for name in ("scale", "floor"):
+                scene.absent(key(f"attention.temperature.{name}"), "no factor on queries grows with the position", at)
+
+
+def _logarithm(graph: Operations, op: Op) -> Op | None:
+    """The logarithm of a position behind a factor, with nothing learned in it."""
+    behind = graph.ancestors([op.id])
+    if len(behind) > 60 or any(graph[index].kind in ("parameter", "linear", "embedding") for index in behind):
+        return None
+    return next((graph[index] for index in sorted(behind) if graph[index].kind in ("log", "log1p", "log2")), None)
+
+
+def _growth(graph: Operations, factor: Op) -> tuple[float, int] | None:
+    """(s, f) of a factor by position, read off where it begins to grow and by how much."""
+    from specdiff.detect.masks import lengths, ordinary  # noqa: PLC0415
+    from specdiff.detect.places import NotKnown  # noqa: PLC0415 - numpy only where a factor grows
+    from specdiff.detect.points import Points  # noqa: PLC0415
+
+    numbers = {
+        int(other)
+        for index in graph.ancestors([factor.id])
+        if isinstance(other := graph[index].attrs.get("other"), int | float)
+        and 1 < other < 10_000_000
+        and other == int(other)
+    }
+    for floor in sorted(numbers, reverse=True):
+        points = Points(graph, lengths(graph, 4 * floor), ordinary(graph))
+
+        def at(position: int, points: Points = points) -> float:
+            import numpy  # noqa: PLC0415
+
+            shape = points.shape(factor)
+            where = max(range(len(shape)), key=lambda d: shape[d])
+            index = tuple(numpy.array([position if d == where else 0]) for d in range(len(shape)))
+            return float(numpy.asarray(points.value(factor, index), dtype=float).reshape(-1)[0])
+
+        try:
+            if not math.isclose(at(floor - 2), 1.0, rel_tol=1e-9):
+                continue
+            scale = (at(floor - 1) - 1) / math.log(2)
+            if scale > 0 and math.isclose(at(2 * floor - 1), 1 + scale * math.log(3), rel_tol=1e-6):
+                return round(scale, 9), floor
+        except NotKnown:
+            return None
+    return None
 
 
 def qk_norm(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from specdiff.detect.scene import Scene, Tower, see
-from specdiff.facts import Evidence
+from specdiff.facts import Evidence, Level
 
 if TYPE_CHECKING:
     from specdiff.detect.position import Rotation
@@ -190,11 +190,7 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
                 scene.fact(key("rope.scaling.beta_fast"), fast, proof)
                 scene.fact(key("rope.scaling.beta_slow"), slow, proof)
                 scene.fact(key("rope.scaling.truncate"), truncate, proof)
-                for name in ("mscale", "mscale_all_dim"):
-                    if settings.get(name) is not None:
-                        from specdiff.facts import Level  # noqa: PLC0415
-
-                        scene.fact(key(f"rope.scaling.{name}"), settings[name], evidence, Level.DECLARED)
+                _mscale(scene, tower, rotation, settings, proof)
                 _attention_factor(scene, key, rotation)
                 return
     if kind in ("longrope", "su") and original:
@@ -241,11 +237,44 @@ def _spacing(frequencies: Any) -> float | None:
     return None
 
 
+def _mscale(scene: Scene, tower: Tower, rotation: Rotation, settings: Mapping[str, Any], proof: list[Evidence]) -> None:
+    """`mscale` and `mscale_all_dim`: proven used where the factors that they make are the ones the code applies.
+
+    The publisher's code (DeepSeek-V2, `yarn_get_mscale`): 0.1·m·ln(factor) + 1; cosines and sines take the quotient of the
+    two, the attention scale the square of the second.
+    """
+    key = tower.key
+    first, second = settings.get("mscale"), settings.get("mscale_all_dim")
+    factor = settings.get("factor")
+
+    def made(number: Any) -> float:
+        return 0.1 * float(number) * math.log(float(factor)) + 1 if float(factor) > 1 else 1.0
+
+    scale, width = scene.facts.get(key("attention.scale")), scene.facts.get(key("attention.head_dim"))
+    scaled = bool(
+        second
+        and scale is not None
+        and width is not None
+        and isinstance(scale.value, float)
+        and isinstance(width.value, int)
+        and math.isclose(scale.value, width.value**-0.5 * made(second) ** 2, rel_tol=1e-6)
+    )
+    turned = bool(
+        first and second and rotation.factor is not None
+        and math.isclose(rotation.factor, made(first) / made(second), rel_tol=1e-6)
+    )  # fmt: skip
+    if first is not None:
+        level = Level.USED if turned and scaled else Level.DECLARED
+        scene.fact(key("rope.scaling.mscale"), first, proof, level)
+    if second is not None:
+        level = Level.USED if scaled else Level.DECLARED
+        shown = [*proof, *(scale.evidence if scaled and scale is not None else ())]
+        scene.fact(key("rope.scaling.mscale_all_dim"), second, shown, level)
+
+
 def _declared(
     scene: Scene, key: Any, settings: Mapping[str, Any], evidence: list[Evidence], names: tuple[str, ...]
 ) -> None:
-    from specdiff.facts import Level  # noqa: PLC0415
-
     for name in names:
         value = settings.get(name)
         if value is None:

@@ -376,6 +376,10 @@ def declared(scene: Scene) -> None:
     setting = scene.setting(*CONTEXT, part=part) or scene.setting(*CONTEXT)
     if setting is not None and isinstance(setting[0], int):
         scene.fact("context_length", setting[0], [setting[1]], Level.DECLARED)
+    for prefix, name in (("encoder", "max_source_positions"), ("decoder", "max_target_positions")):
+        setting = scene.setting(name)
+        if setting is not None and isinstance(setting[0], int):
+            scene.fact(f"{prefix}.context_length", setting[0], [setting[1]], Level.DECLARED)
     setting = scene.setting("dtype", "torch_dtype") or scene.setting("dtype", "torch_dtype", part=part)
     if setting is not None and isinstance(setting[0], str):
         name = _DTYPES.get(setting[0], setting[0])

@@ -519,7 +519,9 @@ def _heads(graph: Operations, site: Attention) -> None:
         count = 1
         for size in query.shape[:-2]:
             count *= factor(size)
-        site.heads = _split_heads(graph, query, site.head_dim) or count
+        split = _split_heads(graph, query, site.head_dim)
+        # Windows of a picture may stand before the heads; a split that all of a fused projection shares is no count of heads.
+        site.heads = split if split is not None and count % split == 0 else count
         if value.shape:
             site.value_dim = value.shape[-1] if is_number(value.shape[-1]) else None
     if site.heads is None:
