@@ -55,7 +55,21 @@ def other_positions(scene: Scene) -> None:
         if biased:
             scene.fact(key, biased[0], biased[1])
             continue
+        odd = _computed_bias(graph, sites)
+        if odd is not None and not any(leaf.kind in ("learned", "sinusoidal", "conv") for leaf in added):
+            scene.unsure(key, "what is added to the scores is computed, and may speak of positions", odd)
+            continue
         _from_input(scene, graph, tower, added)
+
+
+def _computed_bias(graph: Operations, sites: list[Attention]) -> Op | None:
+    """Something learned or computed that is added to the scores and was not recognised."""
+    for bound in sites[0].bounds:
+        if bound.how in ("add", "sub"):
+            for index in graph.ancestors([bound.op.id]):
+                if graph[index].kind in (*_DATA, "embedding", "parameter"):
+                    return bound.op
+    return None
 
 
 def _from_input(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]) -> None:
