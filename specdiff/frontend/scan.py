@@ -11,15 +11,20 @@ from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""
-    (?P<comment>\#[^\n]*)
-  | (?P<string>(?:[rRbBuUfFtT]{1,2})?(?:\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
-  | (?P<open>[(\[{])
-  | (?P<close>[)\]}])
-  | (?P<joined>\\\r?\n)
-  | (?P<newline>\n)
+    (?:[^\#"'()\[\]{}\\\n]+|\([^\#"'()\[\]{}\\\n]*\))*+
+    (?:
+        (?P<newline>\n)
+      | (?P<string>\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+      | (?P<open>[(\[{])
+      | (?P<close>[)\]}])
+      | (?P<comment>\#[^\n]*)
+      | (?P<joined>\\\r?\n)
+    )
     """,
     re.VERBOSE | re.DOTALL,
 )
+"""What is between the things that matter is skipped first: most of a file is, and so are calls without nesting.
+A string's prefix does not matter, for a backslash keeps a quote from closing a raw string too."""
 _WORD = re.compile(r"\w+|@|.")
 _DEF = re.compile(r"(?:async\s+)?def\s+(\w+)")
 _CLASS = re.compile(r"class\s+(\w+)")
@@ -116,12 +121,12 @@ def _logical_lines(text: str) -> tuple[list[Line], tuple[Comment, ...]]:
         kind = match.lastgroup
         if kind == "newline":
             if depth == 0:
-                _add(lines, text, begin, match.start(), begin_line, number)
+                _add(lines, text, begin, match.end() - 1, begin_line, number)
                 begin = match.end()
                 begin_line = number + 1
             number += 1
         elif kind == "string":
-            number += match.group().count("\n")
+            number += match.group().count("\n")  # the skipped text has none
         elif kind == "open":
             depth += 1
         elif kind == "close":
@@ -131,7 +136,7 @@ def _logical_lines(text: str) -> tuple[list[Line], tuple[Comment, ...]]:
         elif kind == "joined":
             number += 1
         else:
-            comments.append(Comment(number, match.group()))
+            comments.append(Comment(number, match.group("comment")))
     if depth:
         raise Uncertain
     _add(lines, text, begin, len(text), begin_line, number)
