@@ -23,6 +23,7 @@ from specdiff.graph.modules import Collector, Folder, NamedParameter, tied_pairs
 from specdiff.graph.operations import Operations
 from specdiff.graph.uses import steps, uses
 from specdiff.interp import ops
+from specdiff.interp.dims import MADE
 from specdiff.interp.evaluator import new_run
 from specdiff.interp.objects import ClassVal, Function
 from specdiff.interp.values import Place, Unknown
@@ -109,6 +110,7 @@ def analyse(
     Raises:
         SpecdiffError: the file, a class or the configuration is not there or cannot be read.
     """
+    MADE.clear()
     values = config_values(target, options, published)
     module = program.module(target.module)
     if isinstance(module, Unknown) or module.unit is None:

@@ -132,6 +132,8 @@ def _instance(run: Run, obj: Instance, name: str) -> Value:
     recording = run.recording
     if recording is not None and obj.serial < recording.start:
         recording.reads[id(obj)] = obj
+        if recording.names is not None:
+            recording.names.add((id(obj), name))
     if "getattribute" in cls.flags:
         if "config" in cls.flags:
             if name != "attribute_map":

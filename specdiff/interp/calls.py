@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp import limits, memo
+from specdiff.interp import limits, memo, replay
 from specdiff.interp.attributes import (
     OBJECT_METHODS,
     BoundIntrinsic,
@@ -357,6 +357,8 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
             run.trace.enter(args[0], function)
             entered = True
     try:
+        if entered and replay.worth(run.trace, "library" in args[0].cls.flags):
+            return replay.forward(run, function, args, kwargs, lambda: run.execute_body(node, frame))
         if type(node) is ir.Lambda:
             return run.evaluate(node.body, frame)
         return run.execute_body(node, frame)

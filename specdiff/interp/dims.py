@@ -6,6 +6,7 @@ constant is a plain ``int``.
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from math import gcd
 from typing import Any, TypeAlias
@@ -23,6 +24,27 @@ BOUNDS: dict[str, tuple[int, int]] = {
 }
 """What is assumed of a prompt: more than one token, and fewer than any table of positions, window or chunk holds. A
 comparison that this decides is decided; any other one that depends on a symbol is not."""
+MADE: list[str] = []
+"""Names of the sizes made so far of which nothing is known; emptied between files."""
+
+_NAME = re.compile(r"[a-z]+_\d+")
+
+
+def fresh(what: str) -> Dim:
+    """A size nothing is known of."""
+    MADE.append(f"{what}_{len(MADE) + 1}")
+    return Dim.symbol(MADE[-1])
+
+
+def renamed(value: Size, names: dict[str, str]) -> Size:
+    """A size with other names for some of its symbols, also inside of opaque parts."""
+    if isinstance(value, int):
+        return value
+    terms: dict[Monomial, int] = {}
+    for monomial, factor in value.terms:
+        symbols = [_NAME.sub(lambda match: names.get(match.group(), match.group()), symbol) for symbol in monomial]
+        terms[tuple(sorted(symbols))] = factor
+    return Dim(terms)
 
 
 class Dim:

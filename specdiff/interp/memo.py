@@ -407,6 +407,8 @@ def _lift(recording: Recording, outer: tuple[Any, ...]) -> None:
     for key, obj in recording.reads.items():
         if obj.serial < parent.start:
             parent.reads[key] = obj
+    if parent.names is not None:
+        parent.impure = True  # which attributes a constructor reads is not kept
 
 
 def _lifted(function: Callable[[Env], Any], inputs: tuple[Any, ...], owner: Recording) -> Callable[[Env], Any]:

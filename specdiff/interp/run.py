@@ -326,8 +326,11 @@ class Run:
         if self.journal is not None:
             self.journal.save(target)
         recording = self.recording
-        if isinstance(target, Instance):
-            target.mtime = self.clock
+        if isinstance(target, Instance | Tensor):
+            if isinstance(target, Instance):
+                target.mtime = self.clock
+            else:
+                self.stamps[id(target)] = (target, self.clock)
             while recording is not None and target.serial < recording.start:
                 recording.impure = True
                 recording = recording.parent
@@ -409,6 +412,12 @@ class Run:
             while owner is not None:
                 self.journal.save(owner)
                 owner = owner.base
+        recording, oldest, seen = self.recording, target, 0
+        while oldest.base is not None and seen < 16:
+            oldest, seen = oldest.base, seen + 1
+        while recording is not None and min(target.serial, oldest.serial) < recording.start:
+            recording.impure = True
+            recording = recording.parent
         target.node = result.node
         target.const = result.const
         target.recipe = result.recipe

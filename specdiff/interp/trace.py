@@ -45,6 +45,14 @@ class Trace:
         """Results whose content is known, by operation."""
         self.lost: set[int] = set()
         """Operations whose results went into something that gave an unknown value."""
+        self.sourced: dict[int, Tensor] = {}
+        """The tensors from outside (parameters, buffers, constants) that operations stand for."""
+        self.parts: dict[int, Tensor] = {}
+        """Operations that repeat how such a constant was made."""
+        self.past: dict[Any, list[Any]] = {}
+        """Recorded runs of modules (`replay`)."""
+        self.hopeless: dict[int, int] = {}
+        """How many runs of a function could not be kept."""
         self._tables: dict[int, tuple[int, dict[int, str]]] = {}
         """Names of a module's own tensors by identity, and the youngest tensor that was looked for."""
 
@@ -79,6 +87,7 @@ class Trace:
             if tensor.const is not None:
                 attrs["tensor"] = tensor
             tensor.node = self.add(run, kind, self._made(run, tensor), tensor, attrs)
+            self.sourced[tensor.node] = tensor
             self.keep.append(tensor)
         return tensor.node
 
@@ -87,7 +96,9 @@ class Trace:
         if tensor.const is not None or tensor.recipe is None or tensor.kind == "parameter":
             return ()
         kind, inputs, attrs = tensor.recipe
-        return (self.add(run, kind, tuple(self.source(run, item) for item in inputs), tensor, dict(attrs)),)
+        made = self.add(run, kind, tuple(self.source(run, item) for item in inputs), tensor, dict(attrs))
+        self.parts[made] = tensor
+        return (made,)
 
     def tensor_name(self, tensor: Tensor) -> str:
         """The full name of a parameter or buffer, found through the modules that are running; empty where nobody has it."""

@@ -16,7 +16,7 @@ Env: TypeAlias = tuple[Any, ...]
 class Recording:
     """What one constructor call observed and touched."""
 
-    __slots__ = ("args", "end", "guards", "impure", "outside", "parent", "reads", "start")
+    __slots__ = ("args", "end", "guards", "impure", "names", "outside", "parent", "reads", "start")
 
     def __init__(self, start: int, parent: Recording | None) -> None:
         self.start = start
@@ -25,6 +25,8 @@ class Recording:
         """The clock when the call ended."""
         self.parent = parent
         self.guards: list[tuple[Callable[[Env], Any], Any]] = []
+        self.names: set[tuple[int, str]] | None = None
+        """Attributes read, by the object's identity; only where a run of ``forward`` is recorded."""
         self.impure = False
         """The call changed something that existed before it, so it cannot be replaced by a copy."""
         self.reads: dict[int, Any] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from specdiff.interp.dims import Dim, Ratio, decide
+from specdiff.interp.dims import Dim, Ratio, decide, fresh
 from specdiff.interp.limits import MAX_CONST_ELEMENTS
 from specdiff.interp.values import DType, Tensor, Unknown
 
@@ -56,15 +56,6 @@ class ShapeError(RuntimeError):
         super().__init__(message)
         self.what = what
         """The kind of operation: `matmul`, `view`, `cat`, `broadcast` …"""
-
-
-_COUNTER = [0]
-
-
-def fresh(what: str) -> Dim:
-    """A size nothing is known of."""
-    _COUNTER[0] += 1
-    return Dim.symbol(f"{what}_{_COUNTER[0]}")
 
 
 def numel(shape: Shape) -> Any:

@@ -1,0 +1,167 @@
+"""Repeating a recorded `forward` adds to the trace exactly what running again would have added."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specdiff import pipeline
+from specdiff.interp import replay
+from specdiff.interp.dims import MADE
+from specdiff.options import Options
+from specdiff.project.forward import forward, outputs_in
+from specdiff.project.targets import resolve
+
+HEAD = """
+import torch
+from torch import nn
+
+class Shared(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(8))
+    def forward(self, x):
+        return x * self.weight
+
+class Layer(nn.Module):
+    def __init__(self, index, shared):
+        super().__init__()
+        self.index = index
+        self.kind = "even" if index % 2 == 0 else "odd"
+        self.one = nn.Linear(8, 16)
+        self.two = nn.Linear(16, 8)
+        self.scale = nn.Parameter(torch.empty(8))
+        self.shared = shared
+        self.held = None
+{forward}
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(10, 8)
+        self.first = None
+        self.count = [0]
+        self.shared = Shared()
+        self.layers = nn.ModuleList([Layer(index, self.shared) for index in range(6)])
+    def forward(self, input_ids):
+        x = self.embed(input_ids)
+        table = torch.arange(x.shape[1])
+{body}
+        return x, table
+"""
+LOOP = """
+for layer in self.layers:
+    x = layer(x)
+"""
+MLP = "x = x * self.scale + self.two(torch.relu(self.one(x)))"
+CASES: dict[str, tuple[str, str, int]] = {
+    "plain": (f"def forward(self, x):\n    {MLP}\n    return x", LOOP, 5),
+    "two kinds": (
+        f"def forward(self, x):\n    if self.kind == 'even':\n        x = x.softmax(-1)\n    {MLP}\n    return x",
+        LOOP,
+        4,
+    ),
+    "every index its own": (f"def forward(self, x):\n    {MLP}\n    return x * self.index", LOOP, 0),
+    "a module that all share": (f"def forward(self, x):\n    {MLP}\n    return self.shared(x)", LOOP, 5),
+    "the same argument twice": (
+        f"def forward(self, x, y):\n    {MLP}\n    return x + y",
+        "for layer in self.layers:\n    x = layer(x, x)\nfor layer in self.layers:\n    x = layer(x, table)",
+        10,
+    ),
+    "an argument changed in place": (
+        f"def forward(self, x):\n    y = x\n    {MLP}\n    y.add_(1.0)\n    return x + y",
+        LOOP,
+        0,
+    ),
+    "a module that changes": (
+        f"def forward(self, x):\n    {MLP}\n    self.held = x\n    return x",
+        LOOP + "x = x + self.layers[0].held",
+        0,
+    ),
+    "a list that the layers fill": (
+        f"def forward(self, x, seen):\n    {MLP}\n    seen.append(x)\n    return x",
+        "seen = []\nfor layer in self.layers:\n    x = layer(x, seen)\nx = seen[2] + x",
+        0,
+    ),
+    "a counter read from outside": (
+        f"def forward(self, x, count):\n    {MLP}\n    return x * count[0]",
+        "for layer in self.layers:\n    self.count[0] += 1\n    x = layer(x, self.count)",
+        0,
+    ),
+    "sizes of which nothing is known": (
+        "def forward(self, x):\n    "
+        + MLP
+        + "\n    rows = torch.nonzero(x[0, :, 0] > 0)\n    return x + rows.sum() + torch.zeros(rows.shape[0], 1).sum()",
+        LOOP,
+        5,
+    ),
+    "results in containers": (
+        f"def forward(self, x):\n    y = x\n    {MLP}\n    return {{'x': x, 'both': [y, x, self.scale]}}",
+        "for layer in self.layers:\n    r = layer(x)\n    x = r['x'] + r['both'][0] * r['both'][2]",
+        5,
+    ),
+    "a table that all read": (
+        f"def forward(self, x, table):\n    {MLP}\n    return x + table.unsqueeze(-1)",
+        "for layer in self.layers:\n    x = layer(x, table)",
+        5,
+    ),
+    "a weight used again outside": (
+        f"def forward(self, x):\n    {MLP}\n    return x",
+        LOOP + "x = x @ self.layers[3].one.weight.T",
+        5,
+    ),
+    "calls on different lines": (
+        f"def forward(self, x):\n    {MLP}\n    return x",
+        "x = self.layers[0](x)\nx = self.layers[1](x)\nx = self.layers[2](x)",
+        0,
+    ),
+    "an input kept by the model": (
+        f"def forward(self, x, model):\n    {MLP}\n    return x + model.first",
+        "self.first = x\nfor layer in self.layers:\n    x = layer(x, self)",
+        4,
+    ),
+}
+
+
+def traced(file: Path, monkeypatch: pytest.MonkeyPatch, on: bool) -> tuple[list[Any], Any, int]:
+    hits = 0
+    value = replay._Repetition.value
+
+    def counted(self: Any) -> Any:
+        nonlocal hits
+        result = value(self)
+        hits += 1
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replay._Repetition, "value", counted)
+        if not on:
+            patch.setattr(replay, "worth", lambda trace, library: False)
+        (target,) = resolve(str(file), ("Model",))
+        program = pipeline.new_program(target, Options(use_cache=False))
+        module = program.module(target.module)
+        (cls,) = pipeline.model_classes(program, module, ("Model",))
+        MADE.clear()
+        ran = forward(program, pipeline.build(program, target, cls, {}))
+    assert ran.failure is None, ran.failure
+    assert ran.trace is not None
+    ops = [(*op[:5], {name: repr(value) for name, value in op.attrs.items()}, *op[6:]) for op in ran.trace.ops]
+    outputs = {name: (tensor.node, tensor.shape) for name, tensor in outputs_in(ran.outputs)[0].items()}
+    return ops, (outputs, sorted(ran.trace.constants), [edge[1].qualname for edge in ran.edges]), hits
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_repetition_adds_what_a_run_adds(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method, body, expected = CASES[case]
+    file = tmp_path / "modeling_x.py"
+    file.write_text(
+        HEAD.format(forward=textwrap.indent(method, "    "), body=textwrap.indent(body.strip("\n"), "        "))
+    )
+    ops, rest, hits = traced(file, monkeypatch, on=True)
+    plain, plain_rest, none = traced(file, monkeypatch, on=False)
+    assert ops == plain
+    assert rest == plain_rest
+    assert (hits, none) == (expected, 0)
