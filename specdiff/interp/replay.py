@@ -27,7 +27,7 @@ MAX_VARIANTS = 12
 """Recorded runs of one function on one kind of argument; layers alternate between a few kinds."""
 
 MAX_FAILURES = 6
-"""Runs of one function that could not be kept before it is no longer tried."""
+"""Runs of one function in a row that could not be kept or repeated before it is no longer tried."""
 
 MAX_DEPTH = 8
 """How deeply arguments and results may nest."""
@@ -136,9 +136,13 @@ def forward(
         return body()
     for past in known:
         try:
-            return _Repetition(run, past, module, path, given).value()
+            value = _Repetition(run, past, module, path, given).value()
         except _Unfit:
             continue
+        trace.hopeless.pop(id(function), None)
+        return value
+    if known:
+        _failed(trace, function)
     if len(known) >= MAX_VARIANTS:
         return body()
     return _recorded(
@@ -177,11 +181,15 @@ def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], bod
             raise _Unfit
         past.result = _Carrier(recording.start, lambda tensor: tensor.node, {}, {}, run, {}).carry(result)
     except _Unfit:
-        trace.hopeless[id(function)] = trace.hopeless.get(id(function), 0) + 1
+        _failed(trace, function)
         return result
     past.keep = (function, result)
     known.append(past)
     return result
+
+
+def _failed(trace: Trace, function: Function) -> None:
+    trace.hopeless[id(function)] = trace.hopeless.get(id(function), 0) + 1
 
 
 def _repeatable(trace: Trace, past: _Past) -> bool:
@@ -313,14 +321,27 @@ class _Match:
         alike = (
             (left.shape, left.dtype, left.kind, left.grad, left.device)
             == (right.shape, right.dtype, right.kind, right.grad, right.device)
-            and left.base is None is right.base
-            and left.tags is None is right.tags
-            and left.recipe is None is right.recipe
+            and self._maybe(left.base, right.base)
+            and self.same(left.tags, right.tags)
+            and self._recipes(left.recipe, right.recipe)
             and _same_content(left.const, right.const)
         )
         if alike:
             self.tensors[id(left)] = right
         return alike
+
+    def _maybe(self, left: Tensor | None, right: Tensor | None) -> bool:
+        return left is right or (left is not None and right is not None and self._tensors(left, right))
+
+    def _recipes(self, left: Any, right: Any) -> bool:
+        if left is None or right is None:
+            return left is right
+        return (
+            left[0] == right[0]
+            and len(left[1]) == len(right[1])
+            and all(map(self._maybe, left[1], right[1]))
+            and self.same(left[2], right[2])
+        )
 
 
 def _same_content(left: Any, right: Any) -> bool:
@@ -513,17 +534,16 @@ class _Repetition:
                 self.nodes[op.id] = op.id  # both use it, and it has its operation
                 return
             if other is not None:
-                if source is None:
-                    raise _Unfit
                 known = other.node
                 if known is None:
                     known = next((place for place, settled in self.settled if settled is other), None)
                 if known is not None:
                     self.nodes[op.id] = known
                     return
-                self.settled.append((number, other))
-            elif source is None:
-                self.parts.append((number, tensor))
+                if source is not None:
+                    self.settled.append((number, other))
+            if source is None:
+                self.parts.append((number, tensor if other is None else other))
         self.nodes[op.id] = number
         attrs = op.attrs
         if source is not None and other is not None:

@@ -52,7 +52,7 @@ class Trace:
         self.past: dict[Any, list[Any]] = {}
         """Recorded runs of modules (`replay`)."""
         self.hopeless: dict[int, int] = {}
-        """How many runs of a function could not be kept."""
+        """How many runs of a function in a row could not be kept or repeated."""
         self._tables: dict[int, tuple[int, dict[int, str]]] = {}
         """Names of a module's own tensors by identity, and the youngest tensor that was looked for."""
 
