@@ -125,7 +125,7 @@ def forward(
         body: Runs it.
     """
     trace: Trace = run.trace
-    if run.journal is not None or trace.hopeless.get(id(function), 0) >= MAX_FAILURES:
+    if run.journal is not trace.journal or trace.hopeless.get(id(function), 0) >= MAX_FAILURES:
         return body()
     module, path = trace.stack[-1]
     try:
@@ -175,7 +175,7 @@ def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], bod
     if past.end - past.start < MIN_OPERATIONS:
         return result
     past.sizes = (past.sizes[0], len(MADE))
-    sound = not recording.impure and run.journal is None and opened == len(run.open_lists)
+    sound = not recording.impure and run.journal is trace.journal and opened == len(run.open_lists)
     try:
         if not sound or not _repeatable(trace, past):
             raise _Unfit
@@ -369,7 +369,7 @@ class _Carrier:
         tensors: dict[int, Tensor],
         objects: dict[int, Instance],
         run: Run,
-        names: dict[str, str],
+        names: dict[Any, Any],
     ) -> None:
         self.names = names
         """Other names for sizes."""
@@ -469,11 +469,12 @@ class _Repetition:
         self._arguments()
         self.kept = [self.trace.paths[id(shared)] for shared in self.match.shared if id(shared) in self.trace.paths]
         """Names of modules that both have, which stay."""
+        self.renames: dict[str, str] = {}
         self.ops: list[Op] = []
         self.settled: list[tuple[int, Tensor]] = []
         self.parts: list[tuple[int, Tensor]] = []
         self.sizes: list[str] = []
-        self.names: dict[str, str] = {}
+        self.names: dict[Any, Any] = {}
         for name in MADE[slice(*past.sizes)]:
             self.sizes.append(f"{name.rpartition('_')[0]}_{len(MADE) + len(self.sizes) + 1}")
             self.names[name] = self.sizes[-1]
@@ -584,6 +585,12 @@ class _Repetition:
         return number
 
     def _renamed(self, name: str) -> str:
+        found = self.renames.get(name)
+        if found is None:
+            found = self.renames[name] = self._other(name)
+        return found
+
+    def _other(self, name: str) -> str:
         old = self.past.path
         if name != old and not name.startswith(old + "."):
             return name
@@ -592,13 +599,16 @@ class _Repetition:
         return self.path + name[len(old) :]
 
 
-def _with_names(value: Any, names: dict[str, str]) -> Any:
-    """A value with other names for sizes wherever it holds some."""
+def _with_names(value: Any, names: dict[Any, Any]) -> Any:
+    """A value with other names for sizes wherever it holds some; sizes that were renamed are kept in ``names`` too."""
     if not names:
         return value
     kind = type(value)
     if kind is Dim:
-        return renamed(value, names)
+        found = names.get(value)
+        if found is None:
+            found = names[value] = renamed(value, names)
+        return found
     if kind is tuple or kind is list:
         return kind([_with_names(item, names) for item in value])
     if kind is dict:

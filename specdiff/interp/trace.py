@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from specdiff.interp.run import Run
 
 
+_DEPTH = 8
+"""How far below a running module the module that it calls is looked for."""
+
+
 class Op(NamedTuple):
     """One operation on tensors."""
 
@@ -51,8 +55,12 @@ class Trace:
         """Operations that repeat how such a constant was made."""
         self.past: dict[Any, list[Any]] = {}
         """Recorded runs of modules (`replay`)."""
+        self.journal: Any = None
+        """The journal of the whole run; any other one belongs to an undecided branch."""
         self.hopeless: dict[int, int] = {}
         """How many runs of a function in a row could not be kept or repeated."""
+        self._names: dict[int, dict[int, str]] = {}
+        """Names of the modules below a module, by identity."""
         self._tables: dict[int, tuple[int, dict[int, str]]] = {}
         """Names of a module's own tensors by identity, and the youngest tensor that was looked for."""
 
@@ -165,30 +173,36 @@ class Trace:
         if known is not None:
             return known
         for owner, prefix in reversed(self.stack):
-            found = self._below(owner, prefix, module, 0)
+            found = self._below(owner, module)
             if found is not None:
-                self.paths[id(module)] = found
+                found = self.paths[id(module)] = f"{prefix}.{found}" if prefix else found
                 self.keep.append(module)
                 return found
         return self.stack[-1][1] + ".?"
 
-    def _below(self, owner: Instance, prefix: str, wanted: Instance, depth: int) -> str | None:
-        if template_of(owner) is not None:
-            return None  # nobody has looked into it, so what runs cannot come from it
-        for name, child in (owner.attrs.get("_modules") or {}).items():
-            if not isinstance(child, Instance):
-                continue
-            path = f"{prefix}.{name}" if prefix else name
-            if child is wanted:
-                return path
-            if depth < 8:
-                found = self._below(child, path, wanted, depth + 1)
-                if found is not None:
-                    return found
-        return None
+    def _below(self, owner: Instance, wanted: Instance) -> str | None:
+        """The name of a module below another; each module's descendants are listed once, and again where one is new."""
+        known = self._names.get(id(owner))
+        if known is None or id(wanted) not in known:
+            known = self._names[id(owner)] = {}
+            _list_modules(owner, "", known, 0)
+            self.keep.append(owner)
+        return known.get(id(wanted))
 
     def close(self) -> None:
         """Forget the trace's ids in tensors that outlive it (parameters, buffers)."""
         for item in self.keep:
             if isinstance(item, Tensor):
                 item.node = None
+
+
+def _list_modules(owner: Instance, prefix: str, names: dict[int, str], depth: int) -> None:
+    """Name every module below another by identity; of several names the first one in torch's order."""
+    if template_of(owner) is not None:
+        return  # nobody has looked into it, so what runs cannot come from it
+    for name, child in (owner.attrs.get("_modules") or {}).items():
+        if isinstance(child, Instance):
+            path = prefix + name
+            names.setdefault(id(child), path)
+            if depth < _DEPTH:
+                _list_modules(child, path + ".", names, depth + 1)

@@ -9,6 +9,7 @@ from specdiff.interp.branches import join
 from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import Instance
+from specdiff.interp.ops import lookup
 from specdiff.interp.values import Device, DType, Tensor, Unknown
 from specdiff.intrinsics.torch_core import broadcast, constant, dtype_name, fresh, lazily, sizes, small, tensors
 
@@ -236,6 +237,21 @@ def _buffer(ctx: Any, data: Any = None, persistent: Any = True) -> Any:
     return made
 
 
+@raw
+def _set_training(ctx: Any, module: Instance, mode: bool, usual: Any) -> None:
+    """``Module.train`` below a module; a class with its own ``train`` runs that."""
+    ctx.setattr(module, "training", mode)
+    seen: set[int] = set()
+    for child in list((module.attrs.get("_modules") or {}).values()):
+        if not isinstance(child, Instance) or id(child) in seen:
+            continue
+        seen.add(id(child))
+        if lookup(child.cls, "train")[0] is usual:
+            _set_training(ctx, child, mode, usual)
+        else:
+            ctx.call(ctx.getattr(child, "train"), (mode,), {})
+
+
 def _uninitialized(ctx: Any) -> Any:
     made = _outside_trace(ctx, None, "float32", None)
     made.kind = "uninitialized"
@@ -417,6 +433,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "specdiff_native.buffer": _buffer,
     "specdiff_native.uninitialized": _uninitialized,
     "specdiff_native.tensor_of": _tensor_of,
+    "specdiff_native.set_training": _set_training,
     "specdiff_native.recurrent": _recurrent,
     "specdiff_native.undetermined": undetermined,
     "specdiff_native.joined": _joined,

@@ -114,6 +114,7 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     run.edges = {}
     assert built.instance is not None
     trace = Trace(built.instance)
+    trace.journal = journal
     run.trace = trace
     outputs: Value = None
     failure: Failure | None = None

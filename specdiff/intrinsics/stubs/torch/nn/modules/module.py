@@ -6,6 +6,7 @@ The interpreter itself implements setting, getting and deleting attributes over 
 
 from collections import OrderedDict, namedtuple
 
+from specdiff_native import set_training
 from torch.utils.hooks import RemovableHandle
 
 from ..parameter import Parameter
@@ -335,9 +336,7 @@ class Module:
     def train(self, mode=True):
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        self.training = mode
-        for module in self.children():
-            module.train(mode)
+        set_training(self, mode, Module.train)
         return self
 
     def eval(self):
