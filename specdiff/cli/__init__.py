@@ -11,12 +11,25 @@ import sys
 from collections.abc import Sequence
 
 from specdiff._version import __version__
-from specdiff.cli import audit, check, compare, completion, diagram, draft, facts, gallery, inspect, review, weights
+from specdiff.cli import (
+    audit,
+    check,
+    compare,
+    completion,
+    diagram,
+    draft,
+    facts,
+    gallery,
+    inspect,
+    nearest,
+    review,
+    weights,
+)
 from specdiff.cli.check import write_reports
 from specdiff.cli.options import INTERNAL, INTERRUPTED, OK, WRONG_INPUT, shared_options, write_file
 from specdiff.errors import SpecdiffError
 
-_COMMANDS = (check, audit, inspect, facts, draft, compare, review, weights, diagram, gallery, completion)
+_COMMANDS = (check, audit, inspect, facts, draft, compare, nearest, review, weights, diagram, gallery, completion)
 """In the order of the help text."""
 
 EXAMPLES = """\
@@ -30,6 +43,7 @@ examples:
   specdiff facts gpt_oss::GptOssForCausalLM --config config.json --memory 80GiB
   specdiff draft mixtral --from paper.pdf --output specs/mixtral.yaml
   specdiff compare mistral::MistralForCausalLM llama::LlamaForCausalLM
+  specdiff nearest path/to/modeling_new.py
   specdiff review main..HEAD --format markdown
   specdiff weights path/to/checkpoint gpt_oss::GptOssForCausalLM
   specdiff diagram gpt_oss::GptOssForCausalLM --output gpt-oss.svg
