@@ -24,7 +24,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-META_ERRORS = ("meta tensor", "Cannot copy out of meta", "aten::_local_scalar_dense", "meta device", "Meta")
+META_ERRORS = (
+    "meta tensor",
+    "incompatible tensor type",
+    "Cannot copy out of meta",
+    "aten::_local_scalar_dense",
+    "meta device",
+    "Meta",
+)
 MESSAGE = 400
 """Characters kept of an error."""
 
@@ -109,7 +116,7 @@ def rows_of(path: str) -> list[dict[str, Any]]:
         print(f"{file}: {type(error).__name__}: {error}", file=sys.stderr)
         return []
     found = []
-    for value in vars(module).values():
+    for value in list(vars(module).values()):
         if (
             inspect.isclass(value)
             and issubclass(value, transformers.PreTrainedModel)

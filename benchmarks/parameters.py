@@ -21,10 +21,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from specdiff import pipeline
 from specdiff.errors import SpecdiffError
+from specdiff.options import Options
 from specdiff.project.targets import resolve, transformers_folder
 from specdiff.results import ClassResult
+from specdiff.session import Session, deeply
 
 TRUTH = Path(__file__).resolve().parent / "truth"
 ONLY = frozenset({"parameters", "tied", "total_parameters"})
@@ -140,15 +141,18 @@ def _first_difference(expected: dict[str, list[int]], actual: dict[str, list[int
     return f"order: {first[1]} where torch has {first[0]}"
 
 
-_SESSIONS: dict[str, pipeline.Session] = {}
+_SESSIONS: dict[bool, Session] = {}
 
 
 def run_file(task: tuple[str, str, list[dict[str, Any]], bool]) -> tuple[str, Score, float, float]:
     """Analyse one file and compare; a crash of the analyser is a difference, not the end."""
+    return deeply(lambda: _run_file(task))
+
+
+def _run_file(task: tuple[str, str, list[dict[str, Any]], bool]) -> tuple[str, Score, float, float]:
     label, path, rows, use_cache = task
     started = time.process_time()
-    options = pipeline.Options(only=ONLY, use_cache=use_cache)
-    session = _SESSIONS.setdefault("", pipeline.Session(options))
+    session = _SESSIONS.setdefault(use_cache, Session(Options(only=ONLY, use_cache=use_cache)))
     results: dict[str, ClassResult] = {}
     crash = ""
     try:

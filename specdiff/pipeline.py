@@ -25,7 +25,7 @@ from specdiff.graph.uses import steps, uses
 from specdiff.interp import ops
 from specdiff.interp.dims import MADE
 from specdiff.interp.evaluator import new_run
-from specdiff.interp.objects import ClassVal, Function
+from specdiff.interp.objects import ClassVal, Function, ModuleVal
 from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.table import TableLibrary
 from specdiff.options import Options
@@ -122,7 +122,7 @@ def analyse(
         if begin is not None:
             begin(name)
         if not isinstance(entry, ClassVal):
-            yield _failed(name, module.file, 0, entry[1])
+            yield _failed(name, module.file, _line_of(module, name), entry[1])
             continue
         try:
             yield class_result(program, build(program, target, entry, values), options, options.config or target.config)
@@ -133,6 +133,10 @@ def analyse(
                 raise
             message = f"a defect in specdiff itself: {type(error).__name__}: {error}"
             yield _failed(name, entry.file, entry.line, Failure(DEFECT, message, ()))
+
+
+def _line_of(module: ModuleVal, name: str) -> int:
+    return next((chunk.line for chunk in module.unit.chunks if chunk.name == name), 0)
 
 
 DEFECT = "Defect"
@@ -157,12 +161,16 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     if built.instance is None:
         assert built.failure is not None
         return _failed(cls.name, cls.file, cls.line, built.failure, built)
-    parameters = Collector().parameters(built.instance)
+    collector = Collector()
+    parameters = collector.parameters(built.instance)
     tree = Folder().node(built.instance)
     count = total(parameters)
     ties = tied_pairs(parameters)
     notes = [Undecided(reason, place.file, place.line) for reason, place in built.notes]
     notes.extend(_unknown_sizes(parameters, cls))
+    for (owner, name), value in collector.unknown.items():
+        at = value.place or Place(cls.file, cls.line)
+        notes.append(Undecided(f"what {owner} holds as {name} is not known: {value.reason}", at.file, at.line))
     calls: tuple[tuple[str, str], ...] = ()
     alive: Liveness | None = None
     sheet = FactSheet({}, {}, {})

@@ -11,7 +11,7 @@ from specdiff.facts import Value
 from specdiff.interp.dims import Dim
 from specdiff.interp.memo import LazyInstance, origin_of, template_of
 from specdiff.interp.objects import Instance
-from specdiff.interp.values import Tensor
+from specdiff.interp.values import Tensor, Unknown
 from specdiff.results import ModuleNode, Param
 
 
@@ -46,6 +46,8 @@ class Collector:
     def __init__(self) -> None:
         self._templates: dict[int, list[tuple[str, Tensor, Any]]] = {}
         self._keep: list[Instance] = []
+        self.unknown: dict[tuple[str, str], Unknown] = {}
+        """What modules hold that is not known, by class and name: parameters may be missing there."""
 
     def parameters(self, root: Instance) -> list[NamedParameter]:
         """All parameters below a module, in torch's order."""
@@ -71,11 +73,18 @@ class Collector:
                 yield name, tensor, key if _older(tensor, key, start) else (id(module), key)
             return
         attrs = module.attrs
+        for name, value in attrs.items():
+            if type(value) is Unknown:
+                self.unknown[module.cls.name, name] = value
         for name, tensor in (attrs.get("_parameters") or {}).items():
             if isinstance(tensor, Tensor):
                 yield name, tensor, id(tensor)
+            elif type(tensor) is Unknown:
+                self.unknown[module.cls.name, name] = tensor
         for name, child in (attrs.get("_modules") or {}).items():
-            if isinstance(child, Instance):
+            if type(child) is Unknown:
+                self.unknown[module.cls.name, name] = child
+            elif isinstance(child, Instance):
                 for inner, tensor, key in self._entries(child):
                     yield f"{name}.{inner}", tensor, key
 

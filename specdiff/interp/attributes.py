@@ -355,8 +355,8 @@ def _tensor(run: Run, obj: Tensor, name: str) -> Value:
     method = run.library.tensor_methods.get(name)
     if method is not None:
         return BoundIntrinsic("torch.Tensor." + name, method, obj)
-    if name.startswith(("__", "_")):
-        return MISSING
+    if name in run.library.tensor_names:
+        return run.unknown(f"torch.Tensor.{name} is not modelled")
     return MISSING
 
 

@@ -475,6 +475,9 @@ def _host_type(run: Run, callee: type, args: tuple[Value, ...], kwargs: dict[str
 
 def _host_init(run: Run, made: Instance, args: tuple[Value, ...], kwargs: dict[str, Value]) -> None:
     native = made.native
+    if isinstance(native, BaseException):
+        native.args = tuple(args)
+        return
     if not args and not kwargs:
         return
     source = payload(args[0]) if args else None

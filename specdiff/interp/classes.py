@@ -366,7 +366,8 @@ def _initialiser(cls: ClassVal) -> Any:
             attributes.set_(ctx, obj, field.name, value)
         if missing:
             plural = "s" if len(missing) > 1 else ""
-            text = missing[0] if len(missing) == 1 else ", ".join(missing[:-1]) + " and " + missing[-1]
+            comma = "," if len(missing) > 2 else ""
+            text = missing[0] if len(missing) == 1 else f"{', '.join(missing[:-1])}{comma} and {missing[-1]}"
             raise TypeError(
                 f"{cls.name}.__init__() missing {len(missing)} required positional argument{plural}: {text}"
             )

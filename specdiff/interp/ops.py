@@ -23,7 +23,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.values import Tensor, Turns, Unknown
+from specdiff.interp.values import Intrinsic, Tensor, Turns, Unknown
 
 HOST_ERRORS = (
     TypeError,
@@ -117,7 +117,7 @@ def method_of(value: Value, name: str) -> Value:
         found = value.cls.cache.get(name)
         if found is None:
             found = lookup(value.cls, name)
-        if isinstance(found[0], Function):
+        if isinstance(found[0], Function | Intrinsic):
             return BoundMethod(found[0], value)
         return MISSING if found[0] is MISSING else found[0]
     return MISSING

@@ -21,6 +21,8 @@ class Library(Protocol):
 
     tensor_methods: dict[str, Callable[..., Any]]
     tensor_attributes: dict[str, Callable[..., Any]]
+    tensor_names: frozenset[str]
+    """All attributes that tensors have; those that are not modelled are not known."""
     tensor_binary: dict[str, Callable[..., Any]]
     tensor_unary: dict[str, Callable[..., Any]]
     getitem: Callable[..., Any]
@@ -143,6 +145,10 @@ class Run:
         """Where each running call was made, outermost first, with the model function it was made in."""
         self.edges: dict[tuple[Function | None, Function], None] = {}
         """Calls between functions of model code, in order of first occurrence."""
+        self.importing = ""
+        """The module whose import statement is running."""
+        self.catching = 0
+        """How many of the running ``try`` statements catch a failed import."""
         self.builtins: dict[str, Value] = {}
         self.host_types: dict[type, Callable[..., Value]] = {}
 
@@ -279,10 +285,12 @@ class Run:
 
     def import_module(self, name: str, importer: ModuleVal) -> Value:
         """``import name``."""
+        self.importing = importer.name
         return self.loader.module(name)
 
     def import_name(self, level: int, module: str, name: str, importer: ModuleVal) -> Value:
         """``from module import name``."""
+        self.importing = importer.name
         return self.loader.name(level, module, name, importer)
 
     def bounded(self, items: Iterable[Value]) -> Iterator[Value]:

@@ -352,39 +352,49 @@ def _while(run: Run, node: ir.While, frame: Frame) -> Signal:
 
 
 def _with(run: Run, node: ir.With, frame: Frame) -> Signal:
-    entered: list[Value] = []
-    for item in node.items:
-        context = evaluate(run, item.context, frame)
-        run.line = node.line
-        value: Value = context
-        if isinstance(context, ContextValue):
-            value = context.value
-        elif isinstance(context, Instance):
-            value = run.call(attributes.get(run, context, "__enter__"), (), {})
-            entered.append(context)
-        if item.target is not None:
-            assign(run, item.target, value, frame)
+    return _within(run, node, frame, 0)
+
+
+def _within(run: Run, node: ir.With, frame: Frame, index: int) -> Signal:
+    """The body of a ``with`` in the contexts from one on: each is left, however those inside it are."""
+    if index == len(node.items):
+        return execute(run, node.body, frame)
+    item = node.items[index]
+    context = evaluate(run, item.context, frame)
+    run.line = node.line
+    value: Value = context
+    if isinstance(context, ContextValue):
+        value = context.value
+    elif isinstance(context, Instance):
+        value = run.call(attributes.get(run, context, "__enter__"), (), {})
+    if item.target is not None:
+        assign(run, item.target, value, frame)
+    if not isinstance(context, Instance):
+        return _within(run, node, frame, index + 1)
     try:
-        signal = execute(run, node.body, frame)
+        signal = _within(run, node, frame, index + 1)
     except Raised as error:
-        for context in reversed(entered):
-            leave = attributes.get(run, context, "__exit__", None)
-            kind = error.value.cls if isinstance(error.value, Instance) else type(error.value)
-            if leave is not None and ops.truth(run, run.call(leave, (kind, error.value, None), {})) is True:
-                return None
-        raise
-    for context in reversed(entered):
         leave = attributes.get(run, context, "__exit__", None)
-        if leave is not None:
-            run.call(leave, (None, None, None), {})
+        kind = error.value.cls if isinstance(error.value, Instance) else type(error.value)
+        if leave is not None and ops.truth(run, run.call(leave, (kind, error.value, None), {})) is True:
+            return None
+        raise
+    leave = attributes.get(run, context, "__exit__", None)
+    if leave is not None:
+        run.call(leave, (None, None, None), {})
     return signal
 
 
 def _try(run: Run, node: ir.Try, frame: Frame) -> Signal:
     signal: Signal = None
+    catches = _catches_imports(node)
+    run.catching += catches
     try:
         try:
-            signal = execute(run, node.body, frame)
+            try:
+                signal = execute(run, node.body, frame)
+            finally:
+                run.catching -= catches
         except NotIterable as stop:
             if not node.handlers:
                 raise
@@ -413,6 +423,17 @@ def _try(run: Run, node: ir.Try, frame: Frame) -> Signal:
             if last is not None:
                 signal = last
     return signal
+
+
+_IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+
+
+def _catches_imports(node: ir.Try) -> bool:
+    for handler in node.handlers:
+        kinds = handler.type.items if type(handler.type) is ir.TupleExpr else (handler.type,)
+        if any(kind is None or (type(kind) is ir.Name and kind.id in _IMPORT_ERRORS) for kind in kinds):
+            return True
+    return False
 
 
 def _handler(run: Run, node: ir.Try, frame: Frame, error: Raised) -> ir.Handler | None:

@@ -182,6 +182,24 @@ def _identity(ctx: Run, value: Value = None, *rest: Value, **kwargs: Value) -> V
     return value
 
 
+class Environment(dict):  # type: ignore[type-arg]
+    """``os.environ``: empty, and what is read without a default is not known."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> Value:
+        return Unknown(f"the environment variable {name}")
+
+
+def _on_disk(what: str) -> Any:
+    def model(ctx: Run, path: Value = None, *args: Value) -> Value:
+        if ctx.caller is None or ctx.caller.file != ctx.file or ctx.caller.module.name.startswith("transformers."):
+            return False  # a library looks for its own caches
+        return ctx.unknown(f"whether {what} is there where the code runs")
+
+    return model
+
+
 def _environ_get(ctx: Run, name: str, default: Value = None) -> Value:
     return default  # an analysis must not depend on the user's environment
 
@@ -348,11 +366,11 @@ TABLE: dict[str, Value] = {
         for name, value in (("DEBUG", 10), ("INFO", 20), ("WARNING", 30), ("ERROR", 40), ("CRITICAL", 50))
     },
     "os.getenv": Intrinsic("os.getenv", _environ_get),
-    "os.environ": {},
+    "os.environ": Environment(),
     "os.path.join": Intrinsic("os.path.join", _path),
-    "os.path.exists": Intrinsic("os.path.exists", lambda ctx, path: False),
-    "os.path.isfile": Intrinsic("os.path.isfile", lambda ctx, path: False),
-    "os.path.isdir": Intrinsic("os.path.isdir", lambda ctx, path: False),
+    "os.path.exists": Intrinsic("os.path.exists", _on_disk("a path")),
+    "os.path.isfile": Intrinsic("os.path.isfile", _on_disk("a file")),
+    "os.path.isdir": Intrinsic("os.path.isdir", _on_disk("a folder")),
     "sys.version_info": (3, 11, 0, "final", 0),
     "sys.platform": "linux",
     "sys.maxsize": 2**63 - 1,

@@ -19,6 +19,7 @@ from specdiff.intrinsics import (
     torch_tables,
     transformers_lib,
 )
+from specdiff.intrinsics.torch_names import TENSOR_NAMES
 
 AVAILABLE = frozenset(
     [
@@ -35,6 +36,8 @@ AVAILABLE = frozenset(
         "filelock",
         "requests",
         "typing_extensions",
+        # Modelled, so code that needs one of them can be followed.
+        "pydantic",
     ]
 )
 """Packages that the analysed code finds installed: torch and what transformers itself requires, nothing else.
@@ -72,6 +75,7 @@ class TableLibrary:
         self._merge(torch_tables.CONSTANTS)
         self.tensor_methods: dict[str, Callable[..., Any]] = torch_tables.TENSOR_METHODS
         self.tensor_attributes: dict[str, Callable[..., Any]] = torch_tables.TENSOR_ATTRIBUTES
+        self.tensor_names = TENSOR_NAMES
         self.tensor_binary: dict[str, Callable[..., Any]] = torch_tables.TENSOR_BINARY
         self.tensor_unary: dict[str, Callable[..., Any]] = torch_tables.TENSOR_UNARY
         self.getitem: Callable[..., Any] = torch_tables.getitem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from specdiff.interp.objects import (
     ClassVal,
     Frame,
     Function,
-    GenericAlias,
     Instance,
     ModuleVal,
     Raised,
@@ -31,7 +29,9 @@ from specdiff.interp.ops import NotIterable
 from specdiff.interp.run import Run
 from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.torch_core import ShapeError
+from specdiff.project.arguments import keyword_arguments, make_config, resolve_annotation
 from specdiff.project.modules import Program
+from specdiff.project.parts import built_inside
 from specdiff.project.targets import Target
 
 
@@ -86,7 +86,7 @@ def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) 
         elif "module" in cls.flags:
             others.append(cls)
     if not wanted and not found:
-        built = _built_inside(module)
+        built = built_inside(module, [cls.name for cls in others])
         found.extend(cls for cls in others if cls.name not in built)
     missing = [name for name in wanted if not any(_name(entry) == name for entry in found)]
     if missing:
@@ -115,68 +115,36 @@ def is_pretrained(cls: ClassVal) -> bool:
     return any(isinstance(base, ClassVal) and base.name == "PreTrainedModel" and base is not cls for base in cls.mro)
 
 
-def _built_inside(module: ModuleVal) -> set[str]:
-    """Names of classes that other code of the file mentions (so they are parts, not models)."""
-    names = {chunk.name for chunk in module.unit.chunks if chunk.kind == "class"}
-    mentioned: set[str] = set()
-    for position, chunk in enumerate(module.unit.chunks):
-        if chunk.kind in ("class", "def"):
-            words = set(re.findall(r"\w+", module.unit.chunk_text(position)))
-            mentioned |= (names & words) - {chunk.name}
-    return mentioned
-
-
 def config_class(run: Run, cls: ClassVal) -> Value:
-    """The configuration class of a model class: transformers' rule (`PreTrainedModel.__init_subclass__`), then the
-    annotation of the constructor's first parameter."""
+    """The configuration class of a model class by transformers' rule (`PreTrainedModel.__init_subclass__`), then for
+    such a class the annotation of the constructor's first parameter; None for any other class."""
+    if not is_pretrained(cls):
+        return None
     for owner in cls.mro:
         if not isinstance(owner, ClassVal):
             continue
         own = owner.attrs.get("config_class")
         if own is not None:
-            return own if isinstance(own, Union | ClassVal) else _resolve(run, own, Frame(owner.module))
+            return own if isinstance(own, Union | ClassVal) else resolve_annotation(run, own, Frame(owner.module))
         annotation = owner.attrs.get("__annotations__", {}).get("config")
         if isinstance(annotation, Annotation):
             value = annotation.evaluate(run)
-            return value if isinstance(value, Union) else _resolve(run, value, annotation.frame)
+            return value if isinstance(value, Union) else resolve_annotation(run, value, annotation.frame)
     init = ops.lookup(cls, "__init__")[0]
     if isinstance(init, Function):
         for param in node_of(init).params[1:]:
             if param.annotation is not None:
                 with run.at(init.file, init.line):
                     value = run.evaluate(param.annotation, Frame(init.module))
-                value = _resolve(run, value, Frame(init.module))
+                value = resolve_annotation(run, value, Frame(init.module))
                 if isinstance(value, ClassVal):
                     return value
+    base = next(owner for owner in cls.mro if isinstance(owner, ClassVal) and owner.name == "PreTrainedModel")
+    for name in ("PreTrainedConfig", "PretrainedConfig"):
+        found = base.module.get(name)
+        if isinstance(found, ClassVal):
+            return found
     return None
-
-
-def _resolve(run: Run, value: Value, frame: Frame) -> Value:
-    """An annotation's class: forward references looked up, ``Optional`` and generics opened."""
-    if isinstance(value, str):
-        return frame.module.get(value) if value.isidentifier() else None
-    if isinstance(value, GenericAlias):
-        args = value.args if isinstance(value.args, tuple) else (value.args,)
-        for arg in args:
-            found = _resolve(run, arg, frame)
-            if isinstance(found, ClassVal):
-                return found
-        return value.origin
-    return value
-
-
-def make_config(run: Run, cls: ClassVal, values: dict[str, Any]) -> Value:
-    """A configuration from published values on top of the defaults."""
-    if "config" in cls.flags:
-        return run.call(cls, (), dict(values))
-    if cls.fields is not None:
-        return run.call(cls, (), {name: value for name, value in values.items() if name in cls.fields})
-    init = ops.lookup(cls, "__init__")[0]
-    if isinstance(init, Function):
-        plan = run.plan_of(init)
-        if plan.kwarg is None:
-            values = {name: value for name, value in values.items() if name in plan.names or name in plan.kwonly}
-    return run.call(cls, (), dict(values))
 
 
 def build(program: Program, target: Target, cls: ClassVal, values: dict[str, Any]) -> Built:
@@ -197,14 +165,15 @@ def build(program: Program, target: Target, cls: ClassVal, values: dict[str, Any
         if isinstance(config_cls, Unknown):
             failure = Failure("Undecided", config_cls.reason, (config_cls.place,) if config_cls.place else ())
         else:
-            args: tuple[Value, ...]
-            if config_cls is None:
-                args = ()
-            else:
+            args: tuple[Value, ...] = ()
+            kwargs: dict[str, Value] = {}
+            if config_cls is not None:
                 config = _shared_config(program, config_cls, values)
                 args = (config,)
+            elif not is_pretrained(cls):
+                kwargs, config = keyword_arguments(run, cls, values)
             if not isinstance(config, Unknown):
-                instance = run.call(cls, args, {})
+                instance = run.call(cls, args, kwargs)
                 if isinstance(instance, Unknown):
                     failure = Failure("Undecided", instance.reason, (instance.place,) if instance.place else ())
             else:

@@ -50,6 +50,8 @@ class Program:
     def defined_in_models(self, module: str) -> bool:
         """See `Loader.defined_in_models`."""
         if not self.model_prefixes:
+            if module.startswith("transformers.") and not module.startswith("transformers.models."):
+                return False
             found = self.modules.get(module)
             return found is not None and found.unit is not None and not found.file.startswith(STUB_PREFIX)
         return any(module == prefix or module.startswith(prefix + ".") for prefix in self.model_prefixes)
@@ -68,8 +70,15 @@ class Program:
             return made
         missing = self.library.missing_package(name)
         if missing is not None and not self.whole:
+            if self._must_be_there():
+                return Unknown(f"package {name.partition('.')[0]} is not analysed", self.run.place, name=name)
             raise Raised(missing, [self.run.place])
         return Unknown(f"module {name} is not analysed", self.run.place, name=name)
+
+    def _must_be_there(self) -> bool:
+        """Whether code that is not a library's imports something without a way out: then it is there where it runs."""
+        run = self.run
+        return not run.catching and run.importing.partition(".")[0] != "transformers"
 
     def is_source(self, level: int, module: str, importer: ModuleVal) -> bool:
         """See `Loader.is_source`."""
@@ -77,6 +86,7 @@ class Program:
 
     def name(self, level: int, module: str, name: str, importer: ModuleVal) -> Value:
         """See `Loader.name`."""
+        self.run.importing = importer.name
         target = absolute(level, module, importer.package)
         neutral = self.library.replacement(target, name)
         if neutral is not None:
@@ -91,6 +101,8 @@ class Program:
             return self.module(f"{target}.{name}")
         if found.unit is None or found.file.startswith(STUB_PREFIX):
             return self.run.unknown(f"{target}.{name} is not modelled")
+        if target.partition(".")[0] == "transformers" and self._must_be_there():
+            return self.run.unknown(f"{target} has no {name} in the installed version")
         raise Raised(ImportError(f"cannot import name '{name}' from '{target}' ({found.file})"), [self.run.place])
 
     def facts(self) -> dict[str, str]:
@@ -231,6 +243,7 @@ class _SourceModule:
         recording, journal, run.recording, run.journal = run.recording, run.journal, None, None
         caller, run.caller = run.caller, None
         trace, run.trace = run.trace, None
+        catching, run.catching = run.catching, 0
         try:
             with run.at(self.unit.name, run.line):
                 for position in self.index.get(name, ()):
@@ -246,6 +259,7 @@ class _SourceModule:
         finally:
             self.running.discard(name)
             run.recording, run.journal, run.caller, run.trace = recording, journal, caller, trace
+            run.catching = catching
         if value is MISSING:
             self.missing.add(name)
         else:

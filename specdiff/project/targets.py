@@ -13,6 +13,7 @@ from specdiff.project.locate import Roots, package_folder
 from specdiff.project.tree import Overlay
 
 _RELATIVE_UP = re.compile(r"^\s*from \.\.", re.MULTILINE)
+_RELATIVE = re.compile(r"^\s*from (\.+)\s*\w", re.MULTILINE)
 _MODEL_FILE = re.compile(r"^(?:modeling|modular)_(\w+)\.py$")
 _IDENTIFIER = re.compile(r"^\w+$")
 
@@ -125,11 +126,26 @@ def _file_target(text: str, path: Path, classes: tuple[str, ...], config: Path |
         return Target(
             text, Roots(packages, folder), f"{package}.{path.stem}", path, classes, config, ("transformers.models",)
         )
-    if (folder / "__init__.py").is_file() or re.search(r"^\s*from \.\w", source, re.MULTILINE):
-        package = re.sub(r"\W", "_", folder.name) or "target"
-        packages[package] = (folder,)
-        return Target(text, Roots(packages, folder), f"{package}.{path.stem}", path, classes, config, ())
+    top = _top_package(folder, source)
+    if top is not None:
+        package = re.sub(r"\W", "_", top.name) or "target"
+        packages[package] = (top,)
+        module = ".".join((package, *path.relative_to(top).with_suffix("").parts))
+        return Target(text, Roots(packages, folder), module, path, classes, config, ())
     return Target(text, Roots(packages, folder), path.stem, path, classes, config, ())
+
+
+def _top_package(folder: Path, source: str) -> Path | None:
+    """The outermost folder of the package that a file is part of: by ``__init__.py``, else by its relative imports."""
+    top = folder if (folder / "__init__.py").is_file() else None
+    while top is not None and (top.parent / "__init__.py").is_file() and top.parent != top:
+        top = top.parent
+    levels = [len(dots) for dots in _RELATIVE.findall(source)]
+    if levels:
+        needed = [folder, *folder.parents][min(max(levels) - 1, len(folder.parents))]
+        if top is None or top.is_relative_to(needed):
+            top = needed
+    return top
 
 
 def _folder_targets(text: str, path: Path, classes: tuple[str, ...]) -> list[Target]:

@@ -35,8 +35,13 @@ class {name}First(nn.Module):
     def forward(self, x):
         return self.inner(x)
 
-class {name}Second({name}First):
-    pass
+class {name}Second(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = {name}First()
+
+    def forward(self, x):
+        return self.first(x)
 """
 
 

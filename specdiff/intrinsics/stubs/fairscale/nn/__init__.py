@@ -1,0 +1,1 @@
+"""fairscale's model-parallel layers as one process builds them."""

@@ -1,0 +1,194 @@
+"""What a constructor is called with where no model library says: its configuration object and values given by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from specdiff.interp import ops
+from specdiff.interp.calls import node_of
+from specdiff.interp.classes import Annotation
+from specdiff.interp.objects import (
+    MISSING,
+    ClassVal,
+    Frame,
+    Function,
+    GenericAlias,
+    Instance,
+    ModuleVal,
+    Raised,
+    Value,
+)
+from specdiff.interp.run import Run
+from specdiff.ir import nodes as ir
+
+_SETTINGS = (
+    "config",
+    "args",
+    "arg",
+    "params",
+    "param",
+    "hparams",
+    "options",
+    "opts",
+    "dims",
+    "settings",
+    "cfg",
+    "hyper",
+)
+"""Endings, in lower case, of names of classes that hold settings; only where such a class is imported."""
+
+
+def resolve_annotation(run: Run, value: Value, frame: Frame) -> Value:
+    """An annotation's class: forward references looked up, ``Optional`` and generics opened."""
+    if isinstance(value, str):
+        return frame.module.get(value) if value.isidentifier() else None
+    if isinstance(value, GenericAlias):
+        args = value.args if isinstance(value.args, tuple) else (value.args,)
+        for arg in args:
+            found = resolve_annotation(run, arg, frame)
+            if isinstance(found, ClassVal):
+                return found
+        return value.origin
+    return value
+
+
+def make_config(run: Run, cls: ClassVal, values: dict[str, Any]) -> Value:
+    """A configuration from published values on top of the defaults; keys that its class does not have are left out."""
+    if "config" in cls.flags:
+        return run.call(cls, (), dict(values))
+    if cls.fields is not None:
+        given = {
+            name: _field_value(run, cls.fields[name], value) for name, value in values.items() if name in cls.fields
+        }
+        return run.call(cls, (), given)
+    init = ops.lookup(cls, "__init__")[0]
+    if isinstance(init, Function):
+        plan = run.plan_of(init)
+        if plan.kwarg is None:
+            values = {name: value for name, value in values.items() if name in plan.names or name in plan.kwonly}
+        return run.call(cls, (), dict(values))
+    if not isinstance(init, ClassVal | Function) and cls.native is None:
+        made = run.call(cls, (), {})
+        for name, value in values.items():
+            run.setattr(made, name, value)
+        return made
+    return run.call(cls, (), dict(values))
+
+
+def _field_value(run: Run, field: Value, value: Value) -> Value:
+    """A nested mapping as the dataclass that the field is annotated with."""
+    annotation = getattr(field, "annotation", None)
+    if not isinstance(value, dict) or not isinstance(annotation, Annotation):
+        return value
+    kind = resolve_annotation(run, annotation.evaluate(run), annotation.frame)
+    if isinstance(kind, ClassVal) and (kind.fields is not None or "config" in kind.flags):
+        return make_config(run, kind, value)
+    return value
+
+
+def keyword_arguments(run: Run, cls: ClassVal, values: dict[str, Any]) -> tuple[dict[str, Value], Value]:
+    """Keyword arguments for a class's constructor, and the configuration object among them (or None).
+
+    A parameter takes the given value of its name; one that must be given and is annotated with a class that holds
+    settings (or reads like one that the file has) takes an object of that class, made from the values. What is left
+    out is what Python itself then says is missing.
+    """
+    init = ops.lookup(cls, "__init__")[0]
+    if not isinstance(init, Function):
+        return {}, None
+    node = node_of(init)
+    kwargs: dict[str, Value] = {}
+    config: Value = None
+    for param in node.params[1:]:
+        if param.kind in ("vararg", "kwarg"):
+            continue
+        kind = _class_of(run, init, param, node)
+        if isinstance(kind, ClassVal):
+            own = values.get(param.name)
+            if param.default is not None and not isinstance(own, dict):
+                continue
+            made = make_config(run, kind, own if isinstance(own, dict) else values)
+            kwargs[param.name] = made
+            config = made if config is None else config
+        elif param.name in values:
+            kwargs[param.name] = values[param.name]
+        elif param.default is None and values and attributes_read(param.name, node):
+            config = kwargs[param.name] = _namespace(run, values)
+    return kwargs, config
+
+
+def _class_of(run: Run, init: Function, param: ir.Param, node: Any) -> Value:
+    """The class of settings that a parameter stands for, or None."""
+    if param.annotation is not None:
+        with run.at(init.file, init.line):
+            try:
+                value = run.evaluate(param.annotation, Frame(init.module))
+            except Raised:
+                return None
+        found = resolve_annotation(run, value, Frame(init.module))
+        return found if isinstance(found, ClassVal) and holds_settings(found) else None
+    if param.default is not None:
+        return None
+    names = attributes_read(param.name, node)
+    return _class_with(run, init.module, names) if names else None
+
+
+def holds_settings(cls: ClassVal) -> bool:
+    """Whether a class is plain data, as opposed to a module, an enumeration or one of Python's own types."""
+    analysed = bool(cls.file) and not cls.file.startswith("<")
+    return analysed and not cls.flags & {"module", "enum"} and cls.enum_members is None and cls.native is None
+
+
+def attributes_read(name: str, node: Any) -> set[str]:
+    """Attributes that a function reads from one of its parameters."""
+    return set(_attributes(name, node.body))
+
+
+def _attributes(name: str, node: Any) -> Iterator[str]:
+    if type(node) is ir.Attr and type(node.value) is ir.Name and node.value.id == name:
+        yield node.name
+    elif isinstance(node, tuple):
+        for part in node:
+            yield from _attributes(name, part)
+
+
+def _class_with(run: Run, module: ModuleVal, names: set[str]) -> Value:
+    """The one class of settings, defined in the file or imported into it, that has all these names."""
+    found: list[ClassVal] = []
+    for chunk in module.unit.chunks:
+        for bound in chunk.binds:
+            if chunk.kind != "class" and not bound.lower().rstrip("0123456789").endswith(_SETTINGS):
+                continue
+            try:
+                value = module.get(bound)
+            except Raised:
+                continue
+            if isinstance(value, ClassVal) and value not in found and holds_settings(value) and names <= _names(value):
+                found.append(value)
+    return found[0] if len(found) == 1 else None
+
+
+def _names(cls: ClassVal) -> set[str]:
+    names: set[str] = set()
+    for owner in cls.mro:
+        if isinstance(owner, ClassVal):
+            names |= set(owner.attrs) | set(owner.fields or ()) | set(owner.attrs.get("__annotations__", ()))
+            init = owner.attrs.get("__init__")
+            if isinstance(init, Function):
+                node = node_of(init)
+                names |= set(_attributes(node.params[0].name, node.body)) if node.params else set()
+    return names
+
+
+def _namespace(run: Run, values: dict[str, Any]) -> Value:
+    """An object with the values as attributes; nested mappings too."""
+    cls = run.getattr(run.loader.module("overlays.inspecting"), "Namespace")
+    made = run.call(cls, (), {})
+    assert isinstance(made, Instance)
+    for name, value in values.items():
+        made.attrs[name] = _namespace(run, value) if isinstance(value, dict) else value
+    return made
+
+
+__all__ = ["MISSING", "keyword_arguments", "make_config", "resolve_annotation"]
