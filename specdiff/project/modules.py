@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 from specdiff.cache import Cache
 from specdiff.errors import SourceError
 from specdiff.frontend.unit import SourceUnit
-from specdiff.interp.objects import MISSING, BudgetExceeded, Frame, Function, LazyName, ModuleVal, Raised, Value
+from specdiff.interp.objects import (
+    MISSING,
+    BudgetExceeded,
+    Frame,
+    Function,
+    Instance,
+    LazyName,
+    ModuleVal,
+    Raised,
+    Value,
+)
 from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.values import Intrinsic, Unknown
 from specdiff.ir import nodes as ir
@@ -132,9 +142,21 @@ class Program:
                     self.ledger.leave(module, unit.path, unit.digest)
         for module in self.modules.values():
             for key, value in list(module.env.items()):
-                if isinstance(value, ModuleVal) and value.name not in self.modules and value.unit is not None:
+                if self._is_gone(value):
                     del module.env[key]
+                elif isinstance(value, Instance):
+                    self._forget_in(value)
         self.ledger.keep(self._files())
+
+    def _is_gone(self, value: Value) -> bool:
+        return isinstance(value, ModuleVal) and value.unit is not None and self.modules.get(value.name) is not value
+
+    def _forget_in(self, holder: Instance) -> None:
+        """A library object (a lazy mapping) may keep modules that it has imported."""
+        for kept in holder.attrs.values():
+            if type(kept) is dict:
+                for key in [key for key, value in kept.items() if self._is_gone(value)]:
+                    del kept[key]
 
     # --- Modules with source -------------------------------------------------------------------
 
