@@ -15,7 +15,18 @@ from specdiff.interp import attributes, ops
 from specdiff.interp.builtins import raw
 from specdiff.interp.calls import ContextValue
 from specdiff.interp.dims import Dim, Ratio
-from specdiff.interp.objects import MISSING, BoundMethod, ClassVal, Function, Instance, Property, Value, Wrapped
+from specdiff.interp.objects import (
+    MISSING,
+    BoundMethod,
+    ClassVal,
+    Function,
+    Instance,
+    ModuleVal,
+    Property,
+    Raised,
+    Value,
+    Wrapped,
+)
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import plain
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
@@ -213,7 +224,12 @@ def _import_module(ctx: Run, name: str, package: Value = None) -> Value:
 
 
 def _find_spec(ctx: Run, name: str, package: Value = None) -> Value:
-    return None
+    """The module itself where it is analysed or modelled: code only asks whether there is one."""
+    try:
+        found = ctx.loader.module(name)
+    except Raised:
+        return None
+    return found if isinstance(found, ModuleVal) else None
 
 
 def _attrgetter(ctx: Run, *names: str) -> Value:

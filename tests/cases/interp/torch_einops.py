@@ -15,3 +15,5 @@ a8 = pack([x, torch.zeros(2, 3, 4)], "b * d")[0]  # => (2, 9, 4)
 a9 = repeat(torch.zeros(4), "d -> b 1 d", b=2)  # => (2, 1, 4)
 b1 = rearrange(x, "... (h d) -> ... h d", d=2)  # => (2, 6, 2, 2)
 b2 = rearrange(x, "b n d -> (b n) d")  # => (12, 4)
+import importlib.util
+b3 = importlib.util.find_spec("einops") is not None and importlib.util.find_spec("flash_attn") is None  # => True
