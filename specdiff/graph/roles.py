@@ -105,7 +105,9 @@ def role(node: ModuleNode) -> Role:
     if not node.children:
         return _leaf(node)
     names = {name for child in node.children for name in child.names} | {param.name for param in node.params}
-    if (any(name.startswith(_QUERY) for name in names) or names >= {"q", "k", "v"}) and not _has_block_parts(node):
+    projects = any(name.startswith(_QUERY) for name in names) or names >= {"q", "k", "v"}
+    # A smaller attention inside (an indexer) leaves it one; a feed-forward part inside makes it a block.
+    if projects and not any(role(child) in (Role.MLP, Role.MOE) for child in node.children if child.children):
         return Role.CROSS if _says(node, "cross", "encoder_attn", "encdec", "encoder_attention") else Role.ATTENTION
     if names & _RECURRENT:
         return Role.MIXER

@@ -22,7 +22,7 @@ from specdiff.errors import Problem, SpecdiffError
 from specdiff.graph.architecture import Architecture, Block, architecture
 from specdiff.report import figure, mermaid, opgraph, wording
 from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, STATUS_COLOURS
-from specdiff.results import CheckResult, ClassResult, Status
+from specdiff.results import CheckResult, ClassResult, ModuleNode, Status
 
 _FONT = "Helvetica,Arial,sans-serif"
 _PER_INCH = 72.0
@@ -91,7 +91,31 @@ def drawn(result: ClassResult | CheckResult) -> Architecture:
         }
     if code.tree is None:
         raise SpecdiffError(Problem(code.file, code.line, 0, f"{code.name} could not be built, so it cannot be drawn"))
-    return architecture(code.name, code.tree, code.sheet, statuses)
+    return architecture(code.name, in_order_of_use(code), code.sheet, statuses)
+
+
+def in_order_of_use(code: ClassResult) -> ModuleNode:
+    """The built tree with the parts of each module in the order in which ``forward`` comes to them."""
+    assert code.tree is not None
+    first: dict[str, int] = {}
+    for number, use in enumerate(code.uses):
+        pieces = use.name.split(".")
+        for length in range(1, len(pieces)):
+            first.setdefault(".".join(pieces[:length]), number)
+
+    def ordered(node: ModuleNode, path: str) -> ModuleNode:
+        if not node.children:
+            return node
+        paths = [f"{path}.{child.names[0]}".lstrip(".") for child in node.children]
+        children = [ordered(child, place) for child, place in zip(node.children, paths, strict=True)]
+        used = [index for index, place in enumerate(paths) if place in first]
+        # What no data was seen to reach keeps its place; numbered parts stand in their own order.
+        if not any(child.names[0].isdigit() for child in node.children):
+            for index, source in zip(used, sorted(used, key=lambda each: first[paths[each]]), strict=True):
+                children[index] = ordered(node.children[source], paths[source])
+        return replace(node, children=tuple(children))
+
+    return ordered(code.tree, "")
 
 
 def dot(drawing: Architecture) -> str:

@@ -32,6 +32,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     made = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
+    made.set_script_timeout(150)
     yield made
     made.quit()
 
