@@ -260,8 +260,14 @@ def _random(ctx: Run, *args: Value, **kwargs: Value) -> Value:
 def _signature(ctx: Run, function: Value) -> Value:
     module = ctx.loader.module("overlays.inspecting")
     target = function
-    while isinstance(target, BoundMethod | Wrapped):
-        target = target.func
+    # As Python does: under what binds it, and under decorators that say what they wrap.
+    while True:
+        if isinstance(target, BoundMethod | Wrapped):
+            target = target.func
+        elif isinstance(target, Function) and target.attrs and "__wrapped__" in target.attrs:
+            target = target.attrs["__wrapped__"]
+        else:
+            break
     bound = isinstance(function, BoundMethod)
     if isinstance(target, ClassVal):
         target, bound = ops.lookup(target, "__init__")[0], True

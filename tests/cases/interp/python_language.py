@@ -489,3 +489,25 @@ def deleted():
 
 
 g21 = deleted()  # => (False, {'b': 2, 'c': 3}, 0, 3)
+
+
+# A signature is that of what a decorator says it wraps.
+import inspect
+
+
+def loud(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class Speaker:
+    @loud
+    def say(self, word, times=2):
+        return word * times
+
+
+g22 = list(inspect.signature(Speaker().say).parameters)  # => ['word', 'times']
+g23 = Speaker().say("a")  # => 'aa'
