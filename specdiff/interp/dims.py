@@ -17,13 +17,14 @@ Size: TypeAlias = "int | Dim"
 
 
 BOUNDS: dict[str, tuple[int, int]] = {
-    "sequence": (2, 64),
+    "sequence": (5, 64),
     "target_sequence": (2, 64),
     "source_sequence": (2, 64),
     "query_sequence": (2, 64),
 }
-"""What is assumed of a prompt: more than one token, and fewer than any table of positions, window or chunk holds. A
-comparison that this decides is decided; any other one that depends on a symbol is not."""
+"""What is assumed of a prompt: more tokens than the kernel of a causal convolution (4) spans, and fewer than any table of
+positions, window or chunk holds. A comparison that this decides is decided; any other one that depends on a symbol is
+not."""
 MADE: list[str] = []
 """Names of the sizes made so far of which nothing is known; emptied between files."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, decide
 from specdiff.interp.values import Tensor, Turns, Unknown
 from specdiff.intrinsics.torch_core import (
     ShapeError,
@@ -189,8 +189,12 @@ def _sliced(size: Any, item: slice) -> Any:
     high: Any = size if stop is None else stop
     if isinstance(low, int) and low < 0:
         low = size + low
+    elif isinstance(low, Dim) and decide("<", low, 0):
+        low = size - Dim.minimum(size, -low)
     if isinstance(high, int) and high < 0:
         high = size + high
+    elif isinstance(high, Dim) and decide("<", high, 0):
+        high = size - Dim.minimum(size, -high)
     elif isinstance(high, int) and isinstance(size, Dim):
         high = Dim.minimum(size, high)
     elif isinstance(size, int) and isinstance(high, Dim):

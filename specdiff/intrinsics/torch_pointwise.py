@@ -467,7 +467,6 @@ _FLOATING = {
     "sinh": "sinh",
     "cosh": "cosh",
     "exp2": "exp2",
-    "erfinv": "",
     "lgamma": "",
     "asinh": "arcsinh",
     "acosh": "arccosh",

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import copysign, inf, nan, sqrt
+from statistics import NormalDist
 from typing import Any
 
 from specdiff.interp.values import Tensor, Unknown
-from specdiff.intrinsics.torch_core import axis, broadcast, computed, dtype_name, fresh, lazily, promote, sizes, tensors
+from specdiff.intrinsics.torch_core import (
+    axis,
+    broadcast,
+    computed,
+    dtype_name,
+    fresh,
+    is_float,
+    lazily,
+    promote,
+    sizes,
+    tensors,
+)
 from specdiff.intrinsics.torch_pointwise import ValuesIndices, unary
 
 Model = Callable[..., Any]
@@ -20,6 +33,20 @@ def _scalar_tensor(ctx: Any, s: Any, *, dtype: Any = None, **kwargs: Any) -> Any
 def _xlogy(ctx: Any, input: Any, other: Any, **kwargs: Any) -> Any:
     shapes = [value.shape if isinstance(value, Tensor) else () for value in (input, other)]
     return ctx.emit("xlogy", tensors(input, other), broadcast(*shapes), promote(input, other))
+
+
+def _erfinv(ctx: Any, input: Tensor, **kwargs: Any) -> Any:
+    def inverse(numpy: Any, value: Any) -> Any:
+        """The quantile of the normal distribution, on another scale; torch's infinities and NaN outside of it."""
+        quantile, root = NormalDist().inv_cdf, sqrt(2)
+
+        def one(x: float) -> float:
+            return quantile((x + 1) / 2) / root if abs(x) < 1 else copysign(inf, x) if abs(x) == 1 else nan
+
+        return numpy.asarray([one(float(x)) for x in value.reshape(-1)]).reshape(value.shape)
+
+    dtype = input.dtype if is_float(input.dtype) else "float32"
+    return ctx.emit("erfinv", (input,), input.shape, dtype, const=lazily(inverse, input), args=())
 
 
 def _randint_like(ctx: Any, input: Tensor, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
@@ -182,6 +209,7 @@ def _stft(
 
 BOTH: dict[str, Model] = {
     "xlogy": _xlogy,
+    "erfinv": _erfinv,
     "sinc": unary("sinc", True, "sinc"),
     "cummax": _running("cummax"),
     "cummin": _running("cummin"),

@@ -38,7 +38,12 @@ SHAPES = [
     ("return x[:, -1:] + x", "(batch, sequence, 64)"),
     ("return x.unflatten(-1, (4, 16)).flatten(1, 2)", "(batch, 4*sequence, 16)"),
     ("return F.pad(x, (0, 0, 1, 2))", "(batch, sequence+3, 64)"),
-    ("return x[:, : torch.tensor([3, 1]).max()]", "(batch, min(sequence, 3), 64)"),
+    ("return x[:, : torch.tensor([7, 1]).max()]", "(batch, min(sequence, 7), 64)"),
+    ("return F.pad(x, (0, 0, 3, 0))[:, -length:]", "(batch, sequence, 64)"),
+    ("return F.pad(x, (0, 0, 3, 0))[:, :-length]", "(batch, 3, 64)"),
+    ("return x[:, -2 * length :]", "(batch, sequence, 64)"),
+    ("return x[:, :5] if length < 4 else x", "(batch, sequence, 64)"),
+    ("return x.new_zeros(int(torch.distributions.Normal(0, 1).icdf(torch.tensor(0.975)).item() * 100))", "(195,)"),
     ("return torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))", "(batch, sequence, 32)"),
 ]
 REFUSED = [

@@ -17,6 +17,7 @@ from . import (
     compiler,
     cuda,
     distributed,
+    distributions,
     export,
     fx,
     hub,
