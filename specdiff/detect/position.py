@@ -105,7 +105,11 @@ def _rope_facts(scene: Scene, graph: Operations, tower: Tower, rows: list[Any], 
             ((r.sections, r.at, f"pairs that turn with each axis: {r.sections}") for _, _, r, _ in rotated),
         )
     elif not any(r.sections for _, _, r, _ in rotated):
-        scene.absent(key("rope.sections"), "all pairs turn with one position", [see(first.at, "the rotation")])
+        # Without the way back to the frequencies, nothing tells that they were not put together from several axes.
+        if all(r.dims for _, _, r, _ in rotated):
+            scene.absent(key("rope.sections"), "all pairs turn with one position", [see(first.at, "the rotation")])
+        else:
+            scene.unsure(key("rope.sections"), "the rotation was not followed back to its frequencies", first.at)
     if scene.facts.get(key("attention.kind")) and scene.facts[key("attention.kind")].value == "mla":
         for _, site, r, _ in rotated[:1]:
             if r.dims and site.head_dim:

@@ -376,6 +376,7 @@ def _initialiser(cls: ClassVal) -> Any:
             ctx.call(post, tuple(extra), {})
 
     init.raw = True  # type: ignore[attr-defined]
+    init.__dict__["dataclass"] = cls  # whose fields ``inspect.signature`` names
     return init
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy as host_copy
+import dataclasses
 import json as host_json
 import math as host_math
 import operator as host_operator
@@ -260,6 +261,9 @@ def _random(ctx: Run, *args: Value, **kwargs: Value) -> Value:
 def _signature(ctx: Run, function: Value) -> Value:
     module = ctx.loader.module("overlays.inspecting")
     target = function
+    bound = isinstance(function, BoundMethod)
+    if isinstance(target, ClassVal):
+        target, bound = ops.lookup(target, "__init__")[0], True
     # As Python does: under what binds it, and under decorators that say what they wrap.
     while True:
         if isinstance(target, BoundMethod | Wrapped):
@@ -268,9 +272,13 @@ def _signature(ctx: Run, function: Value) -> Value:
             target = target.attrs["__wrapped__"]
         else:
             break
-    bound = isinstance(function, BoundMethod)
-    if isinstance(target, ClassVal):
-        target, bound = ops.lookup(target, "__init__")[0], True
+    made = getattr(target.function, "dataclass", None) if isinstance(target, Intrinsic) else None
+    if isinstance(made, ClassVal):
+        fields = [field for field in (made.fields or {}).values() if field.init]
+        fields.sort(key=lambda field: field.kw_only)
+        given = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+        own = [] if bound else ["self"]
+        return ctx.call(ctx.getattr(module, "Signature"), ([*own, *(field.name for field in fields)], given), {})
     if not isinstance(target, Function):
         return ctx.unknown("the signature of a function that is not analysed")
     plan = ctx.plan_of(target)

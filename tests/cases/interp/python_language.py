@@ -3,6 +3,7 @@ import copy
 import dataclasses
 import enum
 import functools
+import inspect
 import itertools
 import math
 from collections import OrderedDict, defaultdict, namedtuple
@@ -492,8 +493,6 @@ g21 = deleted()  # => (False, {'b': 2, 'c': 3}, 0, 3)
 
 
 # A signature is that of what a decorator says it wraps.
-import inspect
-
 
 def loud(function):
     @functools.wraps(function)
@@ -511,3 +510,27 @@ class Speaker:
 
 g22 = list(inspect.signature(Speaker().say).parameters)  # => ['word', 'times']
 g23 = Speaker().say("a")  # => 'aa'
+
+
+def traced(cls):
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def __init__(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+
+    cls.__init__ = __init__
+    return cls
+
+
+@traced
+@dataclasses.dataclass
+class Sized:
+    rows: int
+    columns: int = 3
+    cells: int = dataclasses.field(default=0, init=False)
+
+
+g24 = list(inspect.signature(Sized.__init__).parameters)  # => ['self', 'rows', 'columns']
+g25 = list(inspect.signature(Sized).parameters)  # => ['rows', 'columns']
+g26 = inspect.signature(Sized).parameters["columns"].default  # => 3

@@ -1,6 +1,7 @@
 """Strict dataclasses: the class validators run after construction, field types are not checked."""
 
 from dataclasses import MISSING, fields
+from functools import wraps
 
 from .errors import StrictDataclassClassValidationError
 
@@ -46,6 +47,7 @@ def strict(cls=None, *, accept_kwargs=False):
         cls.validate = validate
         initial_init = cls.__init__
 
+        @wraps(initial_init)
         def init_with_validate(self, *args, **kwargs):
             initial_init(self, *args, **kwargs)
             cls.validate(self)
