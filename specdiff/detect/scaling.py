@@ -83,6 +83,37 @@ def llama3(theta: float, count: int, factor: float, low: float, high: float, ori
     return found
 
 
+def by_parts(frequencies: Any) -> tuple[float, float] | None:
+    """Base and factor of frequencies that are kept, then ramped, then divided, with a ramp that is linear in the channel.
+
+    That is YaRN's shape (arXiv:2309.00071, eq. 22 as its authors implement it): kept and divided ones fix the base and the
+    factor, and what lies between must be a straight line. Llama 3's ramp is linear in 1/wavelength, so it fits none.
+    """
+    values = [float(value) for value in frequencies]
+    count = len(values)
+    if count < 8 or not math.isclose(values[0], 1.0, rel_tol=CLOSE) or min(values) <= 0:
+        return None
+    kept = 1
+    while kept + 1 < count and math.isclose(values[kept + 1], values[1] ** (kept + 1), rel_tol=CLOSE):
+        kept += 1
+    if kept == count - 1 or values[kept] >= 1:
+        return None
+    theta = _tidy(float(values[kept] ** (-count / kept)))
+    base = plain(theta, count)
+    factor = _tidy(base[-1] / values[-1])
+    if factor <= 1 + CLOSE or not math.isclose(base[-2] / values[-2], factor, rel_tol=10 * CLOSE):
+        return None
+    ramp = [(1 - value / own) / (1 - 1 / factor) for value, own in zip(values, base, strict=True)]
+    between = [i for i, part in enumerate(ramp) if 1e-4 < part < 1 - 1e-4]
+    if len(between) < 4 or between != list(range(between[0], between[-1] + 1)):
+        return None
+    step = (ramp[between[-1]] - ramp[between[0]]) / (len(between) - 1)
+    start = ramp[between[0]] - step * between[0]
+    line = [min(max(start + step * i, 0.0), 1.0) for i in range(count)]
+    same = all(math.isclose(a, b, abs_tol=1e-4) for a, b in zip(ramp, line, strict=True))
+    return (theta, factor) if same else None
+
+
 def _same(found: Any, expected: list[float]) -> bool:
     return len(found) == len(expected) and all(
         math.isclose(a, b, rel_tol=CLOSE, abs_tol=1e-12) for a, b in zip(found, expected, strict=True)
@@ -151,6 +182,8 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
             _attention_factor(scene, key, rotation)
             return
     if not isinstance(theta, int | float):
+        if _ramped(scene, tower, rotation, [at, *evidence]):
+            return
         scene.unsure(
             key("rope.theta"), "the frequencies are scaled and the configuration names no base", rotation.frequencies_at
         )
@@ -217,9 +250,7 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
             "the frequencies are spaced over more channels than are rotated",
             rotation.frequencies_at,
         )
-    width = _spacing(frequencies)
-    if width is not None and isinstance(theta, int | float):
-        scene.fact(key("rope.theta"), _tidy(width), proof)
+    if _ramped(scene, tower, rotation, proof):
         return
     scene.unsure(
         key("rope.theta"),
@@ -233,8 +264,23 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
     )
 
 
-def _spacing(frequencies: Any) -> float | None:
-    return None
+def _ramped(scene: Scene, tower: Tower, rotation: Rotation, proof: list[Evidence]) -> bool:
+    """YaRN's type, base and factor from the frequencies alone; its context and betas cannot be told apart there."""
+    fit = by_parts(rotation.frequencies)
+    if fit is None:
+        return False
+    key = tower.key
+    scene.fact(key("rope.theta"), fit[0], proof)
+    scene.fact(key("rope.scaling.type"), "yarn", proof)
+    scene.fact(key("rope.scaling.factor"), fit[1], proof)
+    for name in ("original_context", "beta_fast", "beta_slow"):
+        scene.unsure(
+            key(f"rope.scaling.{name}"),
+            "the frequencies are YaRN's, and the configuration has no setting of a usual name for this",
+            rotation.frequencies_at or rotation.at,
+        )
+    _attention_factor(scene, key, rotation)
+    return True
 
 
 def _mscale(scene: Scene, tower: Tower, rotation: Rotation, settings: Mapping[str, Any], proof: list[Evidence]) -> None:

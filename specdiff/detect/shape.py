@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from specdiff.detect.paths import bias_of, is_projection, weight_of
 from specdiff.detect.scene import Block, Scene, see
+from specdiff.detect.sites import Norm
+from specdiff.detect.stream import streams_of
 from specdiff.facts import Evidence, Level
 from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
@@ -170,6 +172,10 @@ def embedding(scene: Scene) -> None:
         scene.fact(
             "embedding.norm", norm.kind, [see(norm.start, f"{norm.kind} norm {norm.weight} before the first block")]
         )
+    elif (own := _norm_in_first_block(scene, table)) is not None:
+        scene.fact(
+            "embedding.norm", own.kind, [see(own.start, f"{own.kind} norm {own.weight} of what enters the first block")]
+        )
     else:
         scene.absent("embedding.norm", "nothing normalises the embedded tokens before the first block", here[:1])
     projection = next((op for op in way if is_projection(graph, op) and op.id != table.id), None)
@@ -189,6 +195,22 @@ def embedding(scene: Scene) -> None:
             )
     else:
         scene.absent("embedding.token_types", "no table is read by token type", here[:1])
+
+
+def _norm_in_first_block(scene: Scene, table: Op) -> Norm | None:
+    """A norm that the first block alone puts on the stream itself, before it adds anything to it."""
+    graph = scene.operations
+    assert graph is not None
+    for tower in scene.towers:
+        if len(tower.blocks) < 2 or not graph.reaches(table.id, tower.blocks[0].ops[-1].id, 200_000):
+            continue
+        found = [
+            [norm for norm in stream.post if norm.input < block.ops[0].id] if stream is not None else []
+            for block, stream in streams_of(scene, tower)
+        ]
+        if found[0] and found[0][-1].weight and not any(found[1:]):
+            return found[0][-1]
+    return None
 
 
 def _is_types(graph: Operations, op: Op) -> bool:
@@ -341,17 +363,43 @@ def output_head(scene: Scene) -> None:
         )
     else:
         scene.absent("logits.softcap", "no tanh behind the output head", [at])
-    if head.scale is not None:
+    before, before_at = _scale_before(scene, graph, head.projection)
+    if before_at is not None and (before is None or head.bias):
+        why = "a projection with a bias" if before is not None else "the output head"
+        scene.unsure("logits.scale", f"what goes into {why} is multiplied with something", before_at)
+    elif head.scale is not None and before is not None:
         scene.fact(
             "logits.scale",
-            round(head.scale, 12),
-            [see(head.scale_at or head.projection, f"logits times {head.scale:.9g}")],
+            round(head.scale * before, 12),
+            [
+                see(head.scale_at or before_at or head.projection, f"logits times {head.scale * before:.9g}"),
+                *([see(before_at, f"the head's input times {before:.9g}")] if before_at and head.scale_at else ()),
+            ],
         )
     scene.fact(
         "logits.bias",
         bool(head.bias),
         [see(head.projection, f"bias {head.bias}" if head.bias else f"{head.weight} without a bias")],
     )
+
+
+def _scale_before(scene: Scene, graph: Operations, projection: Op) -> tuple[float | None, Op | None]:
+    """The factor on what the head projects, which is one on the logits; None where it is a learned or unknown number."""
+    factor, at = 1.0, None
+    op = graph[projection.inputs[0]] if projection.inputs else projection
+    for _ in range(30):
+        if op.id in scene.norm_of or not op.inputs:
+            break  # a number inside a norm belongs to it
+        if op.kind in ("mul", "div"):
+            other = number_in(graph, op, graph[op.inputs[0]])
+            if other is None:
+                single = next((item for item in graph.inputs(op)[1:] if item.shape in ((), (1,))), None)
+                return (None, op) if single is not None and graph.parameter(single) else (factor, at)
+            factor, at = (factor * other if op.kind == "mul" else factor / other), op
+        elif op.kind not in _CARRY:
+            break
+        op = graph[op.inputs[0]]
+    return factor, at
 
 
 def _tied_unused(scene: Scene, name: str, table: Op) -> None:

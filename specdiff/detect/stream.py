@@ -342,8 +342,31 @@ def final_norm(scene: Scene, tower: Tower) -> Norm | None:
         if norm is not None:
             scene.fact(key, True, [see(norm.start, f"{norm.kind} norm {norm.weight} of the last block's output")])
             return norm
-        stack += [reader for reader in graph.consumers[index] if graph[reader].kind in carries]
+        stack += [r for r in graph.consumers[index] if graph[r].kind in carries or _times_a_number(graph[r])]
+    later = _norm_behind(graph, last, set(by_input))
+    if later is not None:
+        scene.unsure(key, "a norm stands behind the last block, and what it reads is not that block's output", later)
+        return None
     scene.fact(key, False, [see(last, "no norm reads the last block's output")])
+    return None
+
+
+def _times_a_number(op: Op) -> bool:
+    return op.kind in ("mul", "div") and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float)
+
+
+def _norm_behind(graph: Operations, last: Op, inputs: set[int]) -> Op | None:
+    """The input of a norm that the last block's output gets to with no projection between."""
+    seen: set[int] = set()
+    stack = [last.id]
+    while stack:
+        index = stack.pop()
+        if index in seen or is_projection(graph, graph[index]):
+            continue
+        seen.add(index)
+        if index in inputs:
+            return graph[index]
+        stack += graph.consumers[index]
     return None
 
 
