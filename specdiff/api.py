@@ -167,6 +167,9 @@ def check_spec(session: Session, spec: Spec, target: str | None) -> CheckResult:
         raise TargetError(Problem(spec.path, 0, 0, "the spec names no target; give one with --target"))
     published = dict(spec.config) if spec.config is not None else None
     for item in resolve(text, session.options.classes):
+        if spec.config_path and session.options.config is None:
+            # Read from its file, so that evidence names the line of the published value.
+            item, published = replace(item, config=Path(spec.config_path)), None
         results = list(session.analyse(item, published))
         built = [result for result in results if result.tree is not None] or results
         if built:
@@ -183,6 +186,7 @@ def _texts(target: Target, result: CheckResult) -> dict[str, str]:
     folders = [folder for each in target.roots.packages.values() for folder in each]
     if target.roots.folder is not None:
         folders.append(target.roots.folder)
+    folders.append(Path())  # a published configuration is named as the spec names it
     found: dict[str, str] = {}
     for name in sorted({step.file for step in steps if step.file and not step.file.startswith("<")}):
         for folder in folders:

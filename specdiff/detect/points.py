@@ -436,7 +436,8 @@ def _cast(value: Any, op: Op) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    return numpy.trunc(numpy.nan_to_num(numpy.asarray(value, dtype=float))).astype("int64")
+    with numpy.errstate(invalid="ignore"):  # what no 64 bits hold becomes whatever the cast makes of it, as in torch
+        return numpy.trunc(numpy.nan_to_num(numpy.asarray(value, dtype=float))).astype("int64")
 
 
 __all__ = ["NotKnown", "Outside", "Points"]
