@@ -160,7 +160,8 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     cls = built.cls
     if built.instance is None:
         assert built.failure is not None
-        return _failed(cls.name, cls.file, cls.line, built.failure, built)
+        from_outside = bool(options.config or options.settings or config_path)
+        return _failed(cls.name, cls.file, cls.line, built.failure, built, given=from_outside)
     collector = Collector()
     parameters = collector.parameters(built.instance)
     tree = Folder().node(built.instance)
@@ -248,8 +249,12 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             ran.outputs,
             ran.certain,
         )
-        audited, comments = suppressed(subject, audit(subject, debug=options.debug))
+        heard, broken = audit(subject, debug=options.debug)
+        notes.extend(broken)
+        audited, comments = suppressed(subject, heard)
         judged, missing = verdict(subject, (*findings, *audited))
+        if broken and judged == "complete":
+            judged = "undecided"  # what the audit that failed would have said is not known
         share = live_share(subject)
     active = sheet.facts.get("parameters.active")
     return ClassResult(
@@ -342,7 +347,10 @@ def _in_order(parameters: list[NamedParameter], names: frozenset[str]) -> tuple[
     return tuple(item.name for item in parameters if item.name in names)
 
 
-def _failed(name: str, file: str, line: int, failure: Failure, built: Built | None = None) -> ClassResult:
+def _failed(
+    name: str, file: str, line: int, failure: Failure, built: Built | None = None, *, given: bool = True
+) -> ClassResult:
+    """The result of a class that could not be built; `given` says that its configuration came from outside."""
     places = failure.places or ()
     where = next((place for place in places if not place.file.startswith("<")), None)
     primary = Evidence(
@@ -354,9 +362,14 @@ def _failed(name: str, file: str, line: int, failure: Failure, built: Built | No
         if place is not where and not place.file.startswith("<")
     )
     undecided = failure.kind in ("Undecided", "Limit")
+    severity = Severity.WARNING if undecided else Severity.ERROR
+    refused = failure.kind == "ImportError" or (not given and failure.kind != "NotImplementedError")
+    if failure.deliberate and refused:
+        # A guard that asks for another package, or refuses defaults that nobody asked for, is no defect of the code.
+        severity = Severity.NOTE
     finding = Finding(
         "build.defect" if failure.kind == DEFECT else "build.undecided" if undecided else "build.error",
-        Severity.WARNING if undecided else Severity.ERROR,
+        severity,
         Confidence.MEDIUM if undecided else Confidence.HIGH,
         failure.message if undecided or failure.kind == DEFECT else f"{failure.kind}: {failure.message}",
         primary,

@@ -13,6 +13,7 @@ from specdiff.audit.rules import RULES, Rule
 from specdiff.audit.subject import Subject
 from specdiff.audit.suppress import suppressed
 from specdiff.audit.verdict import live_share, verdict
+from specdiff.facts import Undecided
 from specdiff.results import Finding
 
 AUDITS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
@@ -39,24 +40,28 @@ AUDITS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
-def audit(subject: Subject, *, debug: bool = False) -> tuple[Finding, ...]:
-    """The findings of one class, worst first, each once.
+def audit(subject: Subject, *, debug: bool = False) -> tuple[tuple[Finding, ...], tuple[Undecided, ...]]:
+    """The findings of one class, worst first, each once, and which audits could not be carried out.
 
     Args:
         subject: The class.
-        debug: Let an audit's own error through; otherwise that family of findings is left out.
+        debug: Let an audit's own error through; otherwise that family of findings is left out with a note.
     """
     found: list[Finding] = []
+    broken: list[Undecided] = []
     for family in AUDITS:
         try:
             found.extend(family(subject))
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - a defect met in one audit takes no other finding away
             if debug:
                 raise
+            reason = f"the audit {family.__name__} failed, a defect in specdiff itself: {type(error).__name__}: {error}"
+            broken.append(Undecided(reason, subject.built.cls.file, subject.built.cls.line))
     unique = {(item.id, item.primary.file, item.primary.line, item.message): item for item in found}
-    return tuple(
-        sorted(unique.values(), key=lambda item: (_ORDER[item.severity], item.primary.file, item.primary.line, item.id))
+    ordered = sorted(
+        unique.values(), key=lambda item: (_ORDER[item.severity], item.primary.file, item.primary.line, item.id)
     )
+    return tuple(ordered), tuple(broken)
 
 
 __all__ = ["AUDITS", "RULES", "Rule", "Subject", "audit", "live_share", "suppressed", "verdict"]

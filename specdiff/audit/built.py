@@ -88,7 +88,7 @@ def uninitialised(subject: Subject) -> Iterator[Finding]:
         for name, tensor in (module.instance.attrs.get("_parameters") or {}).items():
             if not isinstance(tensor, Tensor) or (cls.name, name) in told or tensor.place is None:
                 continue
-            if not _is_empty(cls, name) or any(re.search(rf"\b{re.escape(name)}\b", text) for text in texts):
+            if not _is_empty(subject, cls, name) or any(re.search(rf"\b{re.escape(name)}\b", text) for text in texts):
                 continue
             if any(re.search(rf"\b{re.escape(cls.name)}\b", text) for text in texts) and _loops(texts):
                 continue
@@ -137,12 +137,14 @@ def _text_of(function: Function) -> str:
     return without_words("\n".join(lines))
 
 
-def _is_empty(cls: ClassVal, name: str) -> bool:
+def _is_empty(subject: Subject, cls: ClassVal, name: str) -> bool:
     """Whether the class's constructor makes the parameter from memory that nobody wrote."""
     for owner in cls.mro:
         init = owner.attrs.get("__init__") if isinstance(owner, ClassVal) else None
         if not isinstance(init, Function):
             continue
+        if not subject.is_model_code(init):
+            return False  # a layer of torch sets what it makes
         for item in nodes_in(body_of(init).body):
             if isinstance(item, ir.Assign) and any(dotted(target) == f"self.{name}" for target in item.targets):
                 calls = [dotted(inner.func) for inner in nodes_in(item.value) if isinstance(inner, ir.Call)]

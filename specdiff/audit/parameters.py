@@ -9,7 +9,7 @@ from specdiff.audit.subject import Module, Subject, body_of, finding, words
 from specdiff.audit.walk import blocks_in, dotted, nodes_in
 from specdiff.facts import Evidence
 from specdiff.interp.memo import template_of
-from specdiff.interp.objects import ClassVal, Instance
+from specdiff.interp.objects import ClassVal, Function, Instance
 from specdiff.interp.values import Place, Tensor
 from specdiff.ir import nodes as ir
 from specdiff.results import Finding
@@ -173,22 +173,47 @@ def unregistered(subject: Subject) -> Iterator[Finding]:
                         "module.unregistered", place.file, place.line,
                         f"{len(lost)} modules in the plain {type(value).__name__} {name} of {instance.cls.name} are not registered",
                     )  # fmt: skip
-            if (
-                isinstance(value, Tensor)
-                and value.kind == "tensor"
-                and id(value) not in parameters
-                and _is_random(value)
-            ):
-                told.add((instance.cls.name, name))
-                if value.place is not None:
+            if isinstance(value, Tensor) and value.kind == "tensor" and id(value) not in parameters:
+                line = _random_line(instance.cls, name)
+                if line is not None:
+                    told.add((instance.cls.name, name))
                     yield finding(
-                        "state.unregistered", value.place.file, value.place.line,
+                        "state.unregistered", line[0], line[1],
                         f"the random tensor {name} of {instance.cls.name} is neither parameter nor buffer",
                     )  # fmt: skip
 
 
-def _is_random(tensor: Tensor) -> bool:
-    return bool(tensor.tags and tensor.tags.get("random"))
+_RANDOM = frozenset(
+    f"torch.{name}"
+    for name in (
+        "rand",
+        "randn",
+        "randint",
+        "randperm",
+        "rand_like",
+        "randn_like",
+        "normal",
+        "bernoulli",
+        "multinomial",
+    )
+)
+
+
+def _random_line(cls: ClassVal, name: str) -> tuple[str, int] | None:
+    """Where the constructor gives the attribute a tensor of random numbers, and nothing else afterwards."""
+    for owner in cls.mro:
+        init = owner.attrs.get("__init__") if isinstance(owner, ClassVal) else None
+        if not isinstance(init, Function):
+            continue
+        given = [
+            item
+            for item in nodes_in(body_of(init).body)
+            if isinstance(item, ir.Assign) and any(dotted(target) == f"self.{name}" for target in item.targets)
+        ]
+        if given:
+            calls = {dotted(item.func) for item in nodes_in(given[-1].value) if isinstance(item, ir.Call)}
+            return (init.file, given[-1].line) if calls & _RANDOM else None
+    return None
 
 
 def _template_id(instance: Instance) -> int:

@@ -17,10 +17,14 @@ from specdiff.interp.classes import Annotation
 from specdiff.interp.objects import ClassVal, Function, Instance, Value
 from specdiff.interp.ops import lookup
 from specdiff.ir import nodes as ir
-from specdiff.results import Finding
+from specdiff.results import Finding, Severity
 
 _ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
 _WORD = re.compile(r"[\"']([A-Za-z_]\w*)[\"']")
+_MADE_NAME = re.compile(r"\b(?:getattr|hasattr|setattr)\s*\([^()]*?,\s*f([\"'])(\w*)\{\w+\}(\w*)\1")
+"""A reader that puts the name of a setting together: ``getattr(config, f"output_{kind}")``."""
+_HOLE = "{}"
+"""Stands in a name that is put together for the part that varies."""
 _READERS = ("generation", "integrations", "loss", "utils", "quantizers")
 """Folders of the library around the models whose code reads settings."""
 
@@ -54,6 +58,8 @@ def unread(subject: Subject) -> Iterator[Finding]:
         for owner, name, line in declared:
             if (owner.qualname, name) in told or name in readers or aliases.get(name, frozenset()) & readers:
                 continue
+            if _put_together(name, readers):
+                continue
             if any(
                 name in own
                 for own in (_own_reads(owner), *[_own_reads(c) for c in config.cls.mro if isinstance(c, ClassVal)])
@@ -61,6 +67,22 @@ def unread(subject: Subject) -> Iterator[Finding]:
                 continue
             told.add((owner.qualname, name))
             yield finding("config.unread", owner.file, line, f"nothing reads the setting {name} of {owner.name}")
+
+
+def _put_together(name: str, readers: frozenset[str]) -> bool:
+    """Whether a reader makes the name from a fixed part and another name that the code has (`output_` + `attentions`)."""
+    for end in range(1, len(name)):
+        if f"{name[:end]}{_HOLE}" in readers and name[end:] in readers:
+            return True
+        if f"{_HOLE}{name[end:]}" in readers and name[:end] in readers:
+            return True
+    return False
+
+
+def _made_names(text: str) -> Iterator[str]:
+    for _, before, after in _MADE_NAME.findall(text):
+        if bool(before) != bool(after):
+            yield f"{before}{_HOLE}{after}"
 
 
 def _aliases(renames: Value) -> dict[str, frozenset[str]]:
@@ -164,6 +186,7 @@ def _read_around(subject: Subject, cls: ClassVal) -> frozenset[str]:
         if "config" not in unit.path.stem:
             seen = words(unit)
             names |= seen.any | seen.quoted
+            names.update(_made_names(unit.text))
             folders.add(unit.path.parent)
     if cls.module.unit is not None:
         folders.add(cls.module.unit.path.parent)
@@ -182,7 +205,7 @@ def _file_words(path: Path) -> frozenset[str]:
         text = without_words(path.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return frozenset()
-    return frozenset(_ATTRIBUTE.findall(text)) | frozenset(_WORD.findall(text))
+    return frozenset(_ATTRIBUTE.findall(text)) | frozenset(_WORD.findall(text)) | frozenset(_made_names(text))
 
 
 def _folder_words(folder: Path, loaded: frozenset[Path]) -> frozenset[str]:
@@ -232,6 +255,7 @@ def undefined(subject: Subject) -> Iterator[Finding]:
         guarded = {
             item.value for item in nodes_in(node.body) if isinstance(item, ir.Const) and isinstance(item.value, str)
         }
+        chosen = _chosen(node)
         for item in nodes_in(node.body):
             if not isinstance(item, ir.Attr) or dotted(item.value) not in ("config", "self.config"):
                 continue
@@ -241,7 +265,25 @@ def undefined(subject: Subject) -> Iterator[Finding]:
             yield finding(
                 "config.undefined", function.file, item.line,
                 f"{function.qualname} reads the setting {item.name}, which no configuration of this model defines",
+                severity=Severity.NOTE if id(item) in chosen else None,
             )  # fmt: skip
+
+
+def _chosen(node: ir.FunctionDef) -> set[int]:
+    """Reads that a condition chooses, which may never happen."""
+    found: set[int] = set()
+    for item in nodes_in(node.body):
+        match item:
+            case ir.If():
+                parts: tuple[Any, ...] = (item.body, item.orelse)
+            case ir.IfExp():
+                parts = (item.body, item.orelse)
+            case ir.BoolOp():
+                parts = tuple(item.values[1:])
+            case _:
+                continue
+        found.update(id(inner) for inner in nodes_in(parts) if isinstance(inner, ir.Attr))
+    return found
 
 
 _ASSIGNED: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()
@@ -320,8 +362,11 @@ def literals(subject: Subject) -> Iterator[Finding]:
                     and isinstance(value.value, int | float)
                     and not isinstance(value.value, bool)
                 ):
+                    # Only a literal that is the setting's value is likely to stand for it; another may be the design.
+                    same = value.value == subject.settings.get(setting[1].rpartition(".")[2])
                     yield finding(
                         "config.literal", function.file, line,
                         f"{function.qualname}: {callee} gets {keyword}={value.value!r} here and {keyword}={setting[1]} elsewhere",
                         related=(Evidence(function.file, setting[0], setting[0], f"{setting[1]} is read here"),),
+                        severity=None if same else Severity.NOTE,
                     )  # fmt: skip

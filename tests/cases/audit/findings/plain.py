@@ -62,6 +62,46 @@ class Independent(nn.Module):
         return self.weight * 2
 
 
+# present: state.unregistered
+class RandomState(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.projection = torch.randn(4, 4) * 0.02
+
+    def forward(self, input_ids):
+        return self.emb(input_ids) @ self.projection
+
+
+# absent: state.unregistered
+class RandomBuffer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.scale = torch.ones(4)
+        self.register_buffer("projection", torch.randn(4, 4))
+        self.shift = nn.Parameter(torch.randn(4))
+
+    def forward(self, input_ids):
+        return self.emb(input_ids) @ self.projection * self.scale + self.shift
+
+
+class ChannelNorm(nn.LayerNorm):
+    def forward(self, x):
+        return super().forward(x)
+
+
+# absent: init.missing
+class InheritedReset(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.norm = ChannelNorm(4)
+
+    def forward(self, input_ids):
+        return self.norm(self.emb(input_ids))
+
+
 # present: output.random
 # absent: output.independent
 class Random(nn.Module):
