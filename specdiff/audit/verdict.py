@@ -7,7 +7,7 @@ from math import prod
 
 from specdiff.audit.rules import RULES
 from specdiff.audit.subject import Subject
-from specdiff.results import Finding
+from specdiff.results import Finding, Severity
 
 COMPLETE, PARTIAL, SKELETON, UNDECIDED = "complete", "partial", "skeleton", "undecided"
 
@@ -34,8 +34,12 @@ def live_share(subject: Subject) -> float | None:
 
 def verdict(subject: Subject, findings: Iterable[Finding]) -> tuple[str, tuple[str, ...]]:
     """The verdict and what is missing."""
+    found = list(findings)
     missing = [
-        item for item in findings if item.id.startswith("shape.") or (item.id in RULES and RULES[item.id].missing)
+        item
+        for item in found
+        if item.severity is not Severity.NOTE
+        and (item.id.startswith("shape.") or (item.id in RULES and RULES[item.id].missing))
     ]
     listed = tuple(dict.fromkeys(item.message for item in missing))
     stubs = {(item.primary.file, item.primary.line) for item in missing if item.id.startswith("stub.")}
@@ -51,6 +55,6 @@ def verdict(subject: Subject, findings: Iterable[Finding]) -> tuple[str, tuple[s
         return SKELETON, listed
     if missing:
         return PARTIAL, listed
-    if subject.operations is None:
+    if subject.operations is None or any(item.id in _FATAL for item in found):
         return UNDECIDED, ()
     return COMPLETE, ()
