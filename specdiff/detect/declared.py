@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from specdiff import vocab
 from specdiff.detect.scene import Scene
 from specdiff.facts import Level
@@ -60,6 +62,10 @@ def fallback(scene: Scene) -> None:
         if setting is None:
             continue
         value, evidence = setting
+        if key == "mlp.size" and (others := _other_sizes(scene, part, value)):
+            # Which of several widths the dense network has is the code's business.
+            scene.unsure(key, f"the configuration has several widths ({', '.join(others)})")
+            continue
         entry = vocab.KEYS[key]
         if entry.type is ValueType.CHOICE:
             value = vocab.canonical(entry, value) if isinstance(value, str) else None
@@ -71,3 +77,14 @@ def fallback(scene: Scene) -> None:
             value = None
         if value is not None:
             scene.fact(key, value, [evidence], Level.DECLARED)
+
+
+def _other_sizes(scene: Scene, part: str, value: object) -> list[str]:
+    """Settings that name a feed-forward width too and say something else."""
+    holder = scene.config.get(part) if part else scene.config
+    settings = holder if isinstance(holder, Mapping) else {}
+    return sorted(
+        name
+        for name, other in settings.items()
+        if "intermediate_size" in name and isinstance(other, int) and other != value
+    )
