@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from specdiff.facts import FactSheet
 from specdiff.graph import boxes
-from specdiff.graph.boxes import Box, Facts, Kind
+from specdiff.graph.boxes import Box, Facts, Kind, Standing
 from specdiff.graph.roles import Role, descendants, is_container, is_stack, role, size
 from specdiff.results import ModuleNode, Status
 
@@ -56,6 +56,8 @@ class Block:
     sublayers: tuple[Sublayer, ...]
     assumed: bool
     """No fact says where the norms and residual additions stand; the usual places are drawn."""
+    standing: Standing | None = None
+    """How its count and pattern stand to another model's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Architecture:
     name: str
     columns: tuple[Column, ...]
     links: tuple[Link, ...]
+    legend: str = ""
+    """What the marks mean, where the drawing says so itself."""
 
     def boxes(self) -> Iterator[Box]:
         """Every box, inner ones included, in the order of the data."""

@@ -34,6 +34,17 @@ class Kind(StrEnum):
     """Anything that was not recognised."""
 
 
+class Standing(StrEnum):
+    """How a box stands to its counterpart in another model."""
+
+    SAME = "same"
+    NUMBERS = "numbers"
+    """The same kind of thing in other numbers."""
+    DIFFERENT = "different"
+    ONLY = "only"
+    """The other model has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """One box of the drawing."""
@@ -47,8 +58,8 @@ class Box:
     """Rows of inner boxes in the order of the data: each row feeds the next."""
     keys: tuple[str, ...] = ()
     """Vocabulary keys that the box shows."""
-    status: Status | None = None
-    """The worst status among the claims about its keys; None where nothing is claimed."""
+    status: Status | Standing | None = None
+    """The worst status among the claims about its keys, or how it stands to another model's; None for neither."""
     class_name: str = ""
     file: str = ""
     line: int = 0

@@ -128,3 +128,26 @@ def render_diagram(result: ClassResult | CheckResult, format: str, level: str = 
     from specdiff.report.diagram import draw
 
     return draw(result, format, level)
+
+
+def render_contrast(
+    left: ClassResult, right: ClassResult, titles: tuple[str, str], format: str, level: str = "model"
+) -> bytes:
+    """Two architectures side by side: what they share is grey, what differs or stands alone is marked.
+
+    Args:
+        left: One class.
+        right: Another.
+        titles: What they are called.
+        format: One of `DIAGRAM_FORMATS`.
+        level: `model` or `block`.
+
+    Raises:
+        KeyError: the format or the level is not one of them.
+        SpecdiffError: one of them could not be built, or no Graphviz program or library was found.
+    """
+    if format not in DIAGRAM_FORMATS or level not in ("model", "block"):
+        raise KeyError(format)
+    from specdiff.report.diagram import draw_both
+
+    return draw_both(left, right, titles, format, level)

@@ -20,8 +20,9 @@ import graphviz
 
 from specdiff.errors import Problem, SpecdiffError
 from specdiff.graph.architecture import Architecture, Block, architecture
+from specdiff.graph.contrast import Subject, contrast
 from specdiff.report import figure, mermaid, opgraph, wording
-from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, STATUS_COLOURS
+from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, SAME_FILL, STATUS_COLOURS
 from specdiff.results import CheckResult, ClassResult, ModuleNode, Status
 
 _FONT = "Helvetica,Arial,sans-serif"
@@ -43,7 +44,30 @@ def draw(result: ClassResult | CheckResult, kind: str, level: str = "model") -> 
     """
     if level == "operations":
         return _operations(result.code if isinstance(result, CheckResult) else result, kind)
-    drawing = drawn(result)
+    return _written(drawn(result), kind, level)
+
+
+def draw_both(left: ClassResult, right: ClassResult, titles: tuple[str, str], kind: str, level: str = "model") -> bytes:
+    """Two architectures side by side, with what they share and where they part.
+
+    Args:
+        left: One class.
+        right: Another.
+        titles: What they are called.
+        kind: As in `draw`.
+        level: `model` or `block`.
+
+    Raises:
+        SpecdiffError: one of them could not be built, or no Graphviz was found.
+    """
+    subjects = [
+        Subject(wording.clean(title), drawn(code), code.sheet)
+        for title, code in zip(titles, (left, right), strict=True)
+    ]
+    return _written(contrast(*subjects), kind, level)
+
+
+def _written(drawing: Architecture, kind: str, level: str) -> bytes:
     if level == "block":
         drawing = blocks_of(drawing)
     match kind:
@@ -170,7 +194,9 @@ def _shape(graph: graphviz.Digraph, name: str, shape: figure.Shape) -> None:
         attributes["style"] = "rounded,filled,dashed"
     if shape.status:
         attributes |= {"color": STATUS_COLOURS[shape.status], "class": f"box {shape.style} status-{shape.status}"}
-        attributes["penwidth"] = "1.2" if shape.status == "match" else "2.2"
+        attributes["penwidth"] = "1.2" if shape.status in ("match", "same") else "2.2"
+        if shape.status == "same":
+            attributes |= {"fillcolor": SAME_FILL, "fontcolor": "#5c636c"}
     label = "+" if shape.style == "add" else _label(shape)
     graph.node(name, label, **attributes)
 
@@ -182,7 +208,7 @@ def _label(shape: figure.Shape) -> str:
     size = figure.TITLE_SIZE - (1 if inner else 0)
     title = f'<FONT POINT-SIZE="{size:g}"><B>{_text(shape.title)}</B></FONT>'
     mark = ""
-    if shape.status:
+    if shape.status in MARKS:
         colour = STATUS_COLOURS[shape.status]
         mark = f'<FONT POINT-SIZE="{size:g}" COLOR="{colour}"><B> {MARKS[shape.status]}</B></FONT>'
     # A line is as high as its largest space, which leaves some air between small letters.

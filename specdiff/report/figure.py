@@ -9,6 +9,7 @@ from typing import NamedTuple
 from specdiff.graph.architecture import Alternative, Architecture, Block, Column, Sublayer
 from specdiff.graph.boxes import Box, Kind
 from specdiff.report import wording
+from specdiff.report.palette import MARKS
 
 TITLE_SIZE, LINE_SIZE, COUNT_SIZE = 12.0, 10.0, 22.0
 """Font sizes in points."""
@@ -90,6 +91,8 @@ def lay_out(drawing: Architecture) -> Figure:
         placed = _column(figure, column, left + width / 2, width)
         ends.append(placed)
         left += width + _COLUMN_GAP + max((_note_width(stage) for stage in column.stages), default=0.0)
+    if drawing.legend:
+        figure.words.append(Words(0.0, -48.0, drawing.legend))
     for lane, link in enumerate(drawing.links):
         source, target = ends[link.source], ends[link.target]
         x = target.left - 22 - 9 * lane
@@ -150,6 +153,12 @@ def _size(box: Box) -> tuple[float, float]:
     return max(width, _NARROWEST), height
 
 
+def _norm(figure: Figure, box: Box, x: float, bottom: float) -> float:
+    """A norm on the stream, as wide as everything there; gives its top edge."""
+    width, height = _size(box)
+    return _box(figure, box, x, bottom, max(width, _NARROWEST), height)
+
+
 def _row_width(row: Sequence[Box]) -> float:
     widest = max(_size(box)[0] for box in row)
     even = widest * len(row) + _SIDE_GAP * (len(row) - 1)
@@ -186,6 +195,8 @@ def _note(block: Block) -> tuple[str, ...]:
         lines += text.split(", ") if "[" not in text and len(text) > 26 else [text]
     else:
         lines.append("layers" if block.count > 1 else "layer")
+    if block.standing is not None:
+        lines[0] = f"{MARKS.get(str(block.standing), '')} {lines[0]}".strip()
     if block.assumed:
         lines.append("wiring assumed")
     return tuple(lines)
@@ -242,7 +253,8 @@ def _block(figure: Figure, block: Block, x: float, bottom: float, width: float) 
         cross += found
     figure.lines.append(Line(((x, y), (x, y + 10)), arrow=False, style=flow))
     top = y + 10
-    frame = Shape(block.id, "frame", x, (bottom + top) / 2, frame_width, top - bottom)
+    status = str(block.standing or "")
+    frame = Shape(block.id, "frame", x, (bottom + top) / 2, frame_width, top - bottom, status=status)
     figure.shapes.insert(frame_at, frame)
     right = x + frame_width / 2 + 10
     middle = (bottom + top) / 2
@@ -260,7 +272,7 @@ def _sublayer(
     cross: list[Point] = []
     if sublayer.before is not None:
         figure.lines.append(Line(((x, y), (x, y + _GAP)), style=flow))
-        y = _box(figure, sublayer.before, x, y + _GAP, _NARROWEST, 24.0)
+        y = _norm(figure, sublayer.before, x, y + _GAP)
     slot = (*sublayer.core, *sublayer.beside)
     total = _slot_width(slot)
     tallest = max(_size(each.box)[1] for each in slot)
@@ -290,7 +302,7 @@ def _sublayer(
     y = end + (6 if len(slot) > 1 else 0)
     if sublayer.after is not None:
         figure.lines.append(Line(((x, y), (x, y + _GAP)), style=flow))
-        y = _box(figure, sublayer.after, x, y + _GAP, _NARROWEST, 24.0)
+        y = _norm(figure, sublayer.after, x, y + _GAP)
     centre_y = y + _GAP + _ADD / 2
     figure.lines.append(Line(((x, y), (x, y + _GAP)), style=flow))
     lane = x - frame_width / 2 + 13
@@ -300,7 +312,7 @@ def _sublayer(
     y = centre_y + _ADD / 2
     if sublayer.post is not None:
         figure.lines.append(Line(((x, y), (x, y + _GAP)), style=flow))
-        y = _box(figure, sublayer.post, x, y + _GAP, _NARROWEST, 24.0)
+        y = _norm(figure, sublayer.post, x, y + _GAP)
     return y + 0, cross
 
 

@@ -28,6 +28,10 @@ STATUS_COLOURS: Mapping[str, str] = {
     "mismatch": "#c62828",
     "missing": "#c62828",
     "undecided": "#9a6b00",
+    "same": "#b4bac2",
+    "numbers": "#2b7489",
+    "different": "#b34700",
+    "only": "#6a3fb5",
 }
 LINE_COLOURS: Mapping[str, str] = {
     "flow": "#4a4f57",
@@ -35,4 +39,14 @@ LINE_COLOURS: Mapping[str, str] = {
     "assumed": "#8c939c",
     "route": "#7a5c3a",
 }
-MARKS: Mapping[str, str] = {"match": "✓", "mismatch": "✗", "missing": "✗", "undecided": "?"}
+SAME_FILL = "#f6f7f8"
+"""What two drawn models share steps back behind what differs."""
+MARKS: Mapping[str, str] = {
+    "match": "✓",
+    "mismatch": "✗",
+    "missing": "✗",
+    "undecided": "?",
+    "numbers": "≈",
+    "different": "≠",
+    "only": "+",
+}

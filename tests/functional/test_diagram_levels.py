@@ -29,3 +29,47 @@ def test_operations_carry_shapes_and_fold_layers(tmp_path: Path) -> None:
     assert "layers.0 (36 layers like this)" in words
     assert {"softmax", "b×s×2880", "b×8×s×64", "q_proj.weight"} <= words
     assert not any(word.startswith("layers.1 ") for word in words)
+
+
+def _drawn(arguments: list[str], path: Path) -> dict[str, set[str]]:
+    """Words of the boxes of an SVG by how they stand to the other side."""
+    assert main(["diagram", *arguments, "--output", str(path)]) == 0
+    found: dict[str, set[str]] = {}
+    for group in ET.fromstring(path.read_bytes()).iter():
+        styles = group.get("class", "").split()
+        standing = next((style.removeprefix("status-") for style in styles if style.startswith("status-")), "")
+        if "node" in styles:
+            texts = [" ".join((each.text or "").split()) for each in group.iter() if each.tag.endswith("text")]
+            found.setdefault(standing, set()).update(text for text in texts if text)
+    return found
+
+
+@pytest.mark.parametrize("kind", list(BEGINS))
+def test_two_models_in_every_format(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    both = ["diagram", "--compare", "mistral::MistralForCausalLM", "gpt_oss::GptOssForCausalLM"]
+    assert main([*both, "--level", "block", "--format", kind, "--output", str(path)]) == 0
+    assert path.read_bytes().lstrip().startswith((BEGINS[kind], b"<?xml", b"// "))
+
+
+def test_what_two_models_share_is_told_from_where_they_part(tmp_path: Path) -> None:
+    both = ["--compare", "mistral::MistralForCausalLM", "gpt_oss::GptOssForCausalLM"]
+    words = _drawn(both, tmp_path / "out.svg")
+    assert "Token embedding" in words["numbers"]
+    assert {"• learned sink per head", "Feed-forward"} <= words["different"]
+    assert {"MistralForCausalLM", "GptOssForCausalLM"} <= words[""]
+
+
+def test_a_model_against_itself_is_grey(tmp_path: Path) -> None:
+    words = _drawn(["--compare", "mistral::MistralForCausalLM", "mistral::MistralForCausalLM"], tmp_path / "out.svg")
+    assert {"numbers", "different", "only"}.isdisjoint(words)
+    assert {"RMSNorm", "Feed-forward", "Query"} <= words["same"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["gpt_oss", "--compare", "gpt_oss", "mistral"], ["--compare", "gpt_oss", "mistral", "--level", "operations"]],
+)
+def test_what_cannot_be_drawn_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diagram", *arguments]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
