@@ -85,7 +85,9 @@ def _pixels(sizes: Sizes, names: list[str]) -> list[Value]:
     if "aspect_ratio_ids" in names:
         return [tiles, image]
     if "pixel_attention_mask" in names or "image_sizes" in names or "num_crops" in names:
-        return [crops, image, packed, clip, flat]
+        # One image where its size is given as well: code that cuts each image to its own size iterates over the two.
+        alone = [_f(1, channels, height, width)] if "image_sizes" in names else []
+        return [crops, *alone, image, packed, clip, flat]
     if sizes.value(("num_frames",), ()) is not None:
         return [clip, image, flat]
     return [image, clip, crops, packed, flat, _f(BATCH, 2, channels, height, width)]
@@ -395,6 +397,7 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
         further = [name for name in _FURTHER if name in names and name not in base]
         if further:
             chosen.append([*base, *further])
+    first = len(alternatives) * [True]
     for group in chosen:
         options = {
             name: _options(name, sizes, names, annotations.get(name), instance, name in required) for name in group
@@ -406,10 +409,20 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
             continue
         options = {name: values for name, values in options.items() if values}
         for number in range(max((len(values) for values in options.values()), default=1)):
+            first.append(number == 0)
             alternatives.append({name: values[min(number, len(values) - 1)] for name, values in options.items()})
-    if len(alternatives) > MAX_INPUT_CHOICES:
-        alternatives = [*alternatives[: MAX_INPUT_CHOICES - 2], *alternatives[-2:]]
-    return alternatives
+    return _fewer(alternatives, first)
+
+
+def _fewer(alternatives: list[Inputs], first: list[bool]) -> list[Inputs]:
+    """As many alternatives as the limit allows, the likeliest of every group of names among them."""
+    spare = MAX_INPUT_CHOICES - sum(first)
+    kept: list[Inputs] = []
+    for inputs, leads in zip(alternatives, first, strict=True):
+        spare -= not leads
+        if leads or spare >= 0:
+            kept.append(inputs)
+    return kept[:MAX_INPUT_CHOICES]
 
 
 def _written_out(sizes: Sizes, names: list[str]) -> Inputs:
