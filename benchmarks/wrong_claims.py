@@ -140,7 +140,9 @@ def something(key: Key) -> Exactly:
 
 def shown(expectation: Expectation) -> str:
     """A wrong claim in a few words."""
-    return "absent" if isinstance(expectation, Absent) else json.dumps(getattr(expectation, "value", None), default=list)
+    return (
+        "absent" if isinstance(expectation, Absent) else json.dumps(getattr(expectation, "value", None), default=list)
+    )
 
 
 def asked(spec: Spec, code: ClassResult, claim: Claim, expectation: Expectation) -> ClaimResult:
@@ -170,7 +172,9 @@ def _rows(path: Path, strangers: bool) -> Iterator[Row]:
                 if found.status is Status.MATCH and key is not None:
                     for expectation in wrong_expectations(by_key[found.key], key, found):
                         answer = asked(spec, code, by_key[found.key], expectation)
-                        yield Row(path.stem, found.key, shown(expectation), str(answer.status), answer.actual, answer.reason)
+                        yield Row(
+                            path.stem, found.key, shown(expectation), str(answer.status), answer.actual, answer.reason
+                        )
             if strangers:
                 yield from _strangers(path.stem, spec, code, by_key)
     finally:
