@@ -1,18 +1,11 @@
 """The architecture drawing as DOT, Mermaid text, SVG, PNG and PDF.
 
-Positions are worked out in `figure`; Graphviz (its `neato`, with every node pinned) draws them. A `dot` program on the
-path does it, or else the libraries that the `pygraphviz` wheel carries.
+Positions are worked out in `figure`. SVG is written from them directly; for the other formats Graphviz (its `neato`,
+with every node pinned) draws them.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
 
@@ -21,14 +14,13 @@ import graphviz
 from specdiff.errors import Problem, SpecdiffError
 from specdiff.graph.architecture import Architecture, Block, architecture
 from specdiff.graph.contrast import Subject, contrast
-from specdiff.report import figure, mermaid, opgraph, wording
-from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, SAME_FILL, STATUS_COLOURS
+from specdiff.report import figure, mermaid, opgraph, opsvg, svg, wording
+from specdiff.report.engine import render
+from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, SAME_FILL, STATUS_COLOURS, identifier
 from specdiff.results import CheckResult, ClassResult, ModuleNode, Status
 
 _FONT = "Helvetica,Arial,sans-serif"
 _PER_INCH = 72.0
-_RENDER_SECONDS = 60
-"""A drawing takes a tenth of a second; beyond this the program hangs."""
 
 
 def draw(result: ClassResult | CheckResult, kind: str, level: str = "model") -> bytes:
@@ -75,19 +67,22 @@ def _written(drawing: Architecture, kind: str, level: str) -> bytes:
             return mermaid.text(drawing).encode()
         case "dot":
             return dot(drawing).encode()
+        case "svg":
+            return svg.architecture(figure.lay_out(drawing), drawing.name)
         case _:
-            return _render(dot(drawing), kind)
+            return render(dot(drawing), kind, "neato")
 
 
 def _operations(code: ClassResult, kind: str) -> bytes:
-    source = opgraph.dot(code)
     match kind:
         case "dot":
-            return source.encode()
+            return opgraph.dot(code).encode()
         case "mermaid":
             return mermaid.operations(code).encode()
+        case "svg":
+            return opsvg.draw(code)
         case _:
-            return _render(source, kind, "dot")
+            return render(opgraph.dot(code), kind, "dot")
 
 
 def blocks_of(drawing: Architecture) -> Architecture:
@@ -243,54 +238,3 @@ def _pos(x: float, y: float) -> str:
 
 def _inches(points: float) -> str:
     return f"{points / _PER_INCH:.4f}"
-
-
-def identifier(text: str) -> str:
-    """A box's id in the drawing: letters, digits and `_` only: an identifier in every format."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "model"
-
-
-def _render(source: str, kind: str, layout: str = "neato") -> bytes:
-    program = shutil.which("dot")
-    if program is not None:
-        run = subprocess.run(  # noqa: S603 - Graphviz itself, fed by our own DOT on its standard input
-            [program, f"-K{layout}", f"-T{kind}"], input=source.encode(), capture_output=True, timeout=_RENDER_SECONDS,
-            check=False,
-        )  # fmt: skip
-        if run.returncode:
-            said = run.stderr.decode(errors="replace").strip().splitlines()
-            raise SpecdiffError(Problem("dot", 0, 0, f"cannot draw: {said[0] if said else 'no reason given'}"))
-        return _finished(run.stdout, kind)
-    try:
-        import pygraphviz  # noqa: PLC0415 - a binary wheel that is needed only here
-    except ImportError:
-        message = f"{kind} needs a `dot` program or the pygraphviz package; `dot` and `mermaid` work without"
-        raise SpecdiffError(Problem("diagram", 0, 0, message)) from None
-    with _quietly():
-        data: bytes = pygraphviz.AGraph(string=source).draw(format=kind, prog=layout)
-    return _finished(data, kind)
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """The wheel's font library warns about newer configuration files of the system, on the process's standard error."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _finished(data: bytes, kind: str) -> bytes:
-    """SVG without the program's version, so that versions that draw alike give the same bytes."""
-    if kind != "svg":
-        return data
-    text = data.decode("utf-8").replace("\r\n", "\n")
-    text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!DOCTYPE.*?>\n?", "", text, flags=re.DOTALL)
-    return (text.strip() + "\n").encode()

@@ -13,7 +13,7 @@ from specdiff.report.palette import MARKS
 
 TITLE_SIZE, LINE_SIZE, COUNT_SIZE = 12.0, 10.0, 22.0
 """Font sizes in points."""
-_TITLE_STEP, _LINE_STEP = 15.0, 12.5
+_TITLE_STEP, LINE_STEP = 15.0, 12.5
 _GAP = 18.0
 """Between one box and the next along the stream, room for an arrow."""
 _INNER_GAP = 14.0
@@ -134,7 +134,7 @@ class _Placed(NamedTuple):
 
 
 def _words_height(box: Box) -> float:
-    return _TITLE_STEP + _LINE_STEP * len(box.lines) + 9.0
+    return _TITLE_STEP + LINE_STEP * len(box.lines) + 9.0
 
 
 def _leaf_width(box: Box) -> float:
@@ -260,7 +260,7 @@ def _block(figure: Figure, block: Block, x: float, bottom: float, width: float) 
     middle = (bottom + top) / 2
     figure.words.append(Words(right, middle + 12, f"{block.count} ×", COUNT_SIZE, bold=True))
     for index, line in enumerate(_note(block)):
-        figure.words.append(Words(right, middle - 8 - index * _LINE_STEP, line))
+        figure.words.append(Words(right, middle - 8 - index * LINE_STEP, line))
     return top, cross
 
 
@@ -344,7 +344,7 @@ def _box(figure: Figure, box: Box, x: float, bottom: float, width: float, height
         # A container's words stand at its top and leave the rest to what is inside.
         figure.words.append(Words(x, bottom + height - 13, box.title, TITLE_SIZE, bold=True, align=1))
         for index, line in enumerate(box.lines):
-            figure.words.append(Words(x, bottom + height - 27 - index * _LINE_STEP, line, align=1))
+            figure.words.append(Words(x, bottom + height - 27 - index * LINE_STEP, line, align=1))
     y = bottom + 4
     below: list[tuple[Box, float, float]] = []
     for number, row in enumerate(box.inside):

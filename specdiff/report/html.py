@@ -20,6 +20,7 @@ from markupsafe import Markup
 from specdiff.errors import SpecdiffError
 from specdiff.facts import Evidence
 from specdiff.report import diagram, opgraph, wording
+from specdiff.report.palette import identifier
 from specdiff.results import CheckResult, ClaimResult, ClassResult, Finding, SourceDocument
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -175,10 +176,10 @@ def _common(code: ClassResult, drawn: ClassResult | CheckResult) -> dict[str, ob
         page["no_svg"] = error.problems[0].message
         return page
     svg = svg[svg.index("<svg") :]
-    page["svg"] = Markup(svg)  # noqa: S704 - Graphviz escapes what it is given
+    page["svg"] = Markup(svg)  # noqa: S704 - written as an XML tree, which escapes what it is given
     if 0 < len(opgraph.shown(code.steps)) <= _MOST_OPERATIONS:
         drawing = diagram.draw(code, "svg", "operations").decode()
-        # Two drawings on one page: Graphviz numbers the elements of both alike.
+        # Two drawings on one page: ids of the one may be those of the other.
         drawing = re.sub(r'\bid="', 'id="operation-', drawing[drawing.index("<svg") :])
         page["operations"] = Markup(drawing)  # noqa: S704 - see above
     facts = code.sheet.facts
@@ -186,9 +187,9 @@ def _common(code: ClassResult, drawn: ClassResult | CheckResult) -> dict[str, ob
     for box in diagram.drawn(drawn).boxes():
         shown = [(key, wording.value(facts[key].value, key)) for key in box.keys if key in facts]
         parts.setdefault(
-            diagram.identifier(box.id),
+            identifier(box.id),
             {
-                "id": diagram.identifier(box.id),
+                "id": identifier(box.id),
                 "title": box.title,
                 "class_name": box.class_name,
                 "path": box.id,

@@ -10,6 +10,7 @@ import graphviz
 
 from specdiff.errors import Problem, SpecdiffError
 from specdiff.report import wording
+from specdiff.report.figure import text_width
 from specdiff.results import ClassResult, Step
 
 MOST = 600
@@ -23,10 +24,17 @@ _FILL = {
 }  # fmt: skip
 _PLAIN = "#ffffff"
 _FONT = "Helvetica,Arial,sans-serif"
+NODE_SIZE, EDGE_SIZE, FRAME_SIZE = 10.0, 8.0, 11.0
+"""Font sizes in points."""
+FAINT, FRAME_COLOUR = "#59626d", "#9aa3ad"
 
 
-def dot(result: ClassResult) -> str:
+def dot(result: ClassResult, sized: bool = False) -> str:
     """DOT of a class's operations.
+
+    Args:
+        result: A class.
+        sized: Give boxes and labels fixed sizes and no words, so that the layout is the same whatever fonts there are.
 
     Raises:
         SpecdiffError: ``forward`` was not followed, or has more operations than can be drawn.
@@ -49,12 +57,16 @@ def dot(result: ClassResult) -> str:
     for step in steps:
         tree.setdefault(step.module, []).append(step)
     counts = layer_counts(result)
-    _frame(graph, "", sorted(tree), tree, counts)
+    _frame(graph, "", sorted(tree), tree, counts, sized)
     by_number = {step.number: step for step in steps}
     for step in steps:
         for source in step.inputs:
             if source in by_number:
-                graph.edge(f"s{source}", f"s{step.number}", label=_edge(by_number[source].shape))
+                graph.edge(
+                    f"s{source}",
+                    f"s{step.number}",
+                    label=_sized(edge_words(by_number[source]), EDGE_SIZE) if sized else _edge(by_number[source]),
+                )
     return str(graph.source)
 
 
@@ -92,18 +104,26 @@ def layer_counts(result: ClassResult) -> dict[str, int]:
 
 
 def _frame(
-    graph: graphviz.Digraph, path: str, modules: list[str], tree: dict[str, list[Step]], counts: dict[str, int]
+    graph: graphviz.Digraph,
+    path: str,
+    modules: list[str],
+    tree: dict[str, list[Step]],
+    counts: dict[str, int],
+    sized: bool,
 ) -> None:
     """A module's own operations, then a frame for each module below it."""
     for step in tree.get(path, ()):
-        _node(graph, step)
+        _node(graph, step, sized)
     for child in _children(path, modules):
         inner = [module for module in modules if module == child or module.startswith(child + ".")]
+        times = f"   ({counts[child]} layers like this)" if child in counts else ""
+        words = wording.clean(child.removeprefix(path).lstrip(".")) + times
         with graph.subgraph(name=f"cluster_{re.sub(r'[^A-Za-z0-9]', '_', child)}") as frame:
-            times = f"   ({counts[child]} layers like this)" if child in counts else ""
-            frame.attr(label=wording.clean(child.removeprefix(path).lstrip(".")) + times, fontsize="11", fontcolor="#59626d",
-                       color="#9aa3ad", style="rounded", labeljust="l", fontname=_FONT)  # fmt: skip
-            _frame(frame, child, inner, tree, counts)
+            # The comment carries the words of a frame whose label is only a size.
+            frame.attr(label=_sized(words, FRAME_SIZE) if sized else graphviz.escape(words), fontsize=f"{FRAME_SIZE:g}",
+                       fontcolor=FAINT, color=FRAME_COLOUR, style="rounded", labeljust="l", fontname=_FONT,
+                       **({"comment": graphviz.escape(words)} if sized else {}))  # fmt: skip
+            _frame(frame, child, inner, tree, counts, sized)
 
 
 def _children(path: str, modules: list[str]) -> Iterator[str]:
@@ -121,17 +141,59 @@ def _children(path: str, modules: list[str]) -> Iterator[str]:
     yield from seen
 
 
-def _node(graph: graphviz.Digraph, step: Step) -> None:
-    lines = [f"<B>{escape(wording.clean(step.kind))}</B>"]
-    lines += [f'<FONT POINT-SIZE="8">{escape(wording.clean(name.rpartition(".")[0].rpartition(".")[2] + "." + name.rpartition(".")[2]))}</FONT>'
-              for name in step.parameters[:3]]  # fmt: skip
+def node_lines(step: Step) -> list[str]:
+    """What an operation's box says: its kind, then the parameters it reads."""
+    shown = [name.split(".")[-2:] for name in step.parameters[:3]]
+    return [wording.clean(step.kind), *(wording.clean(".".join(pieces)) for pieces in shown)]
+
+
+def node_size(step: Step) -> tuple[float, float]:
+    """Width and height of an operation's box, in points."""
+    first, *rest = node_lines(step)
+    width = max([text_width(first, NODE_SIZE, bold=True), *(text_width(line, EDGE_SIZE) for line in rest)])
+    return max(width + 14, 40.0), 22.0 + 10.0 * len(rest)
+
+
+def fill(step: Step) -> str:
+    """The colour of an operation's box."""
+    return _FILL.get(step.kind, _PLAIN)
+
+
+def tooltip(step: Step) -> str:
+    """Where an operation stands in the source and in the model."""
+    return f"{step.file}:{step.line} {step.module}"
+
+
+def _node(graph: graphviz.Digraph, step: Step, sized: bool) -> None:
+    if sized:
+        width, height = node_size(step)
+        graph.node(f"s{step.number}", "", width=f"{width / 72:.4f}", height=f"{height / 72:.4f}", fixedsize="true")
+        return
+    first, *rest = node_lines(step)
+    lines = [f"<B>{escape(first)}</B>", *(f'<FONT POINT-SIZE="8">{escape(line)}</FONT>' for line in rest)]
     graph.node(
         f"s{step.number}",
         f"<{'<BR/>'.join(lines)}>",
-        fillcolor=_FILL.get(step.kind, _PLAIN),
-        tooltip=graphviz.escape(wording.clean(f"{step.file}:{step.line} {step.module}")),
+        fillcolor=fill(step),
+        tooltip=graphviz.escape(wording.clean(tooltip(step))),
     )
 
 
-def _edge(shape: str) -> str:
-    return str(graphviz.escape(wording.clean(shape.replace("batch", "b").replace("sequence", "s"))))
+def edge_words(step: Step) -> str:
+    """The shape that an operation gives, short."""
+    return wording.clean(step.shape.replace("batch", "b").replace("sequence", "s"))
+
+
+def _edge(step: Step) -> str:
+    return str(graphviz.escape(edge_words(step)))
+
+
+def _sized(words: str, size: float) -> str:
+    """A label of the size that the words need, and without them."""
+    width, height = round(text_width(words, size)) + 4, round(size * 1.3)
+    if not words:
+        return ""
+    return (
+        f'<<TABLE BORDER="0" CELLBORDER="0" CELLPADDING="0" CELLSPACING="0" FIXEDSIZE="TRUE" '
+        f'WIDTH="{width}" HEIGHT="{height}"><TR><TD></TD></TR></TABLE>>'
+    )

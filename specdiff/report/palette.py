@@ -1,7 +1,8 @@
-"""Colours of the drawings: light enough to print, apart in lightness as well as in hue."""
+"""Colours and ids of the drawings: light enough to print, apart in lightness as well as in hue."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 COLOURS: Mapping[str, tuple[str, str]] = {
@@ -50,3 +51,8 @@ MARKS: Mapping[str, str] = {
     "different": "≠",
     "only": "+",
 }
+
+
+def identifier(text: str) -> str:
+    """A box's id in the drawing: letters, digits and `_` only: an identifier in every format."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "model"

@@ -38,7 +38,7 @@ def _drawn(arguments: list[str], path: Path) -> dict[str, set[str]]:
     for group in ET.fromstring(path.read_bytes()).iter():
         styles = group.get("class", "").split()
         standing = next((style.removeprefix("status-") for style in styles if style.startswith("status-")), "")
-        if "node" in styles:
+        if "node" in styles or "words" in styles:
             texts = [" ".join((each.text or "").split()) for each in group.iter() if each.tag.endswith("text")]
             found.setdefault(standing, set()).update(text for text in texts if text)
     return found

@@ -108,7 +108,7 @@ def test_sarif_and_json_parse() -> None:
 def test_svg_is_well_formed_and_has_no_script() -> None:
     root = ET.fromstring(render_diagram(hostile(), "svg"))
     names = {element.tag.rpartition("}")[2] for element in root.iter()}
-    assert names <= {"svg", "g", "title", "polygon", "path", "text", "ellipse", "a", "polyline"}
+    assert names <= {"svg", "g", "title", "polygon", "path", "text", "ellipse", "rect", "circle", "tspan"}
     for element in root.iter():
         assert not any(name.rpartition("}")[2] == "href" for name in element.attrib)
 
