@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 DEV_STAMP := $(VENV)/.stamp-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test format lint reports bench check clean
+.PHONY: help setup demo test format lint reports drift bench check clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -51,6 +51,9 @@ lint: $(DEV_STAMP)  ## formatting, lint, types, import contracts
 
 reports: $(STAMP)  ## rebuild reports/ from the specs: a page per model, an index, all facts as CSV
 	@$(BIN)/specdiff gallery specs/*.yaml --output reports
+
+drift: reports  ## rebuild reports/ and fail where what is committed differs
+	@changed="$$(git status --porcelain -- reports)"; test -z "$$changed" || (echo "$$changed"; echo "reports/ is not what the code gives: run make reports, look at the difference, commit it"; exit 1)
 
 bench: $(DEV_STAMP)  ## parameters over the whole library, and speed ratios
 	@$(BIN)/python benchmarks/parameters.py

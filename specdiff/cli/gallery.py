@@ -19,7 +19,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     gallery = commands.add_parser(
         "gallery",
         help="reports of many specs with an index page",
-        description="Check specs and write a folder of reports with an index page and a table of all facts.",
+        description="Check specs and write a folder of reports with an index page (HTML and Markdown) and a table of all facts.",
     )
     gallery.add_argument(
         "specs", nargs="+", type=Path, metavar="SPEC", help="YAML specs; a family's variants all count"
@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     cards = {each.name: each for cards, _ in parts for each in cards}
     ordered = [cards[name] for name in sorted(cards, key=str.lower)]
     write_file(arguments.output / "index.html", gallery.page(ordered).encode())
+    write_file(arguments.output / "README.md", gallery.readme(ordered).encode())
     write_file(arguments.output / "facts.csv", gallery.table(ordered).encode())
     return OK
 

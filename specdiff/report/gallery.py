@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from specdiff.facts import Absence, Fact, FactSheet, Value
 from specdiff.report import wording
 from specdiff.results import CheckResult
 
+_VERDICTS = ("match", "undecided", "missing", "mismatch")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -88,16 +90,42 @@ def page(cards: Sequence[Card]) -> str:
     text: str = environment.get_template("gallery.html").render(
         cards=[_shown(each) for each in cards],
         features=[(name, sum(name in each.features for each in cards)) for name in features],
-        verdicts=[
-            (name, sum(each.verdict == name for each in cards))
-            for name in ("match", "undecided", "missing", "mismatch")
-        ],
+        verdicts=[(name, sum(each.verdict == name for each in cards)) for name in _VERDICTS],
         script=Markup(script),  # noqa: S704 - the package's own file
         style=Markup(style),  # noqa: S704 - the package's own files
         data=Markup(data),  # noqa: S704 - JSON without `<`
         hashes=" ".join(_hash(text) for text in (script, data)),
     )
     return text
+
+
+def readme(cards: Sequence[Card]) -> str:
+    """The gallery as Markdown, for places that show a folder's `README.md`: a row per model, linked to its report."""
+    counts = {verdict: sum(each.verdict == verdict for each in cards) for verdict in _VERDICTS}
+    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    lines = [
+        "# Models checked against what is published about them",
+        "",
+        f"{len(cards)} models: {words}. `make reports` builds these pages, and beside them `index.html` (search, filters,",
+        "any two models side by side) and a page per model with the source lines. All facts are in [facts.csv](facts.csv).",
+        "",
+        "| model | verdict | claims | parameters | active | features | drawing |",
+        "|---|---|---|---:|---:|---|---|",
+    ]
+    for each in cards:
+        total = wording.short(each.total) if each.total is not None else "?"
+        active = wording.short(each.active) if each.active not in (None, each.total) else ""
+        cells = (
+            f"[{_cell(each.name)}]({each.folder}/report.md)", each.verdict, _cell(each.summary), total, active,
+            _cell(", ".join(each.features)), f"[svg]({each.folder}/architecture.svg)",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(words: str) -> str:
+    """Text in a Markdown table: what it or HTML would read as markup is escaped."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", wording.clean(words)).replace("\n", " ")
 
 
 def table(cards: Sequence[Card]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from specdiff.facts import Evidence
 from specdiff.report import wording
-from specdiff.results import CheckResult, ClaimResult, ClassResult, Finding
+from specdiff.results import CheckResult, ClaimResult, ClassResult, Finding, Severity
 
 MAX_CHARACTERS = 60_000
 """A GitHub comment holds 65,536 characters; the rest is for what is put around the report."""
@@ -47,7 +47,7 @@ def _check(result: CheckResult) -> list[str]:
     ]
     for standing in ("mismatch", "missing"):
         parts += [_problem(claim) for claim in _of(result, standing)]
-    parts += [_finding(finding) for finding in result.findings]
+    parts += _findings(result.findings)
     undecided, deviating, matching = (_of(result, each) for each in ("undecided", wording.DEVIATION, "match"))
     rows: list[tuple[str, ...]]
     if undecided:
@@ -112,6 +112,14 @@ def _evidence(steps: Sequence[Evidence]) -> list[tuple[str, str]]:
     return rows
 
 
+def _findings(findings: Sequence[Finding]) -> list[str]:
+    """What asks for a change stands open, one section each; notes are folded into one table."""
+    open_ones = [_finding(finding) for finding in findings if finding.severity is not Severity.NOTE]
+    notes = [finding for finding in findings if finding.severity is Severity.NOTE]
+    rows = [(_code(each.id), _text(each.message), _code(wording.place(each.primary))) for each in notes]
+    return open_ones + ([_details(f"Notes ({len(rows)})", _table(("note", "what", "code"), rows))] if rows else [])
+
+
 def _finding(finding: Finding) -> str:
     head = f"\n## {_text(str(finding.severity))}: {_code(finding.id)}\n\n{_text(finding.message)} "
     head += f"({finding.confidence} confidence)\n\n"
@@ -128,7 +136,7 @@ def _class(result: ClassResult) -> list[str]:
             f"| active | {wording.amount(result.active_parameters)} |\n"
         )
     ]
-    parts += [_finding(finding) for finding in result.findings]
+    parts += _findings(result.findings)
     rows: list[tuple[str, ...]]
     if result.sheet.facts:
         facts = [result.sheet.facts[key] for key in sorted(result.sheet.facts)]
