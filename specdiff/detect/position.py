@@ -199,7 +199,10 @@ def _logarithm(graph: Operations, op: Op) -> Op | None:
 
 
 def _growth(graph: Operations, factor: Op) -> tuple[float, int] | None:
-    """(s, f) of a factor by position, read off where it begins to grow and by how much."""
+    """(s, f) of a factor by position, read off where it begins to grow and by how much.
+
+    Positions are counted from 1 (Llama 4) or from 0 (Ministral 3).
+    """
     from specdiff.detect.masks import lengths, ordinary  # noqa: PLC0415
     from specdiff.detect.places import NotKnown  # noqa: PLC0415 - numpy only where a factor grows
     from specdiff.detect.points import Points  # noqa: PLC0415
@@ -223,11 +226,12 @@ def _growth(graph: Operations, factor: Op) -> tuple[float, int] | None:
             return float(numpy.asarray(points.value(factor, index), dtype=float).reshape(-1)[0])
 
         try:
-            if not math.isclose(at(floor - 2), 1.0, rel_tol=1e-9):
-                continue
-            scale = (at(floor - 1) - 1) / math.log(2)
-            if scale > 0 and math.isclose(at(2 * floor - 1), 1 + scale * math.log(3), rel_tol=1e-6):
-                return round(scale, 9), floor
+            for start in (floor - 1, floor):
+                if not math.isclose(at(start - 1), 1.0, rel_tol=1e-9):
+                    continue
+                scale = (at(start) - 1) / math.log(2)
+                if scale > 0 and math.isclose(at(start + floor), 1 + scale * math.log(3), rel_tol=1e-6):
+                    return round(scale, 9), floor
         except NotKnown:
             return None
     return None

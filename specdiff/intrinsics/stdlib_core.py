@@ -283,7 +283,8 @@ def _signature(ctx: Run, function: Value) -> Value:
         return ctx.unknown("the signature of a function that is not analysed")
     plan = ctx.plan_of(target)
     names = plan.names[1:] if bound else list(plan.names)
-    return ctx.call(ctx.getattr(module, "Signature"), ([*names, *plan.kwonly], dict(target.defaults or {})), {})
+    further: tuple[Value, ...] = (list(plan.kwonly), plan.kwarg)
+    return ctx.call(ctx.getattr(module, "Signature"), (names, dict(target.defaults or {}), *further), {})
 
 
 def _getmembers(ctx: Run, obj: Value, predicate: Value = None) -> Value:

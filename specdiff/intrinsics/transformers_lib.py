@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specdiff.interp.builtins import raw
-from specdiff.interp.objects import BoundMethod, Value
+from specdiff.interp.objects import BoundMethod, Function, Value
 from specdiff.interp.values import Device, Intrinsic
 
 NEUTRAL_DECORATORS = frozenset(
@@ -24,7 +24,6 @@ NEUTRAL_DECORATORS = frozenset(
         "use_kernel_func_from_hub",
         "use_kernel_forward_from_hub_config",
         "integrate_with_hub_kernels",
-        "merge_with_config_defaults",
         "check_model_inputs",
         "dynamic_rope_update",
         "maybe_autocast",
@@ -74,6 +73,27 @@ def _identity_decorator(ctx: Any, *args: Value, **kwargs: Value) -> Value:
     return Intrinsic("transformers.decorator", raw(lambda inner, function: function))
 
 
+CONFIGURED_ARGUMENTS = ("vision_feature_layer", "vision_feature_select_strategy", "vision_aspect_ratio")
+"""Arguments that `merge_with_config_defaults` takes from the configuration where a call does not give them."""
+
+
+@raw
+def _configured(ctx: Any, function: Value) -> Value:
+    """``merge_with_config_defaults``: a function that takes none of the arguments is itself again."""
+    inner = function
+    while isinstance(inner, Function) and inner.attrs and "__wrapped__" in inner.attrs:
+        inner = inner.attrs["__wrapped__"]
+    if not isinstance(function, Function) or not isinstance(inner, Function):
+        return function
+    plan, taken = ctx.plan_of(function), ctx.plan_of(inner)
+    names = [name for name in CONFIGURED_ARGUMENTS if name in (*taken.names, *taken.kwonly)]
+    if not names:
+        return function
+    places = {name: plan.names.index(name) - 1 if name in plan.names else None for name in names}
+    wrap = ctx.getattr(ctx.loader.module("overlays.transformers"), "configured")
+    return ctx.call(wrap, (function, places), {})
+
+
 _TORCH_VERSION = (2, 13, 0)
 
 
@@ -117,6 +137,7 @@ REPLACEMENTS: dict[str, Value] = {
     "get_torch_context_manager_or_global_device": _constant(
         "get_torch_context_manager_or_global_device", Device("meta")
     ),
+    "merge_with_config_defaults": Intrinsic("transformers.merge_with_config_defaults", _configured),
     "copy_func": Intrinsic("transformers.copy_func", raw(lambda ctx, f: f.func if isinstance(f, BoundMethod) else f)),
     **{name: Intrinsic(f"transformers.{name}", _identity_decorator) for name in sorted(NEUTRAL_DECORATORS)},
 }

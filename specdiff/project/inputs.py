@@ -408,10 +408,25 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
                 return f"nothing is known of the shape of the input {missing}"
             continue
         options = {name: values for name, values in options.items() if values}
-        for number in range(max((len(values) for values in options.values()), default=1)):
-            first.append(number == 0)
-            alternatives.append({name: values[min(number, len(values) - 1)] for name, values in options.items()})
+        found = _combined(options)
+        first += [True, *[False] * (len(found) - 1)]
+        alternatives += found
     return _fewer(alternatives, first)
+
+
+def _combined(options: dict[str, list[Value]]) -> list[Inputs]:
+    """Alternatives of a group: first those of all else with the likeliest tokens, then those of the tokens."""
+    text = {name: values for name, values in options.items() if name in _TEXT}
+    others = {name: values for name, values in options.items() if name not in _TEXT}
+    found: list[Inputs] = []
+    for varied in (others, text):
+        for number in range(max((len(values) for values in varied.values()), default=1)):
+            if found and number == 0:
+                continue  # the likeliest of everything came first
+            found.append(
+                {name: values[min(number, len(values) - 1) if name in varied else 0] for name, values in options.items()}
+            )
+    return found
 
 
 def _fewer(alternatives: list[Inputs], first: list[bool]) -> list[Inputs]:

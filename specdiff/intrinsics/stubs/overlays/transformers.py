@@ -1,5 +1,7 @@
 """transformers' base model without device placement, kernels, parallel plans and random initialisation."""
 
+import functools
+
 from torch import nn
 
 
@@ -96,3 +98,21 @@ class CompileableContextVar:
 
     def reset(self, token):
         self.value = token
+
+
+def configured(func, places):
+    """``merge_with_config_defaults`` for the arguments in ``places``, each with its position after ``self``."""
+
+    @functools.wraps(func)
+    def wrapper(self, *args, **kwargs):
+        for name, place in places.items():
+            given = args[place] if place is not None and place < len(args) else kwargs.get(name)
+            value = getattr(self.config, name, None)
+            if given is None and value is not None:
+                if place is not None and place < len(args):
+                    args = (*args[:place], value, *args[place + 1 :])
+                else:
+                    kwargs[name] = value
+        return func(self, *args, **kwargs)
+
+    return wrapper
