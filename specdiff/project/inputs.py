@@ -424,7 +424,10 @@ def _combined(options: dict[str, list[Value]]) -> list[Inputs]:
             if found and number == 0:
                 continue  # the likeliest of everything came first
             found.append(
-                {name: values[min(number, len(values) - 1) if name in varied else 0] for name, values in options.items()}
+                {
+                    name: values[min(number, len(values) - 1) if name in varied else 0]
+                    for name, values in options.items()
+                }
             )
     return found
 
