@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specdiff import vocab
 from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.options import Options
 from specdiff.project.targets import Target, resolve
@@ -135,6 +136,9 @@ def check_all(
 
 
 def _check_specs(specs: Sequence[Spec], options: Options, target: str | None) -> list[CheckResult]:
+    if any(vocab.is_computation(claim.key) for spec in specs for claim in spec.claims):
+        options = replace(options, computation=True)
+
     def work() -> list[CheckResult]:
         session = Session(options)
         results: list[CheckResult] = []

@@ -58,6 +58,12 @@ def ir_version() -> str:
 
 
 @lru_cache(maxsize=1)
+def analysis_version() -> str:
+    """A digest of what decides which operations a run of ``forward`` has: all below the facts."""
+    return _digest(("frontend", "ir", "interp", "intrinsics", "project", "graph"), ())
+
+
+@lru_cache(maxsize=1)
 def analyser_version() -> str:
     """A digest of the whole analyser, its stubs included: no result outlives the code that made it."""
     return _digest((".",), ("libcst/_version.py", "numpy/version.py"))

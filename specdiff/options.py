@@ -20,5 +20,7 @@ class Options:
     """What ``forward`` is followed with: a prompt, one token after a prompt, or a training step."""
     jobs: int = 0
     """Processes; 0 means one per core."""
+    computation: bool = False
+    """Whether every operation is to become a fact of its own (`computation.operations`)."""
     use_cache: bool = True
     debug: bool = False

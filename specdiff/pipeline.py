@@ -230,7 +230,9 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             (cls.file, cls.line),
             why_not,
         )
-        sheet = detect(scene, debug=options.debug)
+        if ran is not None and ran.trace is not None:
+            scene.lost = frozenset(ran.trace.lost)
+        sheet = detect(scene, debug=options.debug, whole=options.computation)
     audited: tuple[Finding, ...] = ()
     comments: tuple[Suppression, ...] = ()
     judged, missing, share = "undecided", tuple[str, ...](), None

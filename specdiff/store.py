@@ -142,6 +142,16 @@ def _key(target: Target, options: Options, published: dict[str, Any] | None) -> 
         _roots_text(target.roots),
         target.module,
         str(target.path),
-        repr((target.classes, target.model_prefixes, configs, options.attention, options.mode, options.debug)),
+        repr(
+            (
+                target.classes,
+                target.model_prefixes,
+                configs,
+                options.attention,
+                options.mode,
+                options.debug,
+                options.computation,
+            )
+        ),
         repr((sorted(options.only), options.settings, published)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a paper or card (.md .txt .html .pdf): quotes near each key's terms are proposed as comments; may be repeated",
     )
+    draft.add_argument(
+        "--without-computation",
+        action="store_true",
+        help="leave out the claims that pin down every operation (computation.*), for a spec to be sourced from a paper",
+    )
     draft.add_argument("--schema", default="", metavar="PATH", help="where the editor finds the JSON Schema")
     draft.set_defaults(run=run)
 
@@ -39,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from specdiff.project.targets import resolve
     from specdiff.spec import draft, propose
 
-    options = pipeline_options(arguments)
+    options = replace(pipeline_options(arguments), computation=not arguments.without_computation)
     papers = [propose.read(path) for path in arguments.papers]
     result = main_class(api.inspect(arguments.target, options), arguments.target)
     values = pipeline.config_values(resolve(arguments.target)[0], options)

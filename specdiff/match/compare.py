@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from specdiff import vocab
 from specdiff.facts import Absence, Evidence, Fact, FactSheet, Undecided, Value
+from specdiff.match import parts
 from specdiff.match.equivalence import also_holds
 from specdiff.match.judge import Judgement, judge, shown, wants_nothing
 from specdiff.results import CheckResult, ClaimResult, ClassResult, Extra, Status
 from specdiff.spec.model import Claim, ReleaseItem, Spec
-from specdiff.vocab import Key
+from specdiff.vocab import Key, ValueType
 
 _WORST_FIRST = (Status.MISMATCH, Status.MISSING, Status.UNDECIDED)
 
@@ -74,7 +75,7 @@ def extras(spec: Spec, sheet: FactSheet) -> tuple[Extra, ...]:
     for name in sorted(sheet.facts):
         fact = sheet.facts[name]
         key = vocab.find(name)
-        if name in claimed or key is None or vocab.is_neutral(key, fact.value):
+        if name in claimed or key is None or key.type is ValueType.PARTS or vocab.is_neutral(key, fact.value):
             continue
         tower = vocab.split_tower(name)[0]
         prefix = f"{tower}." if tower else ""
@@ -106,6 +107,11 @@ def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -
             answer = _Answer(Status.UNDECIDED, shown(claim.expectation), sheet.why_open or _NOTHING_KNOWN)
     reason = answer.reason
     deviation = claim.known_deviation.reason if claim.known_deviation else ""
+    if key.type is ValueType.PARTS:
+        value, evidence = parts.shortened(answer.expected, value, evidence)
+        if isinstance(value, tuple):
+            answer = answer._replace(expected=value[0])
+            value = value[1]
     if deviation and answer.status is Status.MATCH:
         reason = "the code matches, although the spec expects a known deviation"
     return ClaimResult(

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias, assert_never
 
 from specdiff import vocab
 from specdiff.facts import Value
+from specdiff.match import parts
 from specdiff.spec import formula
 from specdiff.spec.model import Absent, Computed, Exactly, Expectation, OneOf, Pattern, Tolerance
 from specdiff.vocab import Key, ValueType
@@ -145,6 +146,9 @@ def _exactly(key: Key, value: Value, expected: Value, tolerance: Tolerance | Non
             return Judgement(close, expected, "" if close else differs)
         case ValueType.NAMES:
             return _names(value, expected)
+        case ValueType.PARTS:
+            assert isinstance(value, tuple) and isinstance(expected, tuple)
+            return Judgement(*parts.judge(expected, value))
         case ValueType.PATTERN | ValueType.LAYERS | ValueType.INTEGERS | ValueType.BOOL | ValueType.TEXT:
             same = value == expected
             return Judgement(same, expected, "" if same else differs)
@@ -245,7 +249,7 @@ def _fits(key: Key, value: Value) -> bool:
             return isinstance(value, str) and vocab.canonical(key, value) is not None
         case ValueType.TEXT:
             return isinstance(value, str)
-        case ValueType.PATTERN | ValueType.NAMES:
+        case ValueType.PATTERN | ValueType.NAMES | ValueType.PARTS:
             return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
         case ValueType.LAYERS | ValueType.INTEGERS:
             return isinstance(value, tuple) and all(type(item) is int for item in value)

@@ -17,7 +17,14 @@ from specdiff.vocab import Key, ValueType
 _FORMS = ("value", "one_of", "pattern", "formula", "absent")
 _CLAIM_FIELDS = (*_FORMS, "repeat", "tolerance", "source", "where", "quote", "level", "note", "known_deviation")
 _NUMERIC = (ValueType.INT, ValueType.NUMBER)
-_LISTS = (ValueType.PATTERN, ValueType.LAYERS, ValueType.INTEGERS, ValueType.NUMBERS, ValueType.NAMES)
+_LISTS = (
+    ValueType.PATTERN,
+    ValueType.LAYERS,
+    ValueType.INTEGERS,
+    ValueType.NUMBERS,
+    ValueType.NAMES,
+    ValueType.PARTS,
+)
 
 _SOURCE_FIELDS = {
     "source": "the id of a document under sources",

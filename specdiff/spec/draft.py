@@ -96,6 +96,9 @@ def _grouped(known: Mapping[str, Fact | Absence]) -> Iterator[tuple[str, list[st
 
 
 def _claim(name: str, key: Key, known: Fact | Absence) -> Iterator[str]:
+    if key.type is ValueType.PARTS:
+        yield from _parts(name, known)
+        return
     if isinstance(known, Absence):
         says = "absent: true"
     else:
@@ -107,6 +110,15 @@ def _claim(name: str, key: Key, known: Fact | Absence) -> Iterator[str]:
     places = "; ".join(f"{step.file}:{step.line} {step.what}" for step in known.evidence[:2])
     why = places or (known.reason if isinstance(known, Absence) else "")
     yield f"  {name}: {{{says}{level}, source: {TODO}}}" + (f"  # {_comment(why)}" if why else "")
+
+
+def _parts(name: str, known: Fact | Absence) -> Iterator[str]:
+    assert isinstance(known, Fact) and isinstance(known.value, tuple)
+    yield f"  {name}:"
+    yield f"    source: {TODO}"
+    yield "    value:"
+    for part in known.value:
+        yield f"      - {json.dumps(str(part), ensure_ascii=False)}"
 
 
 def _expectation(key: Key, value: Value) -> str | None:

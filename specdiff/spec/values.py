@@ -26,6 +26,7 @@ _ARTICLE = {
     ValueType.NUMBERS: "a list of numbers",
     ValueType.NAMES: "a list of names",
     ValueType.TEXT: "text",
+    ValueType.PARTS: "a list of parts as `specdiff draft` writes them",
 }
 
 _RANGE = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?\Z")
@@ -41,7 +42,7 @@ def expected(key: Key) -> str:
 def read_value(node: Node, name: str, key: Key, report: Report) -> Expectation | None:
     """A claim's ``value:``; None where it was reported."""
     match key.type:
-        case ValueType.INTEGERS | ValueType.NUMBERS | ValueType.NAMES:
+        case ValueType.INTEGERS | ValueType.NUMBERS | ValueType.NAMES | ValueType.PARTS:
             return _listing(node, name, key, report)
         case ValueType.LAYERS:
             return _layers(node, name, key, report)
@@ -76,7 +77,7 @@ def read_scalar(node: Node, name: str, key: Key, report: Report) -> Value:
         case ValueType.CHOICE | ValueType.PATTERN:
             if isinstance(node, Scalar) and node.text:
                 return _choice(node, name, key, report)
-        case ValueType.TEXT | ValueType.NAMES:
+        case ValueType.TEXT | ValueType.NAMES | ValueType.PARTS:
             if isinstance(value, str) and value:
                 return value
         case ValueType.LAYERS:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from specdiff.facts import Value
 from specdiff.vocab.attention import ATTENTION, CROSS, POSITION
+from specdiff.vocab.computation import COMPUTATION
 from specdiff.vocab.feedforward import MLP, MOE_GROUP, RECURRENT
 from specdiff.vocab.model import Choice, Group, Key, ValueType
 from specdiff.vocab.shape import MULTIPLIERS, NORM, PATTERN, SHAPE, TOTALS, WEIGHTS
@@ -28,6 +29,7 @@ GROUPS: tuple[Group, ...] = (
     INPUT,
     TOTALS,
     WEIGHTS,
+    COMPUTATION,
     RELEASE,
 )
 
@@ -77,6 +79,11 @@ def satisfies(key: Key, actual: str, claimed: str) -> bool:
     return any(choice.id == actual and choice.is_a == claimed for choice in key.choices)
 
 
+def is_computation(key: str) -> bool:
+    """Whether a key is about every operation, so that its fact is worked out only where it is asked for."""
+    return key.startswith(f"{COMPUTATION.id}.")
+
+
 def is_neutral(key: Key, value: Value) -> bool:
     """Whether a value says the same as "there is none" (false, none, a scale of 1)."""
     if key.neutral is None:
@@ -96,6 +103,7 @@ __all__ = [
     "ValueType",
     "canonical",
     "find",
+    "is_computation",
     "is_neutral",
     "near",
     "satisfies",

@@ -30,6 +30,8 @@ class ValueType(StrEnum):
     """``tuple[str, ...]``: a set; order does not matter."""
     TEXT = "text"
     """``str``: free, compared exactly."""
+    PARTS = "parts"
+    """``tuple[str, ...]``: one text per part, ``part: step | step``; a part is the set of its steps."""
 
 
 @dataclass(frozen=True, slots=True)

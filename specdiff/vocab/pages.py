@@ -23,6 +23,7 @@ _TYPE_MEANING = {
     ValueType.NUMBERS: "a list of numbers, in order",
     ValueType.NAMES: "a list of names, in any order",
     ValueType.TEXT: "free text, compared exactly",
+    ValueType.PARTS: "one text per part, `part: step | step`, as `specdiff draft` writes it",
 }
 
 _INTRODUCTION = """\
@@ -257,7 +258,7 @@ def _key_definition(key: Key) -> Json:
             indices: Json = {"type": "array", "items": index}
             properties["value"] = {"anyOf": [indices, {"type": "string"}]}
             properties["pattern"] = {"items": {"type": "boolean"}}
-        case ValueType.INTEGERS | ValueType.NUMBERS | ValueType.NAMES:
+        case ValueType.INTEGERS | ValueType.NUMBERS | ValueType.NAMES | ValueType.PARTS:
             properties["value"] = {"type": "array", "items": element}
         case _:
             properties["value"] = element

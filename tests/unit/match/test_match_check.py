@@ -108,6 +108,9 @@ def _values(key: Key) -> st.SearchStrategy[Value]:
             return st.lists(st.floats(0, 9), max_size=4).map(tuple)
         case ValueType.NAMES:
             return st.lists(st.text(max_size=3), max_size=4).map(tuple)
+        case ValueType.PARTS:
+            parts = st.from_regex(r"(model|layers\.\*\{[0-9,.-]{1,5}\}): [ab]#[0-9]( \| c#[0-9])?", fullmatch=True)
+            return st.lists(parts, max_size=3).map(tuple)
         case _:
             return st.text(max_size=5)
 

@@ -1,0 +1,23 @@
+"""Keys about the whole computation: what a draft pins down beside the named facts, and no source says in words."""
+
+from __future__ import annotations
+
+from specdiff.vocab.entries import USED, group, listing
+from specdiff.vocab.model import ValueType
+
+_HERE = "a draft of this tool; no paper writes it down"
+
+COMPUTATION = group(
+    "computation",
+    "Computation",
+    "What `specdiff draft` writes so that any change of the computation shows, also one that no other key is about. It does "
+    "not stand in a spec written from a paper, and is not listed among extra facts.",
+    listing(
+        "computation.operations",
+        ValueType.PARTS,
+        "Every operation between the inputs and the outputs, layer by layer, each with a digest of its settings and of what "
+        "it reads; names, comments and the order of independent lines do not count.",
+        _HERE,
+        level=USED,
+    ),
+)
