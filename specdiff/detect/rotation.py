@@ -129,9 +129,17 @@ def _work_out(
         return
     import numpy  # noqa: PLC0415
 
+    try:
+        _from_origin(pairs, [] if _still(points, products) else _pairs(points, area, turning, 0))
+    except NotKnown as stop:
+        found.why = stop.reason
+        return
+    if any(pair.angle is None for pair in pairs):
+        found.why = "other channels are turned at position 0 than at position 1"
+        return
     width = int(area.end.shape[-1]) if area.end.shape and is_number(area.end.shape[-1]) else 0
     distances = {pair.distance for pair in pairs}
-    turned = [pair for pair in pairs if pair.angle > 0]
+    turned = [pair for pair in pairs if pair.angle]
     found.dims = 2 * len(pairs)
     first = next((op for op in (graph[i] for i in sorted(area.derived)) if op.id >= products[0][1].id), products[0][0])
     if len(distances) == 1:
@@ -146,6 +154,38 @@ def _work_out(
     lengths_ = [pair.length for pair in pairs]
     found.factor = float(lengths_[0]) if numpy.allclose(lengths_, lengths_[0], rtol=1e-6) else None
     found.sections = _sections(graph, area, turning, products)
+
+
+def _from_origin(pairs: list[_Pair], origin: list[_Pair]) -> None:
+    """Take away what is turned at the first place already: some models count their positions from 1 or 2."""
+    import cmath  # noqa: PLC0415
+
+    if origin and len(origin) != len(pairs):
+        return
+    for number, pair in enumerate(pairs):
+        pair.angle = abs(cmath.phase(pair.turn / (origin[number].turn if origin else 1.0)))
+
+
+def _still(points: Any, products: list[tuple[Op, Op, Op]]) -> bool:
+    """Whether a sine is nothing in every channel at position 0: positions count from 0, and nothing is turned there."""
+    import numpy  # noqa: PLC0415
+
+    from specdiff.detect.places import NotKnown  # noqa: PLC0415
+
+    for angle in dict.fromkeys(angle.id for _, _, angle in products[:4]):
+        op = points.graph[angle]
+        shape = points.shape(op)
+        index: Index = tuple(
+            numpy.arange(size) if d == len(shape) - 1 else numpy.zeros(shape[-1], dtype=int)
+            for d, size in enumerate(shape)
+        )
+        try:
+            value = numpy.asarray(points.value(op, index))
+        except NotKnown:
+            continue
+        if not numpy.any(value.imag if numpy.iscomplexobj(value) else value):
+            return True
+    return False
 
 
 def _counted(graph: Operations, angle: Op) -> list[int]:
@@ -171,8 +211,11 @@ def _position(index: Index) -> Any:
 class _Pair:
     first: int
     distance: int
-    angle: float
+    turn: complex
+    """Cosine and sine, of any length."""
     length: float
+    angle: float | None = None
+    """From one position to the next, in radians; None until it is worked out."""
 
 
 def _pairs(points: Any, area: Region, turning: set[int], position: int) -> list[_Pair]:
@@ -212,7 +255,7 @@ def _pairs(points: Any, area: Region, turning: set[int], position: int) -> list[
             cosine, sine = x2, x1
         else:
             continue
-        pairs.append(_Pair(a, b - a, math.atan2(abs(sine), cosine), math.hypot(cosine, sine)))
+        pairs.append(_Pair(a, b - a, complex(cosine, sine), math.hypot(cosine, sine)))
     return pairs
 
 

@@ -128,8 +128,8 @@ def architecture(
         towers = [path for path in owners if path != main]
     spread = _Spread(tree, [*towers, main], main)
     columns = []
-    for path in [*towers, main]:
-        prefix = _prefix(path, sheet) if path != main or _prefix(path, sheet) else ""
+    prefixes = _prefixes([*towers, main], sheet)
+    for path, prefix in prefixes.items():
         facts = Facts(sheet, statuses, prefix)
         alone = not towers
         columns.append(_column(path, owners[path], spread, facts, "" if alone else _title(path), path == main))
@@ -220,7 +220,7 @@ def _column(
     after = [_around(where, node, facts, is_main) for where, node in spread.after[path]]
     order = {Kind.EMBEDDING: 0, Kind.CONV: 0, Kind.MODULE: 1, Kind.NORM: 2}
     before.sort(key=lambda box: order.get(box.kind, 1))
-    before = _once(before)
+    before = _narrowed(_once(before), facts)
     blocks = [_block(stack, facts, len(stacks)) for stack in stacks]
     text = any(box.kind is Kind.EMBEDDING and box.title == "Token embedding" for box in before)
     image = any(word in ".".join(path) for word in ("vision", "visual", "image"))
@@ -250,6 +250,21 @@ def _once(before: list[Box]) -> list[Box]:
     ]
 
 
+def _narrowed(before: list[Box], facts: Facts) -> list[Box]:
+    """Of several tables over the vocabulary, the one as wide as the stream is the tokens'; the others serve otherwise."""
+    width = facts.integer("hidden_size")
+    tables = [box for box in before if box.title == "Token embedding"]
+    wide = [box for box in tables if box.lines[:1] and box.lines[0].endswith(f" {width:,}")]
+    if not wide or len(wide) == len(tables):
+        return before
+    return [
+        replace(box, title="Embedding", lines=(*box.lines[:1], box.id.rpartition(".")[2]), keys=(), status=None)
+        if box in tables and box not in wide
+        else box
+        for box in before
+    ]
+
+
 def _around(path: str, node: ModuleNode, facts: Facts, is_main: bool) -> Box:
     match role(node):
         case Role.EMBEDDING:
@@ -274,6 +289,19 @@ def _plain(tree: ModuleNode, facts: Facts) -> Column:
 def _title(path: tuple[str, ...]) -> str:
     words = [part for part in path if part not in ("model", "transformer")]
     return (words[0] if words else "language model").replace("_", " ")
+
+
+_UNKNOWN = "?."
+"""Prefix of a tower that no fact speaks about: no key begins with it."""
+
+
+def _prefixes(paths: Sequence[tuple[str, ...]], sheet: FactSheet) -> Mapping[tuple[str, ...], str]:
+    """Which facts speak about each column, the main one last; those without a prefix are about one column only."""
+    found = {path: _prefix(path, sheet) for path in paths}
+    plain = [path for path, prefix in found.items() if not prefix]
+    for path in plain[:-1]:
+        found[path] = _UNKNOWN
+    return found
 
 
 def _prefix(path: tuple[str, ...], sheet: FactSheet) -> str:

@@ -232,6 +232,9 @@ def _rotary(facts: Facts) -> str:
     dims, width = facts.integer("rope.dims"), facts.integer("attention.head_dim")
     if dims and width and dims < width and not facts.integer("attention.mla.rope_dim"):
         words.append(f"{dims} of {width} channels")
+    layers, pattern = facts.value("rope.layers"), facts.words("layers.pattern")
+    if isinstance(layers, tuple) and len(layers) < len(pattern):
+        words.append(f"in {len(layers)} of {len(pattern)} layers")
     return ", ".join(words)
 
 
@@ -374,6 +377,9 @@ def mlp(path: str, nodes: Sequence[ModuleNode], facts: Facts) -> Box:
     ]
     gated = mine.text("mlp.kind") == "gated"
     hidden, width = mine.integer("mlp.size"), mine.integer("hidden_size")
+    if hidden and width and shapes and not _fits(shapes, hidden, width):
+        # The facts speak of another feed-forward part: their kind and activation are not this one's.
+        return plain(path, nodes[0])
     # The projection back to the stream is the one built last, and its rows are the stream's width.
     if shapes and (not hidden or all(hidden not in shape for shape in shapes)):
         width, hidden = shapes[-1]
@@ -386,6 +392,11 @@ def mlp(path: str, nodes: Sequence[ModuleNode], facts: Facts) -> Box:
     words += [f"α {alpha:g}"] if alpha not in (None, 1) else []
     mine.value("mlp.bias")
     return _box(path, Kind.MLP, nodes[0], mine, "Feed-forward", [", ".join(word for word in words if word), *lines])
+
+
+def _fits(shapes: Sequence[Sequence[int]], hidden: int, width: int) -> bool:
+    """Whether a feed-forward part can be one of the known sizes; gate and up projection may stand in one matrix."""
+    return any(width in shape and (hidden in shape or 2 * hidden in shape) for shape in shapes)
 
 
 def moe(path: str, node: ModuleNode, facts: Facts) -> Box:
@@ -444,7 +455,11 @@ def moe(path: str, node: ModuleNode, facts: Facts) -> Box:
     total = _part(
         f"{path}.sum",
         "Weighted sum",
-        [f"of {chosen} experts" + (" and the shared" if len(row) > 2 else "") if chosen else ""],
+        [
+            f"of {chosen} expert{'s' if chosen > 1 else ''}" + (" and the shared" if len(row) > 2 else "")
+            if chosen
+            else ""
+        ],
         facts.noting(),
     )
     return _box(path, Kind.MOE, node, mine, "Mixture of experts", (), (tuple(row), (total,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "report"))
@@ -71,6 +72,16 @@ def test_encoder_decoder() -> None:
     assert [column.title for column in drawing.columns] == ["encoder", "decoder"]
     assert [each.core[0].box.kind for each in _block(drawing).sublayers] == [Kind.ATTENTION, Kind.CROSS, Kind.MLP]
     assert drawing.links[0].to_block
+
+
+def test_a_tower_without_facts_borrows_none() -> None:
+    code = fixtures_models.encoder_decoder()
+    own = {key: fact for key, fact in code.sheet.facts.items() if not key.startswith("encoder.")}
+    drawing = _drawn(replace(code, sheet=replace(code.sheet, facts=own)))
+    (encoder, decoder) = (_block(drawing, column).sublayers[0].core[0].box for column in (0, 1))
+    assert (encoder.title, decoder.title) == ("Attention", "Multi-head attention")
+    assert _block(drawing, 0).assumed
+    assert not _block(drawing, 1).assumed
 
 
 def test_tower_and_projector() -> None:

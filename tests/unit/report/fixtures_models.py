@@ -214,7 +214,8 @@ def encoder_decoder() -> ClassResult:
         "attention.kind": "mha", "attention.heads": 20, "attention.kv_heads": 20, "attention.head_dim": 64,
         "mlp.kind": "plain", "mlp.activation": "gelu", "mlp.size": 5120, "hidden_size": 1280,
     }  # fmt: skip
-    return class_result("EncoderDecoderForGeneration", tree, sheet(facts))
+    both = facts | {f"encoder.{key}": value for key, value in facts.items()}
+    return class_result("EncoderDecoderForGeneration", tree, sheet(both))
 
 
 def tower() -> ClassResult:
