@@ -25,6 +25,25 @@ MAX_SKIP = 400
 """How far ahead a leaf is looked for before it keeps the current line (it is then out of source order)."""
 
 
+def last_start(text: str, lines: int) -> int:
+    """How many line ends stand before the last of the adjacent string tokens that a text begins with.
+
+    Args:
+        text: From the first token on.
+        lines: How many line ends the tokens and what is between them have; the rest of the text is not looked at.
+    """
+    number = found = 0
+    for token in _TOKEN.findall(text):
+        if token == "\n":
+            number += 1
+        elif token[-1] in _QUOTES and token[0] != "#":
+            found = number
+            number += token.count("\n")
+        if number > lines:
+            break
+    return found
+
+
 class Cursor:
     """A position in a text that moves forward."""
 

@@ -69,7 +69,19 @@ def _concatenated(node: cst.ConcatenatedString, cursor: Cursor) -> ir.Expr:
     parts: list[ir.Const | ir.Formatted] = []
     for piece in (left, right):
         parts.extend(piece.parts if isinstance(piece, ir.FString) else (piece,))  # type: ignore[arg-type]
-    return ir.FString(left.line, tuple(parts))
+    return ir.FString(left.line, _joined(parts))
+
+
+def _joined(parts: Sequence[ir.Const | ir.Formatted]) -> tuple[ir.Const | ir.Formatted, ...]:
+    """Parts of an f-string without two constants side by side."""
+    joined: list[ir.Const | ir.Formatted] = []
+    for part in parts:
+        before = joined[-1] if joined else None
+        if isinstance(part, ir.Const) and isinstance(before, ir.Const):
+            joined[-1] = ir.Const(before.line, f"{before.value}{part.value}")
+        else:
+            joined.append(part)
+    return tuple(joined)
 
 
 def _formatted(node: cst.FormattedString, cursor: Cursor) -> ir.Expr:
@@ -95,12 +107,13 @@ def _parts(
             spec = None
             if part.format_spec is not None:
                 spec = ir.FString(line, _parts(part.format_spec, cursor, line, raw, quotes))
-            debug = None
+            conversion = part.conversion
             if part.equal is not None:
-                debug = cst.Module([]).code_for_node(part.expression) + "="
-            conversion = part.conversion if part.conversion is not None else ("r" if debug and spec is None else None)
-            lowered.append(ir.Formatted(line, value, conversion, spec, debug))
-    return tuple(lowered)
+                shown = cst.Module([]).code_for_node(part.expression) + cst.Module([]).code_for_node(part.equal)
+                lowered.append(ir.Const(line, shown))
+                conversion = conversion or ("r" if spec is None else None)
+            lowered.append(ir.Formatted(line, value, conversion, spec))
+    return _joined(lowered)
 
 
 class Still:

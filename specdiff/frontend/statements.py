@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import libcst as cst
 
 from specdiff.frontend.cursor import Cursor
 from specdiff.frontend.expressions import lower_args, lower_expression, lower_params, optional
+from specdiff.frontend.shape import doc_of, first_line, is_generator, start_of
 from specdiff.ir import nodes as ir
 
 _AUGMENTED: dict[type, str] = {
@@ -43,27 +43,20 @@ def _expr(node: cst.Expr, cursor: Cursor) -> ir.Stmt:
 def _assign(node: cst.Assign, cursor: Cursor) -> ir.Stmt:
     targets = tuple(lower_expression(target.target, cursor) for target in node.targets)
     value = lower_expression(node.value, cursor)
-    return ir.Assign(_first(targets[0]), cursor.close(), targets, value)
-
-
-def _first(node: ir.Expr) -> int:
-    """The line an expression begins on."""
-    while isinstance(node, ir.Attr | ir.Item):
-        node = node.value
-    return node.line
+    return ir.Assign(start_of(targets[0]), cursor.close(), targets, value)
 
 
 def _annassign(node: cst.AnnAssign, cursor: Cursor) -> ir.Stmt:
     target = lower_expression(node.target, cursor)
     annotation = lower_expression(node.annotation.annotation, cursor)
     value = optional(node.value, cursor)
-    return ir.AnnAssign(_first(target), cursor.close(), target, annotation, value)
+    return ir.AnnAssign(start_of(target), cursor.close(), target, annotation, value)
 
 
 def _augassign(node: cst.AugAssign, cursor: Cursor) -> ir.Stmt:
     target = lower_expression(node.target, cursor)
     value = lower_expression(node.value, cursor)
-    return ir.AugAssign(_first(target), cursor.close(), target, _AUGMENTED[type(node.operator)], value)
+    return ir.AugAssign(start_of(target), cursor.close(), target, _AUGMENTED[type(node.operator)], value)
 
 
 def _return(node: cst.Return, cursor: Cursor) -> ir.Stmt:
@@ -233,46 +226,12 @@ def _function(node: cst.FunctionDef, cursor: Cursor) -> ir.Stmt:
     params = lower_params(node.params, cursor)
     returns = lower_expression(node.returns.annotation, cursor) if node.returns is not None else None
     body = _suite(node.body, cursor)
-    first = _first_line(decorators, def_line)
+    first = first_line(decorators, def_line)
     asynchronous = node.asynchronous is not None
     return ir.FunctionDef(
         first, _end(body, (), cursor), def_line, node.name.value, params, decorators, returns, body, asynchronous,
         is_generator(body), doc_of(body),
     )  # fmt: skip
-
-
-def _first_line(decorators: tuple[ir.Expr, ...], def_line: int) -> int:
-    if not decorators:
-        return def_line
-    node: Any = decorators[0]
-    while isinstance(node, ir.Call | ir.Attr | ir.Item):
-        node = node.func if isinstance(node, ir.Call) else node.value
-    return int(node.line)
-
-
-def doc_of(body: tuple[ir.Stmt, ...]) -> str | None:
-    """The docstring of a body."""
-    if (
-        body
-        and isinstance(body[0], ir.ExprStmt)
-        and isinstance(body[0].value, ir.Const)
-        and isinstance(body[0].value.value, str)
-    ):
-        return body[0].value.value
-    return None
-
-
-def is_generator(body: tuple[Any, ...]) -> bool:
-    """Whether a function's own body yields."""
-    stack: list[Any] = list(body)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ir.Yield | ir.YieldFrom):
-            return True
-        if isinstance(node, ir.FunctionDef | ir.ClassDef | ir.Lambda) or not isinstance(node, tuple):
-            continue
-        stack.extend(item for item in node if isinstance(item, tuple))
-    return False
 
 
 def _class(node: cst.ClassDef, cursor: Cursor) -> ir.Stmt:
@@ -282,7 +241,7 @@ def _class(node: cst.ClassDef, cursor: Cursor) -> ir.Stmt:
     bases = (*lower_args(node.bases, cursor), *lower_args(node.keywords, cursor))
     body = _suite(node.body, cursor)
     return ir.ClassDef(
-        _first_line(decorators, def_line),
+        first_line(decorators, def_line),
         _end(body, (), cursor),
         def_line,
         node.name.value,
@@ -370,5 +329,3 @@ _COMPOUND: dict[type, Callable[[Any, Any], ir.Stmt]] = {
     cst.ClassDef: _class,
     cst.Match: _match,
 }
-
-__all__ = ["ast", "doc_of", "lower_block", "lower_pattern"]

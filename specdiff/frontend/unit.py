@@ -136,7 +136,7 @@ class SourceUnit:
         if stored is not None:
             decoded: ir.Expr = codec.decode(json.loads(stored), line)
             return decoded
-        from specdiff.frontend.lower import parse_expression  # noqa: PLC0415
+        from specdiff.frontend.parse import parse_expression  # noqa: PLC0415
 
         node = parse_expression(text, line, self.name)
         self._cache.put(key, json.dumps(codec.encode(node, line), separators=(",", ":")).encode())
@@ -148,7 +148,7 @@ class SourceUnit:
         if stored is not None:
             nodes: tuple[ir.Stmt, ...] = codec.decode(json.loads(stored), line)
             return nodes
-        from specdiff.frontend.lower import parse_statements  # noqa: PLC0415
+        from specdiff.frontend.parse import parse_statements  # noqa: PLC0415
 
         nodes = parse_statements(text, line, self.name, indent)
         self._cache.put(key, json.dumps(codec.encode(nodes, line), separators=(",", ":")).encode())

@@ -376,8 +376,6 @@ def _fstring(run: Run, node: ir.FString, frame: Frame) -> Value:
         spec = _fstring(run, part.spec, frame) if part.spec is not None else ""
         if isinstance(spec, Unknown):
             return spec
-        if part.debug:
-            pieces.append(part.debug)
         if type(value) is Tracked and not tracked and not spec and part.conversion is None:
             tracked.append((value, len(pieces)))
             pieces.append("")

@@ -182,17 +182,16 @@ class Comp(NamedTuple):
 
 
 class Formatted(NamedTuple):
-    """``{value!conversion:spec}`` in an f-string; ``debug`` is the text before ``=`` of ``{value=}``."""
+    """``{value!conversion:spec}`` in an f-string; the text that ``{value=}`` shows too is a `Const` before it."""
 
     line: int
     value: Expr
     conversion: str | None
     spec: FString | None
-    debug: str | None
 
 
 class FString(NamedTuple):
-    """An f-string: constant and formatted parts in order."""
+    """An f-string: constant and formatted parts in order, never two constants side by side."""
 
     line: int
     parts: tuple[Const | Formatted, ...]

@@ -1,0 +1,70 @@
+"""From text to the IR, by Python's own parser where it accepts the text, else by libcst.
+
+Python's parser is ten times as fast and there already; libcst reads syntax that is newer than the Python that runs, and
+says precisely what is wrong with text that is none.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from specdiff.frontend.native_expressions import Reader, lower_expression
+from specdiff.frontend.native_statements import lower_block
+from specdiff.ir import nodes as ir
+
+_REFUSED = (SyntaxError, ValueError, KeyError, MemoryError)
+"""What parsing and lowering raise for text that is not this Python's: `MemoryError` is its parser's word for brackets
+nested too deeply, `ValueError` for a null byte, `KeyError` a node that the lowering does not know."""
+
+
+def parse_statements(text: str, first_line: int, name: str, indent: int = 0) -> tuple[ir.Stmt, ...]:
+    """Parse and lower statements that begin at a line of a file.
+
+    Indented text is parsed inside of a block, so that multi-line strings keep their content.
+
+    Raises:
+        SourceError: the text is not Python.
+    """
+    try:
+        return native_statements(text, first_line, indent)
+    except _REFUSED:
+        from specdiff.frontend import lower  # libcst takes a fifth of a second to import
+
+        return lower.parse_statements(text, first_line, name, indent)
+
+
+def native_statements(text: str, first_line: int, indent: int = 0) -> tuple[ir.Stmt, ...]:
+    """`parse_statements` by Python's own parser alone."""
+    offset = first_line - 1
+    if indent:
+        text = "if 1:\n" + text
+        offset -= 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the analysed code's escapes
+        body = ast.parse(text).body
+    if indent:
+        (block,) = body
+        assert isinstance(block, ast.If)
+        if block.orelse:
+            raise SyntaxError  # an `else` of its own would belong to the block around it
+        body = block.body
+    return lower_block(body, Reader(text, offset))
+
+
+def parse_expression(text: str, line: int, name: str) -> ir.Expr:
+    """Parse and lower one expression (a decorator).
+
+    Raises:
+        SourceError: the text is not Python.
+    """
+    text = text.strip()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, mode="eval").body
+        return lower_expression(tree, Reader(text, line - 1))
+    except _REFUSED:
+        from specdiff.frontend import lower
+
+        return lower.parse_expression(text, line, name)
