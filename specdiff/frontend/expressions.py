@@ -69,18 +69,20 @@ def _concatenated(node: cst.ConcatenatedString, cursor: Cursor) -> ir.Expr:
     parts: list[ir.Const | ir.Formatted] = []
     for piece in (left, right):
         parts.extend(piece.parts if isinstance(piece, ir.FString) else (piece,))  # type: ignore[arg-type]
-    return ir.FString(left.line, _joined(parts))
+    return ir.FString(left.line, _joined(parts, left.line))
 
 
-def _joined(parts: Sequence[ir.Const | ir.Formatted]) -> tuple[ir.Const | ir.Formatted, ...]:
-    """Parts of an f-string without two constants side by side."""
+def _joined(parts: Sequence[ir.Const | ir.Formatted], line: int) -> tuple[ir.Const | ir.Formatted, ...]:
+    """Parts of an f-string without two constants side by side; constants stand on the line of the whole."""
     joined: list[ir.Const | ir.Formatted] = []
     for part in parts:
         before = joined[-1] if joined else None
-        if isinstance(part, ir.Const) and isinstance(before, ir.Const):
-            joined[-1] = ir.Const(before.line, f"{before.value}{part.value}")
-        else:
+        if isinstance(part, ir.Formatted):
             joined.append(part)
+        elif isinstance(before, ir.Const):
+            joined[-1] = ir.Const(line, f"{before.value}{part.value}")
+        else:
+            joined.append(ir.Const(line, part.value))
     return tuple(joined)
 
 
@@ -113,7 +115,7 @@ def _parts(
                 lowered.append(ir.Const(line, shown))
                 conversion = conversion or ("r" if spec is None else None)
             lowered.append(ir.Formatted(line, value, conversion, spec))
-    return _joined(lowered)
+    return _joined(lowered, line)
 
 
 class Still:

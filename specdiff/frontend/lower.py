@@ -30,9 +30,11 @@ def parse_statements(text: str, first_line: int, name: str, indent: int = 0) -> 
         offset -= 1
     module = _parse(text, offset, name)
     body: Any = module.body
+    cursor = Cursor(text, offset)
     if indent:
         body = body[0].body.body
-    return lower_block(body, Cursor(text, offset))
+        cursor.find("1")
+    return lower_block(body, cursor)
 
 
 def parse_expression(text: str, line: int, name: str) -> ir.Expr:

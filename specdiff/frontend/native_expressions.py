@@ -107,9 +107,9 @@ def _parts(values: Sequence[Any], reader: Reader, line: int) -> tuple[ir.Const |
             parts.append(ir.Const(line, value.value))  # type: ignore[arg-type]
             continue
         inner = lower_expression(value.value, reader)
-        line = inner.line
-        spec = ir.FString(line, _parts(value.format_spec.values, reader, line)) if value.format_spec else None
-        parts.append(ir.Formatted(line, inner, _CONVERSIONS.get(value.conversion), spec))
+        at = inner.line
+        spec = ir.FString(at, _parts(value.format_spec.values, reader, at)) if value.format_spec else None
+        parts.append(ir.Formatted(at, inner, _CONVERSIONS.get(value.conversion), spec))
     return tuple(parts)
 
 
