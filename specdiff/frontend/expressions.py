@@ -80,7 +80,7 @@ def _joined(parts: Sequence[ir.Const | ir.Formatted], line: int) -> tuple[ir.Con
         if isinstance(part, ir.Formatted):
             joined.append(part)
         elif isinstance(before, ir.Const):
-            joined[-1] = ir.Const(line, f"{before.value}{part.value}")
+            joined[-1] = ir.Const(line, str(before.value) + str(part.value))
         else:
             joined.append(ir.Const(line, part.value))
     return tuple(joined)
