@@ -37,6 +37,13 @@ def fresh(what: str) -> Dim:
     return Dim.symbol(MADE[-1])
 
 
+def is_given(value: Size | None) -> bool:
+    """Whether a size is made of nothing but numbers and the sizes of the inputs."""
+    if not isinstance(value, Dim):
+        return value is not None
+    return not any(_NAME.search(symbol) for monomial, _ in value.terms for symbol in monomial)
+
+
 def renamed(value: Size, names: dict[str, str]) -> Size:
     """A size with other names for some of its symbols, also inside of opaque parts."""
     if isinstance(value, int):

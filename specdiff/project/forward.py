@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specdiff.interp.branches import undo
+from specdiff.interp.dims import is_given
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, Raised, Value
 from specdiff.interp.ops import NotIterable, lookup
 from specdiff.interp.run import Journal, Run
@@ -14,7 +15,7 @@ from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import Built, Failure, failure_of
 from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out
-from specdiff.project.modes import cached, labelled, next_token
+from specdiff.project.modes import cached, labelled, next_token, without_cache
 from specdiff.project.modules import Program
 
 
@@ -67,6 +68,14 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     if mode == "decode":
         choices = [cached(built.cls, run, inputs) for inputs in choices]
     ran = _first_accepted(run, built, choices)
+    if mode == "prefill" and _attends_to_unknown_length(ran) and (uncached := without_cache(built.cls, run, ran.inputs)):
+        # A cache of fixed length that the entry makes for itself hides what meets in the products.
+        again = _attempt(run, built, uncached)
+        again.left_out, again.certain = ran.left_out, ran.certain
+        if again.failure is None and not outputs_in(again.outputs)[1] and not _attends_to_unknown_length(again):
+            return again
+        ran = _attempt(run, built, ran.inputs)
+        ran.left_out, ran.certain = again.left_out, again.certain
     if mode == "prefill" or ran.failure is not None:
         ran.mode = mode
         return ran
@@ -93,6 +102,17 @@ def _first_accepted(run: Run, built: Built, choices: list[Inputs]) -> Forwarded:
     assert best is not None
     best.certain = all(set(inputs) <= _CERTAIN for inputs in choices)
     return best
+
+
+def _attends_to_unknown_length(ran: Forwarded) -> bool:
+    """Whether positions are counted up to, or a softmax runs over, a number that nothing is known of."""
+    if ran.failure is not None or ran.trace is None:
+        return False
+    return any(
+        (op.kind == "softmax" and op.shape and not is_given(op.shape[-1]))
+        or (op.kind == "constant" and op.shape and "range" in op.attrs and not is_given(op.shape[0]))
+        for op in ran.trace.ops
+    )
 
 
 _CERTAIN = frozenset({"input_ids", "decoder_input_ids", "use_cache", "tokens", "token_ids", "idx"})

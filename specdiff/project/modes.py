@@ -26,6 +26,15 @@ def cached(cls: ClassVal, run: Run, inputs: Inputs) -> Inputs:
     return dict(inputs)
 
 
+def without_cache(cls: ClassVal, run: Run, inputs: Inputs) -> Inputs | None:
+    """The prompt's inputs with the wish to keep none; None where the entry takes no such wish or was given one."""
+    forward = entry_of(cls)
+    plan = run.plan_of(forward) if forward is not None else None
+    if plan is None or "use_cache" not in (*plan.names, *plan.kwonly) or "use_cache" in inputs:
+        return None
+    return {**inputs, "use_cache": False}
+
+
 def next_token(cls: ClassVal, run: Run, inputs: Inputs, outputs: Value) -> Inputs | None:
     """One further token and the cache that the prompt left; None where there is no cache."""
     forward = entry_of(cls)
