@@ -68,7 +68,11 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     if mode == "decode":
         choices = [cached(built.cls, run, inputs) for inputs in choices]
     ran = _first_accepted(run, built, choices)
-    if mode == "prefill" and _attends_to_unknown_length(ran) and (uncached := without_cache(built.cls, run, ran.inputs)):
+    if (
+        mode == "prefill"
+        and _attends_to_unknown_length(ran)
+        and (uncached := without_cache(built.cls, run, ran.inputs))
+    ):
         # A cache of fixed length that the entry makes for itself hides what meets in the products.
         again = _attempt(run, built, uncached)
         again.left_out, again.certain = ran.left_out, ran.certain
