@@ -117,10 +117,16 @@ def in_order_of_use(code: ClassResult) -> ModuleNode:
     """The built tree with the parts of each module in the order in which ``forward`` comes to them."""
     assert code.tree is not None
     first: dict[str, int] = {}
+    layers: dict[str, int] = {}
     for number, use in enumerate(code.uses):
         pieces = use.name.split(".")
         for length in range(1, len(pieces)):
-            first.setdefault(".".join(pieces[:length]), number)
+            path = ".".join(pieces[:length])
+            first.setdefault(path, number)
+            if any(piece.isdigit() for piece in pieces[length:]):
+                layers.setdefault(path, number)
+    # What holds layers stands where they begin: tokens may be looked up long before (images are put among them).
+    first |= layers
 
     def ordered(node: ModuleNode, path: str) -> ModuleNode:
         if not node.children:
