@@ -5,6 +5,8 @@ Nothing is written to disk: `mutants` gives the changed text of a file.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -501,14 +503,26 @@ def _first_argument(holder: cst.CSTNode, name: str) -> Iterator[Edit]:
             yield node, cst.ensure_type(node.args[0].value, cst.BaseExpression)
 
 
-def mutants(text: str, operator: Operator, values: dict[str, object], most: int = 1) -> Iterator[Mutant]:
-    """Mutants of one file by one operator, at most `most`."""
-    module = cst.parse_module(text)
+def mutants(
+    text: str,
+    operator: Operator,
+    values: dict[str, object],
+    most: int = 1,
+    seed: str = "",
+    parsed: cst.Module | None = None,
+) -> Iterator[Mutant]:
+    """Mutants of one file by one operator, at most `most`; which ones is a matter of the seed."""
+    module = parsed if parsed is not None else cst.parse_module(text)
     found = 0
     if operator.id in ("dead-setting", "literal"):
         rows: Iterator[object] = literal_one(module, values, everywhere=operator.id == "dead-setting")
     else:
         rows = operator.sites(module)
+    if seed:
+        # Digests of place and seed: any site may come first, and the same one in every run.
+        numbered = list(enumerate(_parsed(rows)))
+        numbered.sort(key=lambda item: hashlib.sha256(f"{seed}\0{operator.id}\0{item[0]}".encode()).digest())
+        rows = (row for _, row in numbered)
     for row in rows:
         if isinstance(row, cst.Module):
             changed, before, after, line = row.code, "", "", _first_difference(text, row.code)
@@ -541,6 +555,12 @@ def mutants(text: str, operator: Operator, values: dict[str, object], most: int 
         found += 1
         if found >= most:
             return
+
+
+def _parsed(rows: Iterator[object]) -> Iterator[object]:
+    """What comes before an edit that gives no Python."""
+    with contextlib.suppress(cst.ParserSyntaxError):
+        yield from rows
 
 
 class _Replace(cst.CSTTransformer):

@@ -1,41 +1,44 @@
 """Seeded faults in real model code, made in memory: how many does `check` against the untouched code's own draft or `audit` catch?
 
-    python benchmarks/mutations.py [FAMILY…] [--operators a,b] [--most N] [--output FILE] [--torch PYTHON]
+    python benchmarks/mutations.py [FAMILY…] [--per-kind N] [--salt TEXT] [--operators a,b] [--most N] [--output FILE] [--torch PYTHON]
 
-A mutant is *caught* where a vocabulary fact, the parameters or the total differ from the untouched code's, or where the
+Families are chosen by digest within each kind, and so are the places of a fault in a file, among the functions that the
+analysed class reaches. A mutant is *caught* where a fact, the parameters or the ties differ from the untouched code's, or where the
 audit says something at error or warning level that it does not say about the untouched code; *undecided* where a fact
 became undecided and nothing else tells; *equivalent* where torch gives the same outputs for the same random weights.
+The column `named` counts those that are caught without the fact that pins down every operation.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import libcst as cst
+
+from benchmarks.families import chosen, kind_of
+from benchmarks.faults import ANYWHERE, FAULTS
 from benchmarks.mutants import OPERATORS, Mutant, mutants
 from specdiff import pipeline
+from specdiff.match import parts
 from specdiff.options import Options
 from specdiff.project.build import build, model_classes
 from specdiff.project.locate import Roots
 from specdiff.project.targets import Target, resolve
 from specdiff.project.tree import Overlay
-from specdiff.results import ClassResult, Severity
+from specdiff.results import ClassResult, ModuleNode, Severity
 from specdiff.session import deeply
 
-FAMILIES = (
-    "llama mistral qwen2 qwen3 gemma gemma2 gemma3 phi phi3 gpt2 gpt_neox gptj opt bloom falcon mpt olmo2 granite cohere cohere2 "
-    "starcoder2 stablelm smollm3 nemotron mixtral qwen2_moe qwen3_moe olmoe gpt_oss glm4_moe dbrx deepseek_v2 deepseek_v3 mamba "
-    "mamba2 falcon_mamba jamba bamba zamba rwkv recurrent_gemma qwen3_next lfm2 bert roberta electra modernbert deberta_v2 t5 "
-    "bart pegasus mbart vit dinov2 siglip clip swin beit convnext whisper wav2vec2 hubert"
-).split()
 SMALL = {"num_hidden_layers": 4, "n_layer": 4, "n_layers": 4, "num_layers": 4, "encoder_layers": 2, "decoder_layers": 2}
 
 
@@ -49,7 +52,7 @@ class Bench:
         self.target = Target(
             target.text, roots, target.module, target.path, target.classes, None, target.model_prefixes
         )
-        self.options = Options()
+        self.options = Options(computation=True)
         self.program = pipeline.new_program(self.target, self.options)
         self.name = ""
         self.values: dict[str, Any] = {}
@@ -65,6 +68,7 @@ class Bench:
             "ForMaskedLM",
             "ForImageClassification",
             "ForCTC",
+            "ForAudioClassification",
             "Model",
         ]
         for ending in order:
@@ -124,6 +128,10 @@ def differences(before: ClassResult, after: ClassResult) -> tuple[list[str], lis
         now = after.sheet.facts.get(key)
         if now is None:
             (opened if key in after.sheet.undecided else caught).append(key)
+        elif key.startswith("computation."):
+            assert isinstance(fact.value, tuple) and isinstance(now.value, tuple)
+            if parts.judge(fact.value, now.value)[0] is False:
+                caught.append(key)
         elif now.value != fact.value or now.level < fact.level:
             caught.append(key)
     for key in before.sheet.absences:
@@ -134,6 +142,34 @@ def differences(before: ClassResult, after: ClassResult) -> tuple[list[str], lis
     if before.verdict == "complete" and after.verdict == "undecided":
         opened.append("verdict")
     return list(dict.fromkeys(caught)), list(dict.fromkeys(opened))
+
+
+def reached(before: ClassResult, text: str) -> set[int] | None:
+    """Lines of a file that the class's constructor and forward come to; None where the calls are not known."""
+    functions = {name.rpartition("::")[2] for edge in before.calls for name in edge if "::" in name}
+    built = {(node.class_name, node.line) for node in _nodes(before.tree)} if before.tree is not None else set()
+    lines: set[int] = set()
+
+    def visit(node: ast.AST, owner: str, inside: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                visit(child, child.name, any(child.name == name for name, _ in built))
+            elif isinstance(child, ast.FunctionDef):
+                first = min([child.lineno, *(each.lineno for each in child.decorator_list)])
+                name = f"{owner}.{child.name}" if owner else child.name
+                if f"{name}:{first}" in functions or (inside and child.name == "__init__"):
+                    lines.update(range(child.lineno, (child.end_lineno or child.lineno) + 1))
+            elif inside or not owner:
+                lines.update(range(getattr(child, "lineno", 0), getattr(child, "end_lineno", 0) + 1))
+
+    visit(ast.parse(text), "", False)
+    return lines if functions else None
+
+
+def _nodes(node: ModuleNode) -> Iterator[ModuleNode]:
+    yield node
+    for child in node.children:
+        yield from _nodes(child)
 
 
 def judge(bench: Bench, before: ClassResult, path: Path, mutant: Mutant) -> tuple[str, list[str]]:
@@ -153,7 +189,7 @@ def judge(bench: Bench, before: ClassResult, path: Path, mutant: Mutant) -> tupl
 def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     wanted = set(arguments.operators.split(",")) if arguments.operators else None
-    for family in arguments.families or FAMILIES:
+    for family in arguments.families or chosen(arguments.per_kind, arguments.salt):
         start = time.time()
         try:
             bench = Bench(family)
@@ -163,18 +199,29 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             continue
         before = bench.analyse()
         config = bench.target.path.parent / f"configuration_{bench.target.path.parent.name}.py"
-        for operator in OPERATORS:
+        texts: dict[Path, tuple[str, cst.Module, set[int] | None]] = {}
+        for operator in (*OPERATORS, *FAULTS, *ANYWHERE):
             if wanted is not None and operator.id not in wanted:
                 continue
             path = config if operator.in_config else bench.target.path
             if not path.is_file():
                 continue
-            text = path.read_text(encoding="utf-8")
+            if path not in texts:
+                text = path.read_text(encoding="utf-8")
+                texts[path] = (text, cst.parse_module(text), reached(before, text) if path != config else None)
+            text, parsed, lines = texts[path]
             values = {key: value for key, value in before.config.items() if isinstance(value, int | float)}
-            for mutant in mutants(text, operator, values, arguments.most):
+            done = 0
+            for mutant in mutants(text, operator, values, 40 * arguments.most, f"{family}{arguments.salt}", parsed):
+                if done >= arguments.most:
+                    break
+                if lines is not None and mutant.line not in lines:
+                    continue  # in another class of the file
+                done += 1
                 verdict, by = judge(bench, before, path.resolve(), mutant)
                 row = {"family": family, "class": bench.name, "operator": operator.id, "line": mutant.line,
-                       "verdict": verdict, "by": by[:6], "before": mutant.before, "after": mutant.after}  # fmt: skip
+                       "verdict": verdict, "by": by[:6],
+                       "named": any(not key.startswith("computation.") for key in by), "before": mutant.before, "after": mutant.after}  # fmt: skip
                 if verdict in ("missed", "undecided") and arguments.torch:
                     proof = prove(arguments.torch, bench, path, mutant)
                     row["proof"] = proof
@@ -211,25 +258,34 @@ def table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         counts[row["operator"]][row["verdict"]] += 1
     lines = [
-        "| operator | mutants | caught | missed | undecided | equivalent | of the others caught |",
-        "|---|---|---|---|---|---|---|",
+        "| operator | mutants | families | caught | named | missed | undecided | equivalent | of the others caught |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     whole: Counter[str] = Counter()
+    spread: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for name in (row["operator"], "all"):
+            spread[name].add(row["family"])
+        counts[row["operator"]]["named"] += row["verdict"] == "caught" and row["named"]
     for operator, each in [*counts.items(), ("all", whole)]:
         if each is not whole:
             whole.update(each)
-        real = sum(each.values()) - each["equivalent"] - each["same"]
+        real = sum(each.values()) - each["equivalent"] - each["same"] - each["named"]
         share = f"{each['caught'] / real:.1%}" if real else ""
         lines.append(
-            f"| {operator} | {sum(each.values())} | {each['caught']} | {each['missed']} | {each['undecided']} | {each['equivalent']} | {share} |"
+            f"| {operator} | {sum(each.values()) - each['named']} | {len(spread[operator])} | {each['caught']} | {each['named']} | {each['missed']} | {each['undecided']} | {each['equivalent']} | {share} |"
         )
-    families = len({row["family"] for row in rows})
-    return f"{len(rows)} mutants of {families} families.\n\n" + "\n".join(lines) + "\n"
+    families = {row["family"] for row in rows}
+    kinds = Counter(kind_of(family) or "other" for family in families)
+    said = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+    return f"{len(rows)} mutants of {len(families)} families ({said}).\n\n" + "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("families", nargs="*")
+    parser.add_argument("--per-kind", type=int, default=6, help="families of each kind (default: 6)")
+    parser.add_argument("--salt", default="", help="any text: other families and other places")
     parser.add_argument("--operators", default="")
     parser.add_argument("--most", type=int, default=1, help="mutants per operator and family (default: 1)")
     parser.add_argument("--output", type=Path, help="append one JSON line per mutant")

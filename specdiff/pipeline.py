@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from specdiff.audit import Subject, audit, live_share, suppressed, verdict
+from specdiff.audit import Subject, audit, live_share, settings_flow, suppressed, verdict
 from specdiff.cache import ir_cache
-from specdiff.detect import detect
+from specdiff.detect import computation, detect
 from specdiff.detect.scene import Scene
 from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
@@ -32,6 +32,7 @@ from specdiff.options import Options
 from specdiff.project.build import Built, Failure, build, model_classes, read_config
 from specdiff.project.forward import Forwarded, forward, outputs_in, tensors_in
 from specdiff.project.locate import Roots
+from specdiff.project.modes import PADDED
 from specdiff.project.modules import Program
 from specdiff.project.programs import ProgramCalls, calls_of_program
 from specdiff.project.reach import Edges, possible_calls, possible_reads
@@ -230,13 +231,11 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             (cls.file, cls.line),
             why_not,
         )
-        if ran is not None and ran.trace is not None:
-            scene.lost = frozenset(ran.trace.lost)
-        sheet = detect(scene, debug=options.debug, whole=options.computation)
+        sheet = detect(scene, debug=options.debug)
     audited: tuple[Finding, ...] = ()
     comments: tuple[Suppression, ...] = ()
     judged, missing, share = "undecided", tuple[str, ...](), None
-    if ran is not None and needs_audit(options):
+    if ran is not None and (needs_audit(options) or options.computation):
         subject = Subject(
             program,
             built,
@@ -251,6 +250,9 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             ran.outputs,
             ran.certain,
         )
+        if options.computation:
+            sheet = _with_computation(subject, sheet, ran)
+    if ran is not None and needs_audit(options):
         heard, broken = audit(subject, debug=options.debug)
         notes.extend(broken)
         audited, comments = suppressed(subject, heard)
@@ -284,6 +286,30 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         live_share=share,
         suppressions=comments,
     )
+
+
+def _with_computation(subject: Subject, sheet: FactSheet, plain: Forwarded) -> FactSheet:
+    """The sheet with every operation of every way of calling ``forward`` as a fact, and the way of every setting."""
+    program, built = subject.program, subject.built
+    flow = settings_flow(subject)
+    sheet = replace(sheet, facts={**sheet.facts, flow.key: flow})
+    runs = [_followed("", plain)]
+    for mode in (PADDED, "decode", "train"):
+        if runs[0].operations is not None:
+            runs.append(_followed(mode, forward(program, built, mode)))
+    found = computation.operations(runs, (built.cls.file, built.cls.line))
+    if isinstance(found, Undecided):
+        return replace(sheet, undecided={**sheet.undecided, computation.OPERATIONS: found})
+    return replace(sheet, facts={**sheet.facts, found.key: found})
+
+
+def _followed(name: str, ran: Forwarded) -> computation.Run:
+    if ran.failure is not None or ran.trace is None:
+        certain = ran.failure is not None and ran.failure.kind not in ("Undecided", "Limit")
+        return computation.Run(name, None, failure=f"raises {ran.failure.kind}" if certain and ran.failure else "")
+    outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
+    found = Operations(ran.trace.ops, outputs, ran.trace.constants)
+    return computation.Run(name, found, frozenset(ran.trace.lost))
 
 
 def _unknown_sizes(parameters: list[NamedParameter], cls: ClassVal) -> Iterator[Undecided]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from specdiff.audit import built, dead, outputs, parameters, settings, source, stubs
+from specdiff.audit.flows import settings_flow
 from specdiff.audit.rules import RULES, Rule
 from specdiff.audit.subject import Subject
 from specdiff.audit.suppress import suppressed
@@ -64,4 +65,4 @@ def audit(subject: Subject, *, debug: bool = False) -> tuple[tuple[Finding, ...]
     return tuple(ordered), tuple(broken)
 
 
-__all__ = ["AUDITS", "RULES", "Rule", "Subject", "audit", "live_share", "suppressed", "verdict"]
+__all__ = ["AUDITS", "RULES", "Rule", "Subject", "audit", "live_share", "settings_flow", "suppressed", "verdict"]

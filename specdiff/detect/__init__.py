@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from specdiff.detect import (
     absolute,
     attention,
-    computation,
     declared,
     factors,
     feedforward,
@@ -81,22 +80,19 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(shape.pattern, ("layers.pattern",)),
 )  # fmt: skip
 """All detectors, in the order they run."""
-COMPUTATION = (Detector(computation.operations, ("computation.operations",)),)
-"""Detectors that run only where they are asked for: their facts are long and no news."""
 
 
-def detect(scene: Scene, *, debug: bool = False, whole: bool = False) -> FactSheet:
+def detect(scene: Scene, *, debug: bool = False) -> FactSheet:
     """Run all detectors on one analysed class.
 
     Args:
         scene: The class as detectors see it.
         debug: Let a detector's own error through; otherwise its keys are undecided and the others run on.
-        whole: Write down every operation too.
     """
     if scene.operations is not None and not scene.operations.outputs:
         scene.operations = None
         scene.why_not = scene.why_not or "what forward gives back could not be followed"
-    for detector in (*DETECTORS, *(COMPUTATION if whole else ())):
+    for detector in DETECTORS:
         try:
             detector.run(scene)
         except Exception as error:

@@ -83,8 +83,6 @@ class Scene:
         """The class's own file and line."""
         self.why_not = why_not
         """Why ``forward`` could not be followed."""
-        self.lost: frozenset[int] = frozenset()
-        """Operations whose results went into something of which nothing is known."""
         self.facts: dict[str, Fact] = {}
         self.absences: dict[str, Absence] = {}
         self.undecided: dict[str, Undecided] = {}

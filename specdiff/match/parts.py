@@ -29,6 +29,9 @@ def judge(expected: tuple[Value, ...], actual: tuple[Value, ...]) -> tuple[bool 
     """(whether it holds, what was expected, why not)."""
     found = list(differences(expected, actual))
     if not found:
+        skipped = sorted(_not_followed(actual) - _not_followed(expected))
+        if skipped:
+            return None, expected, f"the run that is called {skipped[0]} could not be followed"
         return True, expected, ""
     if _analysis(expected) != _analysis(actual):
         return None, expected, "the draft was written by another version of the analysis; draft it again to compare"
@@ -54,7 +57,8 @@ def shortened(
 
 def differences(expected: tuple[Value, ...], actual: tuple[Value, ...]) -> Iterator[Difference]:
     """Parts that differ, in the code's order; each kind of difference once."""
-    left, right = _by_member(expected), _by_member(actual)
+    skipped = _not_followed(expected) | _not_followed(actual)
+    left, right = _by_member(expected, skipped), _by_member(actual, skipped)
     seen: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
     for member in (*right, *(each for each in left if each not in right)):
         label, before = left.get(member, ("", ()))
@@ -66,12 +70,17 @@ def differences(expected: tuple[Value, ...], actual: tuple[Value, ...]) -> Itera
             yield Difference(other or label, gone, new)
 
 
-def _by_member(value: tuple[Value, ...]) -> dict[str, tuple[str, tuple[str, ...]]]:
+def _not_followed(value: tuple[Value, ...]) -> set[str]:
+    """Names of runs of which one side knows nothing, so that they are not compared."""
+    return {str(text).partition(" ")[0] for text in value if str(text).endswith(" model: not followed")}
+
+
+def _by_member(value: tuple[Value, ...], skipped: set[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
     """(label, steps) by module path."""
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
     for text in value:
         label, _, steps = str(text).partition(": ")
-        if label == ANALYSIS:
+        if label == ANALYSIS or label.partition(" ")[0] in skipped:
             continue
         for member in members(label):
             found[member] = (label, tuple(steps.split(" | ")))
@@ -106,7 +115,10 @@ def _reason(found: list[Difference]) -> str:
     first = next((item for item in found if item.new), found[0])
     more = f" (and {len(found) - 1} more parts differ)" if len(found) > 1 else ""
     gone, new = (_words(steps[0]) if steps else "" for steps in (first.gone, first.new))
-    where = "outside of layers" if first.label == "model" else f"in {first.label}"
+    name, _, label = first.label.rpartition(" ")
+    where = "outside of layers" if label == "model" else f"in {label}"
+    if name:
+        where = f"in the run that is called {name}, {where}"
     if not new:
         return f"{where} there is no {gone}{more}"
     if not gone:

@@ -15,7 +15,7 @@ from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import Built, Failure, failure_of
 from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out
-from specdiff.project.modes import cached, labelled, next_token, without_cache
+from specdiff.project.modes import PADDED, cached, labelled, next_token, padded, without_cache
 from specdiff.project.modules import Program
 
 
@@ -56,7 +56,7 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
         program: The program the model was built in.
         built: The model.
         mode: ``prefill`` (evaluation, a prompt, no cache given), ``decode`` (one further token with the cache that
-            the prompt left) or ``train`` (training, with labels where the entry takes them).
+            the prompt left), ``train`` (training, with labels where the entry takes them) or ``padded``.
     """
     run = program.run
     assert built.instance is not None
@@ -67,6 +67,8 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     train(run, built.instance, False)
     if mode == "decode":
         choices = [cached(built.cls, run, inputs) for inputs in choices]
+    elif mode == PADDED:
+        choices = [padded(built.cls, run, inputs) for inputs in choices]
     ran = _first_accepted(run, built, choices)
     if (
         mode == "prefill"
@@ -80,7 +82,7 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
             return again
         ran = _attempt(run, built, ran.inputs)
         ran.left_out, ran.certain = again.left_out, again.certain
-    if mode == "prefill" or ran.failure is not None:
+    if mode in ("prefill", PADDED) or ran.failure is not None:
         ran.mode = mode
         return ran
     inputs = {name: value for name, value in ran.inputs.items() if name != "use_cache"}

@@ -12,6 +12,8 @@ from specdiff.project.inputs import Inputs, entry_of
 from specdiff.project.sizes import BATCH
 
 MODES = ("prefill", "decode", "train")
+PADDED = "padded"
+"""A prompt with a mask over its padding; not among the modes that a person asks for."""
 CACHES = ("past_key_values", "cache_params", "past_key_value", "mems", "state", "past_buckets_states")
 """Names under which models hand their cache out and take it back."""
 _POSITIONS = frozenset({"start_positions", "end_positions"})
@@ -58,6 +60,21 @@ def next_token(cls: ClassVal, run: Run, inputs: Inputs, outputs: Value) -> Input
     if text == "decoder_input_ids" and memory is not None and "encoder_outputs" in names:
         memory.node = None
         made["encoder_outputs"] = (memory,)
+    return made
+
+
+def padded(cls: ClassVal, run: Run, inputs: Inputs) -> Inputs:
+    """The prompt's inputs with a mask over its padding, where the entry takes one."""
+    forward = entry_of(cls)
+    if forward is None:
+        return dict(inputs)
+    plan = run.plan_of(forward)
+    names = {*plan.names, *plan.kwonly}
+    made = dict(inputs)
+    for text, mask in (("input_ids", "attention_mask"), ("decoder_input_ids", "decoder_attention_mask")):
+        prompt = inputs.get(text)
+        if mask in names and mask not in inputs and isinstance(prompt, Tensor) and prompt.shape is not None:
+            made[mask] = Tensor(prompt.shape[:2], "int64")
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specdiff.vocab.entries import USED, group, listing
+from specdiff.vocab.entries import BUILT, USED, group, listing
 from specdiff.vocab.model import ValueType
 
 _HERE = "a draft of this tool; no paper writes it down"
@@ -10,8 +10,8 @@ _HERE = "a draft of this tool; no paper writes it down"
 COMPUTATION = group(
     "computation",
     "Computation",
-    "What `specdiff draft` writes so that any change of the computation shows, also one that no other key is about. It does "
-    "not stand in a spec written from a paper, and is not listed among extra facts.",
+    "What `specdiff draft` writes so that any change of the computation shows, also one that no other key is about. Neither "
+    "stands in a spec written from a paper, and neither is listed among extra facts.",
     listing(
         "computation.operations",
         ValueType.PARTS,
@@ -19,5 +19,12 @@ COMPUTATION = group(
         "it reads; names, comments and the order of independent lines do not count.",
         _HERE,
         level=USED,
+    ),
+    listing(
+        "computation.settings",
+        ValueType.PARTS,
+        "Which settings of the configuration reach which part of the model, by attribute that the constructor makes.",
+        _HERE,
+        level=BUILT,
     ),
 )

@@ -35,7 +35,10 @@ def test_operations(case: dict[str, Any], spec: Path, tmp_path: Path) -> None:
 
     result = api.check(spec, Options(use_cache=False), f"{path}::Model", allow_todo=True)
 
-    (claim,) = (claim for claim in result.claims if claim.key == KEY)
+    claims = {claim.key: claim for claim in result.claims}
+    flow, claim = claims["computation.settings"], claims[KEY]
+    assert str(flow.status) == ("mismatch" if "settings" in case else "match"), flow.reason
+    assert case.get("settings", "") in flow.reason
     assert str(claim.status) == ("mismatch" if "says" in case else "match"), claim.reason
     assert case.get("says", "") in claim.reason
     if "says" in case and "is no " not in claim.reason:

@@ -1,0 +1,241 @@
+"""Which settings of the configuration reach which part of the model: through local names and plain attributes, not values.
+
+A number that happens to equal the setting's default is not the setting: it is right for one configuration and wrong for
+every other, and only the way from the configuration to the part shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from specdiff.audit.subject import Subject, body_of
+from specdiff.audit.walk import dotted, nodes_in
+from specdiff.facts import Evidence, Fact, Level
+from specdiff.interp.calls import node_of
+from specdiff.interp.objects import ClassVal, Function
+from specdiff.ir import nodes as ir
+
+SETTINGS = "computation.settings"
+_CONTRACT = frozenset({"is_causal"})
+"""Plain attributes that the library's attention reads of a module, so that their literal counts."""
+_PLAIN_CALLS = frozenset(
+    {"getattr", "int", "float", "bool", "str", "len", "min", "max", "round", "abs", "tuple", "list", "dict"}
+)
+_INITIALISERS = ("_init_weights", "reset_parameters")
+Settings = Counter[str]
+
+
+def settings_flow(subject: Subject) -> Fact:
+    """`computation.settings`."""
+    found: dict[str, dict[str, Evidence]] = defaultdict(dict)
+    called: dict[int, list[Function]] = defaultdict(list)
+    for function in subject.called:
+        if isinstance(node_of(function), ir.FunctionDef):
+            called[id(function.owner)].append(function)
+    done: set[tuple[str, tuple[int, ...]]] = set()
+    for module in subject.modules:
+        path = re.sub(r"(?<=\.)\d+(?=\.|$)", "*", module.path) or "root"
+        owners = [cls for cls in module.instance.cls.mro if isinstance(cls, ClassVal) and subject.is_model_code(cls)]
+        aliases: dict[str, Settings] = {}
+        kind = (path, tuple(id(cls) for cls in owners))
+        if kind in done:
+            continue
+        done.add(kind)
+        for cls in reversed(owners):
+            made = cls.attrs.get("__init__")
+            if isinstance(made, Function) and isinstance(node_of(made), ir.FunctionDef):
+                flow = _Flow(made, aliases)
+                flow.construct()
+                found[path].update(flow.steps())
+            others = [*called[id(cls)], *(cls.attrs.get(name) for name in _INITIALISERS)]
+            for function in others:
+                if isinstance(function, Function) and isinstance(node_of(function), ir.FunctionDef):
+                    flow = _Flow(function, aliases)
+                    flow.run()
+                    found[path].update(flow.steps())
+    for function in called[id(None)]:
+        flow = _Flow(function, {})
+        flow.run()
+        found["functions"].update(flow.steps())
+    parts = {path: sorted(steps) for path, steps in found.items() if steps}
+    evidence = tuple(found[path][step] for path, steps in parts.items() for step in steps)
+    value = tuple(f"{path}: {' | '.join(steps)}" for path, steps in parts.items())
+    return Fact(SETTINGS, value, Level.BUILT, evidence)
+
+
+class _Flow:
+    """One function; owned by one `settings_flow` call."""
+
+    def __init__(self, function: Function, aliases: dict[str, Settings]) -> None:
+        self.function = function
+        self.node = body_of(function)
+        self.aliases = aliases
+        """Plain attributes of the module by the settings they stand for."""
+        self.names: dict[str, Settings] = {}
+        """Local names likewise."""
+        self.configs = {"self.config"} | {
+            param.name for param in self.node.params if param.name == "config" or param.name.endswith("_config")
+        }
+        self.found: dict[str, Settings] = defaultdict(Counter)
+        self.lines: dict[str, int] = {}
+
+    def steps(self) -> Iterator[tuple[str, Evidence]]:
+        for name, settings in self.found.items():
+            if settings:
+                said = ", ".join(f"{key} x{count}" if count > 1 else key for key, count in sorted(settings.items()))
+                text = f"{name} <- {said}"
+                line = self.lines[name]
+                yield text, Evidence(self.function.file, line, line, text)
+
+    # --- Constructors: what each attribute is made from ------------------------------------------
+
+    def construct(self) -> None:
+        self._block(self.node.body, Counter())
+
+    def _block(self, body: Iterable[Any], condition: Settings) -> None:
+        for node in body:
+            match node:
+                case ir.Assign(targets=targets, value=value):
+                    for target in targets:
+                        self._assign(target, value, condition, node.line)
+                case ir.AnnAssign(target=target, value=value) if value is not None:
+                    self._assign(target, value, condition, node.line)
+                case ir.AugAssign(target=target, value=value):
+                    self._add(target, self.of(value) + condition, node.line)
+                case ir.If():
+                    inner = condition + self.of(node.test)
+                    self._block(node.body, inner)
+                    self._block(node.orelse, inner)
+                case ir.For():
+                    for name in nodes_in(node.target):
+                        if isinstance(name, ir.Name):
+                            self.names[name.id] = self.of(node.iter)
+                    self._block(node.body, condition + self.of(node.iter))
+                    self._block(node.orelse, condition)
+                case ir.While():
+                    self._block(node.body, condition + self.of(node.test))
+                case ir.With():
+                    self._block(node.body, condition)
+                case ir.Try():
+                    for part in (node.body, *(handler.body for handler in node.handlers), node.orelse, node.final):
+                        self._block(part, condition)
+                case ir.ExprStmt(value=ir.Call() as call):
+                    self._call(call, condition)
+                case _:
+                    pass
+
+    def _assign(self, target: Any, value: Any, condition: Settings, line: int) -> None:
+        settings = self.of(value)
+        match target:
+            case ir.Name(id=name):
+                self.names[name] = settings + condition
+            case ir.Attr(value=ir.Name(id="self"), name=name):
+                if name in _CONTRACT and isinstance(value, ir.Const):
+                    settings = settings + Counter({f"={value.value!r}": 1})
+                if _is_plain(value):
+                    self.aliases[name] = settings
+                self._note(name, settings + condition, line)
+            case ir.TupleExpr(items=items) | ir.ListExpr(items=items):
+                same = isinstance(value, ir.TupleExpr | ir.ListExpr) and len(value.items) == len(items)
+                for index, item in enumerate(items):
+                    self._assign(item, value.items[index] if same else value, condition, line)
+            case _:
+                self._add(target, settings + condition, line)
+
+    def _add(self, target: Any, settings: Settings, line: int) -> None:
+        path = dotted(target)
+        if path.startswith("self."):
+            self._note(path.split(".")[1], settings, line)
+        elif isinstance(target, ir.Name):
+            self.names[target.id] = self.names.get(target.id, Counter()) + settings
+
+    def _call(self, call: ir.Call, condition: Settings) -> None:
+        path = dotted(call.func)
+        settings = sum((self.of(arg.value) for arg in call.args), Counter()) + condition
+        first = call.args[0].value if call.args else None
+        if path.startswith("self.register_") and isinstance(first, ir.Const):
+            self._note(str(first.value), settings, call.line)
+        elif path.startswith("self.") and path.count(".") > 1:
+            self._note(path.split(".")[1], settings, call.line)
+        elif path.count(".") == 1 and not path.startswith("self."):
+            name = path.split(".")[0]
+            self.names[name] = self.names.get(name, Counter()) + settings
+        else:
+            self._note(f"{path.rpartition('.')[2] or 'base'}()", settings, call.line)
+
+    def _note(self, name: str, settings: Settings, line: int) -> None:
+        self.found[name] += settings
+        self.lines.setdefault(name, line)
+
+    # --- Other functions: how often each setting is used -------------------------------------------
+
+    def run(self) -> None:
+        name = f"{self.node.name}()"
+        self.lines[name] = self.node.line
+        self._used(self.node.body, name)
+
+    def _used(self, body: Iterable[Any], name: str) -> None:
+        for node in body:
+            match node:
+                case ir.Assign(targets=(ir.Name(id=local),), value=value) if _is_plain(value):
+                    # Another name for settings: its uses count, not the line that gives it.
+                    self.names[local] = self.of(value)
+                case ir.If() | ir.While():
+                    self.found[name] += self.of(node.test)
+                    self._used(node.body, name)
+                    self._used(node.orelse, name)
+                case ir.For():
+                    self.found[name] += self.of(node.iter)
+                    self._used(node.body, name)
+                    self._used(node.orelse, name)
+                case ir.With():
+                    self._used(node.body, name)
+                case ir.Try():
+                    for part in (node.body, *(handler.body for handler in node.handlers), node.orelse, node.final):
+                        self._used(part, name)
+                case _:
+                    self.found[name] += self.of(node)
+
+    # --- Expressions ---------------------------------------------------------------------------------
+
+    def of(self, node: Any) -> Settings:
+        """The settings that an expression reads, each as often as it does."""
+        found: Settings = Counter()
+        stack = [node]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, ir.Attr):
+                path = dotted(item)
+                setting = self._setting(path)
+                if setting:
+                    found[setting] += 1
+                    continue
+                head, _, rest = path.partition(".")
+                if head == "self" and rest in self.aliases:
+                    found += self.aliases[rest]
+                    continue
+            elif isinstance(item, ir.Name):
+                found += self.names.get(item.id, Counter())
+            elif isinstance(item, ir.Call) and dotted(item.func) == "getattr" and len(item.args) > 1:
+                name = item.args[1].value
+                if dotted(item.args[0].value) in self.configs and isinstance(name, ir.Const):
+                    found[str(name.value)] += 1
+                    stack.extend(arg.value for arg in item.args[2:])
+                    continue
+            if isinstance(item, tuple):
+                stack.extend(item)
+        return found
+
+    def _setting(self, path: str) -> str:
+        for name in self.configs:
+            if path.startswith(f"{name}."):
+                return path[len(name) + 1 :]
+        return ""
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is made of names, numbers and arithmetic, so that it stands for what it reads."""
+    return not any(isinstance(item, ir.Call) and dotted(item.func) not in _PLAIN_CALLS for item in nodes_in(value))
