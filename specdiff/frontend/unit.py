@@ -24,9 +24,16 @@ class SourceUnit:
     """A file of source code."""
 
     def __init__(
-        self, path: Path, name: str, cache: Cache | None = None, read: Callable[[Path], bytes] = Path.read_bytes
+        self,
+        path: Path,
+        name: str,
+        cache: Cache | None = None,
+        read: Callable[[Path], bytes] = Path.read_bytes,
+        support: bool = False,
     ) -> None:
         self.path = path
+        self.support = support
+        """Whether it is library code around what is analysed (`frontend.parse`)."""
         self.name = name
         """As reports show it."""
         self.text, self.digest = _read(path, name, read)
@@ -138,7 +145,7 @@ class SourceUnit:
             return decoded
         from specdiff.frontend.parse import parse_expression  # noqa: PLC0415
 
-        node = parse_expression(text, line, self.name)
+        node = parse_expression(text, line, self.name, self.support)
         self._cache.put(key, json.dumps(codec.encode(node, line), separators=(",", ":")).encode())
         return node
 
@@ -150,7 +157,7 @@ class SourceUnit:
             return nodes
         from specdiff.frontend.parse import parse_statements  # noqa: PLC0415
 
-        nodes = parse_statements(text, line, self.name, indent)
+        nodes = parse_statements(text, line, self.name, indent, self.support)
         self._cache.put(key, json.dumps(codec.encode(nodes, line), separators=(",", ":")).encode())
         return nodes
 

@@ -164,8 +164,19 @@ class Program:
         """The source unit of a file; each file is read once."""
         found = self.units.get(path)
         if found is None:
-            found = self.units[path] = SourceUnit(path, self.shown(path), self.cache, self.roots.tree.read)
+            found = SourceUnit(path, self.shown(path), self.cache, self.roots.tree.read, self._is_support(path))
+            self.units[path] = found
         return found
+
+    def _is_support(self, path: Path) -> bool:
+        """Whether a file surrounds model code: the library's base classes and utilities, its tables of models, our stubs."""
+        if path.is_relative_to(STUBS):
+            return True
+        for folder in self.roots.packages.get("transformers", ()):
+            if path.is_relative_to(folder):
+                first, *rest = path.relative_to(folder).parts
+                return first != "models" or rest[:1] == ["auto"]
+        return False
 
     def shown(self, path: Path) -> str:
         """The path as reports show it: relative to the analysed package or folder."""

@@ -68,25 +68,28 @@ def test_same_ir_of_library(path: Path) -> None:
             assert native_statements(code, piece.line, piece.indent) == libcst
 
 
-def test_newer_syntax_is_left_to_libcst() -> None:
+@pytest.mark.parametrize("support", [False, True])
+def test_newer_syntax_is_left_to_libcst(support: bool) -> None:
     """A generic function and a type alias lower on every Python."""
-    alias, function = parse_statements("type A = int\ndef f[T](x: T) -> T:\n    return x\n", 3, "x.py")
+    alias, function = parse_statements("type A = int\ndef f[T](x: T) -> T:\n    return x\n", 3, "x.py", 0, support)
     assert isinstance(alias, ir.Assign)
     assert isinstance(function, ir.FunctionDef)
     assert (alias.line, function.line, function.end_line) == (3, 4, 5)
 
 
+@pytest.mark.parametrize("support", [False, True])
 @pytest.mark.parametrize("text", ["x = (1\n", "def f(:\n    pass\n", "  x = 1\n y = 2\n"])
-def test_what_neither_reads_is_a_problem_with_its_line(text: str) -> None:
+def test_what_neither_reads_is_a_problem_with_its_line(text: str, support: bool) -> None:
     """The message is libcst's."""
     with pytest.raises(SourceError) as caught:
-        parse_statements(text, 5, "x.py")
+        parse_statements(text, 5, "x.py", 0, support)
     assert caught.value.problems[0].file == "x.py"
     assert caught.value.problems[0].line >= 5
 
 
-def test_an_expression() -> None:
+@pytest.mark.parametrize("support", [False, True])
+def test_an_expression(support: bool) -> None:
     """A decorator's text, with a comment behind it."""
-    assert parse_expression(" a.b(c)  # why", 4, "x.py") == ir.Call(
+    assert parse_expression(" a.b(c)  # why", 4, "x.py", support) == ir.Call(
         4, 4, ir.Attr(4, ir.Name(4, "a"), "b"), (ir.Arg(0, None, ir.Name(4, "c")),)
     )
