@@ -63,12 +63,13 @@ def read_mask(graph: Operations, site: Attention) -> Mask:
     for _ in range(3):
         points = Points(graph, lengths(graph, length), ordinary(graph))
         try:
-            size = min(points.size(shape[-1]), points.size(shape[-2]))
+            axis = row_axis(shape)
+            size = min(points.size(shape[-1]), points.size(shape[axis]))
             rows = {
                 row for row in (size - 1, size - 2, size // 2, size // 2 + 1, far + 1, far + 2, 3) if 0 <= row < size
             }
-            seen = {row: _visible(points, site, row, size, len(shape)) for row in sorted(rows)}
-            return _read(points, site, seen, size, len(shape))
+            seen = {row: _visible(points, site, row, size, shape) for row in sorted(rows)}
+            return _read(points, site, seen, size, shape)
         except Outside as stop:
             if not 4 <= stop.size < length:
                 return Mask(None, unread=stop.reason, unread_at=stop.op)
@@ -122,12 +123,19 @@ def _numbers(graph: Operations, bounds: list[Bound]) -> set[int]:
     return found
 
 
-def _visible(points: Points, site: Attention, row: int, size: int, rank: int) -> Any:
+def row_axis(shape: tuple[Any, ...]) -> int:
+    """Where the queries stand in a shape of scores: before the keys, or before heads that stand between the two."""
+    return next((axis for axis in (-2, -3) if len(shape) >= -axis and shape[axis] == shape[-1]), -2)
+
+
+def _visible(points: Points, site: Attention, row: int, size: int, shape: tuple[Any, ...]) -> Any:
     """Which keys one query sees."""
     import numpy  # noqa: PLC0415
 
     columns = numpy.arange(size)
-    index = (*[numpy.zeros(size, dtype=int)] * (rank - 2), numpy.full(size, row), columns)
+    places = [numpy.zeros(size, dtype=int)] * len(shape)
+    places[row_axis(shape)], places[-1] = numpy.full(size, row), columns
+    index = tuple(places)
     seen = columns <= row if site.causal_flag else numpy.ones(size, dtype=bool)
     for bound in site.bounds:
         seen = seen & ~_blocked(points, bound, index)
@@ -139,6 +147,9 @@ def _blocked(points: Points, bound: Bound, index: Index) -> Any:
 
     from specdiff.detect.points import NotKnown  # noqa: PLC0415
 
+    more = len(points.shape(bound.op)) - len(index)
+    if more > 0 and _folded(points, bound.op, index):
+        index = (*[numpy.zeros_like(index[-1])] * more, *index)
     own = points.within(bound.op, index)
     if bound.how in ("keep", "drop"):
         if bound.fill is None:
@@ -148,6 +159,13 @@ def _blocked(points: Points, bound: Bound, index: Index) -> Any:
         condition = numpy.asarray(points.value(bound.op, own)) != 0
         return ~condition if bound.how == "keep" else condition
     return _low(points, bound.op, own, -1 if bound.how == "sub" else 1)
+
+
+def _folded(points: Points, mask: Op, index: Index) -> bool:
+    """Whether a mask with more dimensions is over the same rows and columns: batch and heads were taken together after it."""
+    rows, columns = points.shape(mask)[-2:]
+    size = len(index[-1])
+    return rows in (1, size) and columns in (1, size)
 
 
 def _low(points: Points, op: Op, index: Index, sign: int) -> Any:
@@ -187,7 +205,7 @@ def _learned(graph: Operations, op: Op) -> bool:
     return any(graph[index].kind in _DATA for index in behind)
 
 
-def _read(points: Points, site: Attention, seen: dict[int, Any], size: int, rank: int) -> Mask:
+def _read(points: Points, site: Attention, seen: dict[int, Any], size: int, shape: tuple[Any, ...]) -> Mask:
     import numpy  # noqa: PLC0415
 
     first: dict[int, int] = {}
@@ -232,7 +250,7 @@ def _read(points: Points, site: Attention, seen: dict[int, Any], size: int, rank
         mask.shows["window"] = (_shown(graph, site, numbers), shown)
         return mask
     start = first[size - 1]
-    before = int(numpy.flatnonzero(_visible(points, site, start - 1, size, rank))[0]) if start > 0 else 0
+    before = int(numpy.flatnonzero(_visible(points, site, start - 1, size, shape))[0]) if start > 0 else 0
     chunk = start - before
     if chunk > 0 and all(first[row] == row // chunk * chunk for row in first):
         mask.chunk = chunk

@@ -519,6 +519,7 @@ def _heads(graph: Operations, site: Attention) -> None:
         count = 1
         for size in query.shape[:-2]:
             count *= factor(size)
+        count *= _folded_heads(query, key, site.product)
         split = _split_heads(graph, query, site.head_dim)
         # Windows of a picture may stand before the heads; a split that all of a fused projection shares is no count of heads.
         site.heads = split if split is not None and count % split == 0 else count
@@ -539,6 +540,17 @@ def _heads(graph: Operations, site: Attention) -> None:
             count *= factor(size)
         site.kv_heads = count if site.heads % max(count, 1) == 0 else None
     site.repeats = where
+
+
+def _folded_heads(query: Op, key: Op, product: Op) -> int:
+    """Query heads that stand among the rows of a product: so many times more rows than there are keys."""
+    if not product.shape or len(product.shape) < 2 or len(query.shape or ()) != len(key.shape or ()):
+        return 1
+    rows, columns = product.shape[-2:]
+    if isinstance(rows, int) or isinstance(columns, int) or rows == columns:
+        return 1
+    times = factor(rows)
+    return times if times > 1 and columns * times == rows else 1
 
 
 def _einsum_heads(graph: Operations, site: Attention) -> None:

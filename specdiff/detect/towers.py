@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from specdiff.detect.masks import row_axis
 from specdiff.detect.paths import kernel_of
 from specdiff.detect.sites import Attention, Norm
 from specdiff.interp.trace import Op
@@ -251,10 +252,9 @@ def is_cross(site: Attention) -> bool:
     if not site.query.shape or not site.softmax.shape or site.fused:
         query, key = site.query.shape, site.key.shape
         return bool(query and key and site.fused and len(query) > 1 and query[-2] != key[-2])
-    rows, columns = site.softmax.shape[-2:]
     if site.sink_at is not None:
         return False
-    return bool(rows != columns)
+    return bool(site.softmax.shape[row_axis(site.softmax.shape)] != site.softmax.shape[-1])
 
 
 def main_norms(block: Block) -> list[Norm]:

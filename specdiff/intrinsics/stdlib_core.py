@@ -20,6 +20,7 @@ from specdiff.interp.objects import (
     MISSING,
     BoundMethod,
     ClassVal,
+    HostMethod,
     Function,
     Instance,
     ModuleVal,
@@ -279,6 +280,9 @@ def _signature(ctx: Run, function: Value) -> Value:
         given = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
         own = [] if bound else ["self"]
         return ctx.call(ctx.getattr(module, "Signature"), ([*own, *(field.name for field in fields)], given), {})
+    if isinstance(target, HostMethod) and target.name == "__init__":
+        # object's own, which None and plain classes have too: it takes anything.
+        return ctx.call(ctx.getattr(module, "Signature"), (["args", "kwargs"], {}), {})
     if not isinstance(target, Function):
         return ctx.unknown("the signature of a function that is not analysed")
     plan = ctx.plan_of(target)

@@ -532,8 +532,6 @@ FUNCTIONS: dict[str, Model] = {
     "torch.clamp_": unary("clamp"),
     "torch.special.expit": unary("sigmoid", True),
     "torch.special.logit": unary("logit", True),
-    "torch.vmap": lambda ctx, function, *args, **kwargs: function,
-    "torch.func.vmap": lambda ctx, function, *args, **kwargs: function,
     "torch.result_type": lambda ctx, *args: args[0],
 }
 __all__ = ["BOTH", "FUNCTIONS", "Dim", "dtype_name", "matmul"]

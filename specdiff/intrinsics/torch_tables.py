@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.values import Device, OwnDType, Tensor
-from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_rare, torch_shapes
+from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_rare, torch_shapes, torch_vmap
 from specdiff.intrinsics.torch_core import is_float
 
 Model = Callable[..., Any]
@@ -97,6 +97,7 @@ FUNCTIONS: dict[str, Model] = {
     **torch_shapes.FUNCTIONS,
     **torch_linear.FUNCTIONS,
     **torch_rare.FUNCTIONS,
+    **torch_vmap.FUNCTIONS,
 }
 for _name in ("rsub",):
     FUNCTIONS[f"torch.{_name}"] = lambda ctx, input, other, **kwargs: torch_pointwise.binary("-")(ctx, other, input)

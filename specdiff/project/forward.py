@@ -80,8 +80,6 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
         again.left_out, again.certain = ran.left_out, ran.certain
         if again.failure is None and not outputs_in(again.outputs)[1] and not _attends_to_unknown_length(again):
             return again
-        ran = _attempt(run, built, ran.inputs)
-        ran.left_out, ran.certain = again.left_out, again.certain
     if mode in ("prefill", PADDED) or ran.failure is not None:
         ran.mode = mode
         return ran
