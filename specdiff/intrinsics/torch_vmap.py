@@ -54,7 +54,9 @@ def _mapped(ctx: Any, base: Any, levels: list[Any], given: tuple[Any, ...]) -> A
         placed.append(ctx.call(ctx.getattr(value, "view"), shape, {}))
     result = ctx.call(base, tuple(placed), {})
     if not isinstance(result, Tensor) or any(size is None for size in sizes):
-        return result if isinstance(result, Unknown) else ctx.unknown("torch.vmap of a function without a tensor result")
+        return (
+            result if isinstance(result, Unknown) else ctx.unknown("torch.vmap of a function without a tensor result")
+        )
     if result.shape is not None and len(result.shape) > len(levels):
         return ctx.unknown("torch.vmap over more than single elements")
     return ctx.call(ctx.getattr(result, "expand"), tuple(sizes), {})
