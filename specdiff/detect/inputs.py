@@ -22,6 +22,8 @@ def stems(scene: Scene) -> None:
     for tower in scene.towers:
         stem = _stem(graph, tower)
         kinds = {_input_kind(op) for op in stem if op.kind == "input"}
+        if not kinds & {"image", "sound", "text"} and _cuts_patches(graph, stem):
+            kinds.add("image")
         if kinds & {"image", "sound"} and "text" not in kinds:
             _convolutions(scene, graph, tower, stem, "image" in kinds)
             if "image" in kinds:
@@ -38,6 +40,15 @@ def _stem(graph: Operations, tower: Tower) -> list[Op]:
     first = tower.blocks[0].ops[0].id
     starts = {index for op in tower.blocks[0].ops[:60] for index in op.inputs if index < first}
     return [graph[index] for index in sorted(graph.ancestors(starts))]
+
+
+def _cuts_patches(graph: Operations, stem: list[Op]) -> bool:
+    """Whether the first convolution has two or three dimensions and steps as far as it is wide."""
+    first = next((op for op in stem if op.kind == "conv" and kernel_of(graph, op)), None)
+    if first is None:
+        return False
+    kernel = kernel_of(graph, first)
+    return len(kernel) >= 2 and kernel[-1] > 1 and _single(first.attrs.get("stride")) == kernel[-1]
 
 
 def _input_kind(op: Op) -> str:
