@@ -243,6 +243,9 @@ def _enumerate(run: Run, cls: ClassVal) -> None:
             cls.attrs[name] = members[name] = alias
             continue
         member = run.new_instance(cls)
+        member.serial = (
+            0  # older than whatever constructor was the first to look at the class: one member, never a copy
+        )
         bare = value[0] if isinstance(value, tuple) and cls.native is not None and value else value
         member.attrs.update({"name": name, "_name_": name, "value": value, "_value_": value})
         if cls.native is not None:

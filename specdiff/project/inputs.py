@@ -17,6 +17,7 @@ from specdiff.interp.ops import lookup
 from specdiff.interp.run import Run
 from specdiff.interp.values import Tensor
 from specdiff.ir import nodes as ir
+from specdiff.project.annotated import by_annotation
 from specdiff.project.sizes import BATCH, FRAMES, GRID, SAMPLES, SEQUENCE, TARGET, TEXT, VISION, Sizes, attribute
 
 Inputs = dict[str, Value]
@@ -492,12 +493,17 @@ def _options(
         return plain[kind]
     if name in ("start_pos", "start_position", "offset", "cache_position"):
         return [0]
+    told = by_annotation(name, sizes, annotation)
+    if told is not None:
+        return told
+    if "positions" in name:
+        return [_i(BATCH, SEQUENCE), _i(SEQUENCE)]
     widths = sizes.hidden()
     streams: list[Value] = [_f(BATCH, SEQUENCE, width) for width in widths[:2]]
     if name.endswith(("_ids", "_id", "_index", "indices")):
         return [_i(BATCH, SEQUENCE)]
     if "mask" in name:
-        return [_b(BATCH, SEQUENCE)]
+        return [_b(BATCH, SEQUENCE), _f(1, 1, SEQUENCE, SEQUENCE)]
     if name in ("freqs_cis", "mask", "cache"):
         return []
     if _has_embedding(instance):

@@ -110,3 +110,56 @@ def test_modes(mode: str, name: str, shape: str) -> None:
         return str(outputs_in(ran.outputs)[0][name].shape)
 
     assert deeply(run) == shape
+
+
+REFERENCE = """
+import dataclasses
+import enum
+from typing import List, Optional, Tuple, Union
+import torch
+from torch import nn
+
+class Kind(enum.Enum):
+    FULL = 1
+
+@dataclasses.dataclass
+class Config:
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    hidden_size: int = 64
+
+class Layer(nn.Module):
+    def __init__(self, config: Config):
+        super().__init__()
+        self.kind = Kind.FULL
+        self.kv = nn.Linear(64, 64)
+
+    def forward(self, x, table, positions, cache):
+        keys, values = cache
+        keys.index_copy_(1, positions, self.kv(x).view(x.shape[0], -1, 4, 16))
+        return x * table + keys.flatten(2)
+
+class Model(nn.Module):
+    def __init__(self, config: Config):
+        super().__init__()
+        self.embed = nn.Embedding(100, 64)
+        self.layers = nn.ModuleList([Layer(config) for _ in range(config.num_hidden_layers)])
+
+    def forward(self, token_ids, input_positions, lengths: List[int], caches: List[Tuple[torch.Tensor, torch.Tensor]],
+                temperatures: Union[torch.Tensor, None]):
+        assert temperatures is None and sum(lengths) == token_ids.shape[1]
+        tables = {Kind.FULL: torch.ones(64)}
+        x = self.embed(token_ids)
+        for layer, cache in zip(self.layers, caches):
+            x = layer(x, tables.get(layer.kind), input_positions, cache)
+        return x
+"""
+
+
+def test_callers_caches_and_lengths_come_from_annotations(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(REFERENCE)
+    (target,) = resolve(f"{tmp_path / 'model.py'}::Model")
+    options = Options(use_cache=False)
+    program = new_program(target, options)
+    (result,) = deeply(lambda: list(analyse(program, target, options)))
+    assert {use.name for use in result.uses} == set(result.parameters)

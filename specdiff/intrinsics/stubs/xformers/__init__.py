@@ -1,0 +1,1 @@
+"""xformers as models use it: attention over packed sequences."""

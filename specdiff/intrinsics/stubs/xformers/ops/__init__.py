@@ -1,0 +1,6 @@
+"""Operators."""
+
+from xformers.ops.fmha import memory_efficient_attention
+from xformers.ops.fmha.attn_bias import AttentionBias, LowerTriangularMask
+
+
