@@ -96,6 +96,14 @@ class Use:
     """Whether the parameter is transposed on its way there."""
     file: str
     line: int
+    contracted: int = 0
+    """The axis along which the stored weight is summed with the data, from the end; 0 where there is no such one."""
+    role: str = ""
+    """What becomes of the product: `query`, `key`, `value`, `gate`, `up`, several joined by `+`, with `/2` behind where gate and up rows alternate."""
+    buffer: bool = False
+    """Whether it is stored without being trained."""
+    shape: tuple[int, ...] = ()
+    """Of a buffer."""
 
 
 @dataclass(frozen=True, slots=True)

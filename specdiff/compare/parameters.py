@@ -19,6 +19,8 @@ from specdiff.results import ClassResult
 Explanation: TypeAlias = "Callable[[list[Item], list[Item]], tuple[list[Pair], list[Item], list[Item]]]"
 _INDEX = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
 _EXPERTS_LEAST = 2
+ALTERNATING = "/2"
+"""Ends the role of a fused weight every second row of which is the gate's."""
 
 
 class Item(NamedTuple):
@@ -29,6 +31,15 @@ class Item(NamedTuple):
     source: int
     """Equal for parameters that read the same data."""
     kind: str
+    contracted: int = 0
+    """As in `Use`."""
+    role: str = ""
+    """As in `Use`."""
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The shape with what goes out before what comes in, however it is stored."""
+        return _swapped(self.shape) if self.contracted == -2 else self.shape
 
 
 def pair(left: ClassResult, right: ClassResult) -> tuple[list[Pair], list[str], list[str], str]:
@@ -50,12 +61,38 @@ def pair(left: ClassResult, right: ClassResult) -> tuple[list[Pair], list[str], 
         pairs += found
         one_only += [name for item in left_rest for name in item.names]
         other_only += [name for item in right_rest for name in item.names]
+    untrained, one_only, other_only = _buffers(left, right, one_only, other_only)
+    pairs += untrained
     used_left = {use.name for use in left.uses}
     used_right = {use.name for use in right.uses}
     tied_left, tied_right = {name for name, _ in left.tied}, {name for name, _ in right.tied}
     one_only += [name for name in left.parameters if name not in used_left and name not in tied_left]
     other_only += [name for name in right.parameters if name not in used_right and name not in tied_right]
     return pairs, one_only, other_only, ""
+
+
+def _buffers(
+    left: ClassResult, right: ClassResult, one_only: list[str], other_only: list[str]
+) -> tuple[list[Pair], list[str], list[str]]:
+    """Parameters that the other side keeps as buffers: met by the same operation, in layers of the same number."""
+    pairs: list[Pair] = []
+
+    def partners(names: list[str], own: ClassResult, other: ClassResult) -> Iterator[tuple[str, str]]:
+        uses = {use.name: use for use in own.uses}
+        free = [use for use in other.uses if use.buffer]
+        for name in list(names):
+            use = uses.get(name)
+            fit = next((b for b in free if use and b.kind == use.kind and b.shape == own.parameters[name]), None)
+            if fit is not None:
+                free.remove(fit)
+                names.remove(name)
+                yield name, fit.name
+
+    for name, buffer in partners(one_only, left, right):
+        pairs.append(Pair((name,), (buffer,), "same", "trained on the left, a buffer on the right"))
+    for name, buffer in partners(other_only, right, left):
+        pairs.append(Pair((buffer,), (name,), "same", "a buffer on the left, trained on the right"))
+    return pairs, one_only, other_only
 
 
 def _layers(side: ClassResult) -> list[list[Item]]:
@@ -69,7 +106,7 @@ def _layers(side: ClassResult) -> list[list[Item]]:
         layer = use.name[: match.end(1)] if match else ""
         if not runs or runs[-1][0] != layer:
             runs.append((layer, []))
-        runs[-1][1].append(Item((use.name,), shape, use.source, use.kind))
+        runs[-1][1].append(Item((use.name,), shape, use.source, use.kind, use.contracted, use.role))
     merged: list[list[Item]] = []
     for _, items in runs:
         merged.append(_with_experts(items))
@@ -88,7 +125,7 @@ def _with_experts(items: Sequence[Item]) -> list[Item]:
         if len(members) >= _EXPERTS_LEAST and len({member.shape for member in members}) == 1:
             ordered = sorted(members, key=lambda member: [int(n) for n in _INDEX.findall(member.names[0])])
             names = tuple(name for member in ordered for name in member.names)
-            found.append(Item(names, members[0].shape, members[0].source, members[0].kind))
+            found.append(members[0]._replace(names=names))
         else:
             found += members
     return found
@@ -117,9 +154,10 @@ def _weight(part: Sequence[Item]) -> int:
 
 def _pair_layer(left: list[Item], right: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
     """The explanation that leaves least over: equal shapes first, or fusions and stacks first."""
+    last = (_likely, _turned, _sized)
     attempts = [
-        _explained(left, right, (_in_order, _moved, _turned, _stacked, _fused, _sized)),
-        _explained(left, right, (_stacked, _fused, _in_order, _moved, _turned, _sized)),
+        _explained(left, right, (_in_order, _alike, _stacked, _fused, *last)),
+        _explained(left, right, (_stacked, _fused, _in_order, _alike, *last)),
     ]
     return min(attempts, key=_cost)
 
@@ -142,14 +180,14 @@ def _explained(
 
 
 def _in_order(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
-    """Equal shapes in the same order on both sides."""
+    """Equal shapes and parts in the same order on both sides."""
     matcher = SequenceMatcher(None, [_shape(item) for item in lefts], [_shape(item) for item in rights], autojunk=False)
     pairs: list[Pair] = []
     rest_left: list[Item] = []
     rest_right: list[Item] = []
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         if tag == "equal":
-            pairs += [Pair(a.names, b.names, "same", "") for a, b in zip(lefts[i1:i2], rights[j1:j2], strict=True)]
+            pairs += [_one_to_one(a, b) for a, b in zip(lefts[i1:i2], rights[j1:j2], strict=True)]
         else:
             rest_left += lefts[i1:i2]
             rest_right += rights[j1:j2]
@@ -157,15 +195,40 @@ def _in_order(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[I
 
 
 def _shape(item: Item) -> tuple[object, ...]:
-    return (item.shape, len(item.names))
+    """What must be equal; what a bias is added to is told by its order alone."""
+    return (item.rows, len(item.names), item.role if len(item.shape) > 1 else "", bool(item.contracted))
+
+
+def _one_to_one(a: Item, b: Item) -> Pair:
+    """Two that have the same rows: stored the same way or not."""
+    relation, how = "same", ""
+    if a.contracted and b.contracted and a.contracted != b.contracted:
+        relation, how = "transposed", "transposed"
+    alternating = [word for word, item in (("left", a), ("right", b)) if item.role.endswith(ALTERNATING)]
+    if len(alternating) == 1 and a.role.removesuffix(ALTERNATING) == b.role.removesuffix(ALTERNATING):
+        relation = "permuted"
+        how = f"{how}{', ' if how else ''}gate and up rows alternate on the {alternating[0]} and stand behind each other on the other side"
+    return Pair(a.names, b.names, relation, how)
+
+
+def _match(a: Item, b: Item) -> bool:
+    return a.rows == b.rows and len(a.names) == len(b.names)
+
+
+def _kin(a: Item, b: Item) -> bool:
+    """Whether two may play the same part as far as is known."""
+    return not a.role or not b.role or _parts(a) == _parts(b)
+
+
+def _parts(item: Item) -> set[str]:
+    return set(item.role.removesuffix(ALTERNATING).split("+")) - {""}
 
 
 def _take(
     lefts: list[Item],
     rights: list[Item],
     fits: Callable[[Item, Item], bool],
-    relation: str,
-    words: Callable[[Item, Item], str],
+    made: Callable[[Item, Item], Pair],
 ) -> tuple[list[Pair], list[Item], list[Item]]:
     """Pair each left item with the first right one that fits."""
     pairs = []
@@ -177,42 +240,45 @@ def _take(
             kept.append(item)
         else:
             remaining.remove(partner)
-            pairs.append(Pair(item.names, partner.names, relation, words(item, partner)))
+            pairs.append(made(item, partner))
     return pairs, kept, remaining
 
 
-def _moved(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
-    return _take(lefts, rights, lambda a, b: _shape(a) == _shape(b), "same", lambda a, b: "")
+def _alike(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
+    """The same rows and the same part, in another place."""
+    return _take(lefts, rights, lambda a, b: _match(a, b) and bool(a.role) and _parts(a) == _parts(b), _one_to_one)
+
+
+def _likely(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
+    """The same rows, and nothing that speaks against it; then the same rows at least."""
+    pairs, lefts, rights = _take(lefts, rights, lambda a, b: _match(a, b) and _kin(a, b), _one_to_one)
+    more, lefts, rights = _take(lefts, rights, _match, _one_to_one)
+    return [*pairs, *more], lefts, rights
 
 
 def _turned(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
     def fits(a: Item, b: Item) -> bool:
-        return (
-            len(a.names) == len(b.names)
-            and len(a.shape) == len(b.shape) >= 2
-            and a.shape == (*b.shape[:-2], b.shape[-1], b.shape[-2])
-        )
+        unknown = not a.contracted or not b.contracted
+        return unknown and len(a.names) == len(b.names) and len(a.shape) >= 2 and a.shape == _swapped(b.shape)
 
-    pairs, lefts, rights = _take(lefts, rights, fits, "transposed", lambda a, b: "transposed")
+    pairs, lefts, rights = _take(lefts, rights, fits, lambda a, b: Pair(a.names, b.names, "transposed", "transposed"))
     flat, lefts, rights = _take(
         lefts,
         rights,
         lambda a, b: len(a.names) == len(b.names) and _squeezed(a.shape) == _squeezed(b.shape) and a.shape != b.shape,
-        "reshaped",
-        lambda a, b: f"{_size(a.shape)} as {_size(b.shape)}",
+        lambda a, b: Pair(a.names, b.names, "reshaped", f"{_size(a.shape)} as {_size(b.shape)}"),
     )
     return [*pairs, *flat], lefts, rights
 
 
 def _sized(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
     """What meets data in the same way, in the same order, and has another size."""
-    return _take(
-        lefts,
-        rights,
-        lambda a, b: a.kind == b.kind and len(a.shape) == len(b.shape),
-        OTHER_SIZE,
-        lambda a, b: f"{_copies(a)}{_size(a.shape)} against {_copies(b)}{_size(b.shape)}",
-    )
+
+    def made(a: Item, b: Item) -> Pair:
+        sizes = f"{_copies(a)}{_size(a.shape)} against {_copies(b)}{_size(b.shape)}"
+        return Pair(a.names, b.names, OTHER_SIZE, sizes)
+
+    return _take(lefts, rights, lambda a, b: a.kind == b.kind and len(a.shape) == len(b.shape) and _kin(a, b), made)
 
 
 def _copies(item: Item) -> str:
@@ -224,15 +290,19 @@ def _stacked(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[It
 
     def one_way(stack: Item, single: Item) -> bool:
         count = len(single.names)
-        inner = stack.shape[1:]
-        return len(stack.names) == 1 and count > 1 and stack.shape[:1] == (count,) and inner in _both_ways(single.shape)
+        if len(stack.names) != 1 or count < 2 or stack.shape[:1] != (count,) or not _kin(stack, single):
+            return False
+        known = stack.contracted and single.contracted
+        return stack.rows[1:] in ((single.rows,) if known else (single.shape, _swapped(single.shape)))
 
     def how(stack: Item, single: Item) -> str:
-        turned = ", transposed" if stack.shape[1:] != single.shape else ""
+        turned = ", transposed" if stack.shape[1:] != single.shape or stack.contracted != single.contracted else ""
         return f"{len(single.names)} of {_size(single.shape)} stacked as {_size(stack.shape)}{turned}"
 
-    first, lefts, rights = _take(lefts, rights, one_way, "unstacked", how)
-    second, lefts, rights = _take(lefts, rights, lambda a, b: one_way(b, a), "stacked", lambda a, b: how(b, a))
+    first, lefts, rights = _take(lefts, rights, one_way, lambda a, b: Pair(a.names, b.names, "unstacked", how(a, b)))
+    second, lefts, rights = _take(
+        lefts, rights, lambda a, b: one_way(b, a), lambda a, b: Pair(a.names, b.names, "stacked", how(b, a))
+    )
     return [*first, *second], lefts, rights
 
 
@@ -259,39 +329,47 @@ def _parts_of(whole: Item, candidates: Sequence[Item]) -> tuple[list[Item], str]
     readers: dict[tuple[int, int], list[Item]] = {}
     for item in candidates:
         readers.setdefault((item.source, len(item.shape)), []).append(item)
-    for shape, turned in ((whole.shape, False), (_swapped(whole.shape), True)):
+    wanted = _parts(whole)
+    for shape in (whole.rows,) if whole.contracted else (whole.shape, _swapped(whole.shape)):
         for group in readers.values():
             for start in range(len(group)):
                 for count in (2, 3, 4, 5, 6):
                     parts = group[start : start + count]
-                    if len(parts) == count and _adds_up(shape, len(whole.names), parts):
-                        rows = " + ".join(str(_rows(part)) for part in parts)
-                        return parts, f"rows {rows} of {_size(whole.shape)}" + (", transposed" if turned else "")
+                    given = {word for part in parts for word in _parts(part)}
+                    if len(parts) < count or (wanted and given and wanted != given):
+                        continue
+                    if _adds_up(shape, len(whole.names), parts):
+                        return parts, _in_words(whole, shape, parts)
     return None
 
 
+def _in_words(whole: Item, shape: tuple[int, ...], parts: Sequence[Item]) -> str:
+    rows = " + ".join(str(_rows(part)) for part in parts)
+    turned = shape != whole.shape or any(part.contracted not in (0, whole.contracted) for part in parts)
+    stacked = f", {shape[0]} of them stacked" if len(shape) == 3 and len(parts[0].shape) == 2 else ""
+    alternate = ", alternating" if whole.role.endswith(ALTERNATING) else ""
+    return f"rows {rows} of {_size(whole.shape)}{alternate}{stacked}{', transposed' if turned and whole.contracted == -2 else ''}"
+
+
 def _adds_up(shape: tuple[int, ...], copies: int, parts: Sequence[Item]) -> bool:
+    sizes = [part.rows for part in parts]
     if len(shape) == 1:
         return (
-            all(len(p.shape) == 1 and len(p.names) == copies for p in parts)
-            and sum(p.shape[0] for p in parts) == shape[0]
+            all(len(part.shape) == 1 and len(part.names) == copies for part in parts)
+            and sum(size[0] for size in sizes) == shape[0]
         )
     if len(shape) == 3 and copies == 1 and all(len(p.shape) == 2 and len(p.names) == shape[0] for p in parts):
-        return {p.shape[1] for p in parts} == {shape[2]} and sum(p.shape[0] for p in parts) == shape[1]
-    same = all(len(p.shape) == len(shape) and len(p.names) == copies and p.shape[:-2] == shape[:-2] for p in parts)
-    return same and {p.shape[-1] for p in parts} == {shape[-1]} and sum(p.shape[-2] for p in parts) == shape[-2]
+        return {size[1] for size in sizes} == {shape[2]} and sum(size[0] for size in sizes) == shape[1]
+    same = all(len(p.shape) == len(shape) and len(p.names) == copies and p.rows[:-2] == shape[:-2] for p in parts)
+    return same and {size[-1] for size in sizes} == {shape[-1]} and sum(size[-2] for size in sizes) == shape[-2]
 
 
 def _rows(item: Item) -> int:
-    return item.shape[-2] if len(item.shape) > 1 else item.shape[0]
+    return item.rows[-2] if len(item.shape) > 1 else item.shape[0]
 
 
 def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape[:-2], shape[-1], shape[-2]) if len(shape) >= 2 else shape
-
-
-def _both_ways(shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    return (shape, _swapped(shape))
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -102,13 +102,20 @@ def _print(console: Console, result: Comparison) -> None:
             )
             rows = [("left", _place(each.left)), ("right", _place(each.right)), ("", each.explanation)]
             console.print(Padding(terminal.label_table(*((a, b) for a, b in rows if b)), (0, 0, 0, 4)))
-    moved = [row for row in folded(result.pairs) if row[2] != "same"]
+    moved = [row for row in folded(result.pairs) if row[2] != "same" or row[3]]
     if moved:
         console.print()
         console.print(Text(f"parameters laid out otherwise ({len(moved)})", "bold"))
         for left, right, relation, how, layers in moved[:_MOST]:
             times = f" ({layers} layers)" if layers > 1 else ""
-            console.print(Padding(Text(f"{left} = {right}: {relation}{times}, {how}"), (0, 0, 0, 2)))
+            console.print(
+                Padding(
+                    Text(
+                        f"{left} = {right}: {relation}{times}{', ' if how != relation else ''}{how if how != relation else ''}"
+                    ),
+                    (0, 0, 0, 2),
+                )
+            )
     for title, names in (("only on the left", result.left_only), ("only on the right", result.right_only)):
         if names:
             console.print()
@@ -136,7 +143,7 @@ def _page(result: Comparison) -> str:
         for each in found:
             cells = [f"{_cell(_says(side, each.key))} `{_place(side)}`" for side in (each.left, each.right)]
             lines.append(f"| `{each.key}` | {cells[0]} | {cells[1]} | {_cell(each.explanation)} |")
-    rows = [row for row in folded(result.pairs) if row[2] != "same"]
+    rows = [row for row in folded(result.pairs) if row[2] != "same" or row[3]]
     if rows:
         lines += ["", "## parameters laid out otherwise", "", "| left | right | relation | how |", "|---|---|---|---|"]
         lines += [f"| `{a}` | `{b}` | {relation}, {count} times | {how} |" for a, b, relation, how, count in rows]
