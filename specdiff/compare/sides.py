@@ -10,7 +10,6 @@ from specdiff.compare.model import Comparison, Difference, Pair
 from specdiff.compare.parameters import pair
 from specdiff.results import ClassResult
 
-
 _STYLES = {"half", "interleaved"}
 _ROTATED = {"query", "key"}
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from heapq import heappop, heappush
 from collections.abc import Iterator
+from heapq import heappop, heappush
 
 from specdiff.graph.operations import PASSING, VIEWS, Operations
 from specdiff.interp.trace import Op
@@ -136,14 +136,14 @@ def _role(operations: Operations, op: Op) -> str:
         current = operations[heappop(queue)]
         for number in operations.consumers[current.id]:
             reader = operations[number]
-            if number in cone or number in gates:
+            if number in gates:
                 continue
             word = _arrives(operations, reader, current.id, cone)
             if word:
                 found.add(word)
             if word == "gate":
                 gates.add(number)
-            if word is None:
+            if word is None and number not in cone:
                 cone.add(number)
                 heappush(queue, number)
     alternating = found == {"gate", "up"} and any(_every_second(operations[number]) for number in cone)
@@ -152,11 +152,7 @@ def _role(operations: Operations, op: Op) -> str:
 
 def _every_second(op: Op) -> bool:
     spec = op.attrs.get("spec") if op.kind == "slice" else None
-    return bool(spec) and isinstance(spec[-1], tuple | slice) and _step(spec[-1]) == 2
-
-
-def _step(part: object) -> object:
-    return part.step if isinstance(part, slice) else part[-1] if isinstance(part, tuple) and part else None
+    return isinstance(spec, tuple) and bool(spec) and isinstance(spec[-1], tuple) and spec[-1][2] == 2
 
 
 def _arrives(operations: Operations, reader: Op, current: int, cone: set[int]) -> str | None:
