@@ -98,9 +98,27 @@ def is_stack(node: ModuleNode) -> bool:
     return False
 
 
+_known: dict[int, tuple[ModuleNode, Role]] = {}
+"""Answers of `role` by the module's identity; it holds the module, so that no other can take its place."""
+_MOST_KNOWN = 100_000
+
+
 def role(node: ModuleNode) -> Role:
     """What a module is."""
-    if not size(node):
+    known = _known.get(id(node))
+    if known is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[id(node)] = (node, _role(node))
+    return known[1]
+
+
+def _has_parameters(node: ModuleNode) -> bool:
+    return any(all(param.shape) for param in node.params) or any(_has_parameters(child) for child in node.children)
+
+
+def _role(node: ModuleNode) -> Role:
+    if not _has_parameters(node):
         return Role.NOTHING
     if not node.children:
         return _leaf(node)

@@ -132,12 +132,13 @@ def in_order_of_use(code: ClassResult) -> ModuleNode:
         if not node.children:
             return node
         paths = [f"{path}.{child.names[0]}".lstrip(".") for child in node.children]
-        children = [ordered(child, place) for child, place in zip(node.children, paths, strict=True)]
+        done = [ordered(child, place) for child, place in zip(node.children, paths, strict=True)]
+        children = list(done)
         used = [index for index, place in enumerate(paths) if place in first]
         # What no data was seen to reach keeps its place; numbered parts stand in their own order.
         if not any(child.names[0].isdigit() for child in node.children):
             for index, source in zip(used, sorted(used, key=lambda each: first[paths[each]]), strict=True):
-                children[index] = ordered(node.children[source], paths[source])
+                children[index] = done[source]
         return replace(node, children=tuple(children))
 
     return ordered(code.tree, "")
