@@ -79,3 +79,5 @@ class FactSheet:
     undecided: dict[str, Undecided]
     why_open: str = ""
     """Why nothing is known about keys in none of the three, where there is one reason for all of them."""
+    enough: Level = Level.USED
+    """The level that satisfies a claim that names none: a lower one where ``forward`` could not be followed."""

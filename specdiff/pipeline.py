@@ -230,6 +230,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             setting_places(built.config, config_path),
             (cls.file, cls.line),
             why_not,
+            ran is not None and ran.failure is not None and ran.failure.kind not in ("Undecided", "Limit"),
         )
         sheet = detect(scene, debug=options.debug)
     audited: tuple[Finding, ...] = ()
@@ -414,7 +415,7 @@ def _failed(
         (),
         None,
         None,
-        FactSheet({}, {}, {}),
+        _declared_only(file, line, built, entry.reason) if built is not None else FactSheet({}, {}, {}),
         (),
         (),
         (),
@@ -422,3 +423,10 @@ def _failed(
         (finding,),
         "undecided",
     )
+
+
+def _declared_only(file: str, line: int, built: Built, why: str) -> FactSheet:
+    """What the configuration says of a class that could not be built."""
+    settings = plain_settings(built.config)
+    scene = Scene(None, {}, {}, (), settings, setting_places(built.config, None), (file, line), why, refused=True)
+    return detect(scene)

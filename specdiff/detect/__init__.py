@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from specdiff.detect import (
     absolute,
     attention,
+    built,
     declared,
     factors,
     feedforward,
@@ -42,7 +43,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(shape.embedding, ("vocab_size", "embedding.size", "embedding.scale", "embedding.norm", "embedding.token_types")),
     Detector(shape.output_head, ("embedding.tied", "logits.")),
     Detector(shape.declared, ("context_length", "dtype", "dropout.", "init.std")),
-    Detector(shape.built, ("layers",)),
+    Detector(built.built, ("layers", "embedding.tied")),
     Detector(
         attention.heads,
         ("attention.heads", "attention.kv_heads", "attention.head_dim", "attention.v_head_dim", "attention.kind",

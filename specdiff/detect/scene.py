@@ -68,6 +68,7 @@ class Scene:
         config_place: Callable[[str], tuple[str, int] | None],
         here: tuple[str, int],
         why_not: str = "",
+        refused: bool = False,
     ) -> None:
         self.operations = operations
         """None where ``forward`` could not be followed to its end."""
@@ -83,6 +84,8 @@ class Scene:
         """The class's own file and line."""
         self.why_not = why_not
         """Why ``forward`` could not be followed."""
+        self.refused = refused
+        """Whether that is because Python or torch would raise: then nothing that is only declared is believed."""
         self.facts: dict[str, Fact] = {}
         self.absences: dict[str, Absence] = {}
         self.undecided: dict[str, Undecided] = {}
@@ -133,7 +136,8 @@ class Scene:
         """What was found, each key in one of the three tables."""
         facts = {key: fact for key, fact in self.facts.items() if key not in self.undecided}
         absences = {key: item for key, item in self.absences.items() if key not in facts and key not in self.undecided}
-        return FactSheet(facts, absences, dict(self.undecided), self.why_not)
+        enough = Level.USED if not self.why_not else Level.BUILT if self.refused else Level.DECLARED
+        return FactSheet(facts, absences, dict(self.undecided), self.why_not, enough)
 
     # --- Reading -------------------------------------------------------------------------------
 

@@ -439,26 +439,6 @@ def declared(scene: Scene) -> None:
             scene.fact(key, float(setting[0]), [setting[1]], Level.DECLARED)
 
 
-def built(scene: Scene) -> None:
-    """Counts and widths from parameter names and shapes, where ``forward`` could not be followed."""
-    if scene.operations is not None:
-        return
-    numbers: dict[str, set[int]] = {}
-    first: dict[str, str] = {}
-    for name in scene.parameters:
-        pieces = name.split(".")
-        for position, piece in enumerate(pieces):
-            if piece.isdigit() and position:
-                container = ".".join(pieces[:position])
-                numbers.setdefault(container, set()).add(int(piece))
-                first.setdefault(container, name)
-                break
-    stacks = [(container, found) for container, found in numbers.items() if found == set(range(len(found)))]
-    if len(stacks) == 1:
-        container, found = stacks[0]
-        scene.fact("layers", len(found), made(scene, first[container]), Level.BUILT)
-
-
 def pattern(scene: Scene) -> None:
     """`layers.pattern`: what mixes tokens in each layer, where every layer's mixer is known."""
     for tower in scene.towers:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from specdiff import vocab
-from specdiff.facts import Absence, Evidence, Fact, FactSheet, Undecided, Value
+from specdiff.facts import Absence, Evidence, Fact, FactSheet, Level, Undecided, Value
 from specdiff.match import parts
 from specdiff.match.equivalence import also_holds
 from specdiff.match.judge import Judgement, judge, shown, wants_nothing
@@ -120,7 +120,7 @@ def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -
         expected=answer.expected,
         actual=value,
         level=level,
-        needed=claim.level,
+        needed=_needed(claim, sheet),
         source=claim.source,
         evidence=evidence,
         reason=reason,
@@ -138,17 +138,22 @@ def _against_fact(claim: Claim, claimed: Mapping[str, Claim], key: Key, fact: Fa
             return _Answer(Status.MISMATCH, judgement.expected, judgement.reason)
         case Judgement(holds=None):
             return _Answer(Status.UNDECIDED, judgement.expected, judgement.reason)
-    if fact.level < claim.level:
+    if fact.level < _needed(claim, sheet):
         reason = f"the value is right, but it is proven only as {fact.level} and the claim needs {claim.level}"
         return _Answer(Status.UNDECIDED, judgement.expected, reason)
     return _Answer(Status.MATCH, judgement.expected, judgement.reason)
+
+
+def _needed(claim: Claim, sheet: FactSheet) -> Level:
+    """The level a claim needs: its own, or what can be had where ``forward`` was not followed and it names none."""
+    return claim.level if claim.names_level else min(claim.level, sheet.enough)
 
 
 def _against_absence(claim: Claim, key: Key, absence: Absence, sheet: FactSheet) -> _Answer:
     expected = shown(claim.expectation)
     if not wants_nothing(claim.expectation, key, lambda name: _number(name, sheet)):
         return _Answer(Status.MISSING, expected, absence.reason)
-    if absence.level < claim.level:
+    if absence.level < _needed(claim, sheet):
         reason = f"there is none as far as is proven ({absence.level}), and the claim needs {claim.level}"
         return _Answer(Status.UNDECIDED, expected, reason)
     return _Answer(Status.MATCH, expected, absence.reason)

@@ -65,7 +65,8 @@ def read_claim(name: Scalar, node: Node, context: Context) -> Claim | None:
     deviation = _known_deviation(body, name.text, context)
     if len(report.problems) > before or expectation is None:
         return None
-    return Claim(name.text, expectation, level, source, report.file, name.line, note, deviation)
+    named = "level" in body.entries
+    return Claim(name.text, expectation, level, source, report.file, name.line, note, deviation, named)
 
 
 def read_release(name: Scalar, node: Node, context: Context) -> ReleaseItem | None:

@@ -86,6 +86,8 @@ class Claim:
     """1-based line of the key."""
     note: str = ""
     known_deviation: KnownDeviation | None = None
+    names_level: bool = False
+    """Whether the spec asks for the level itself; otherwise it is the highest that the key can be proven at."""
 
 
 @dataclass(frozen=True, slots=True)
