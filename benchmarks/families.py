@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import zip_longest
 
 KINDS: dict[str, str] = {
     "dense": "llama mistral qwen2 qwen3 gemma gemma2 gemma3 phi phi3 gpt2 gpt_neox gpt_neo gptj codegen gpt_bigcode opt bloom falcon mpt "
@@ -25,11 +26,12 @@ KINDS: dict[str, str] = {
 
 
 def chosen(per_kind: int, salt: str = "") -> tuple[str, ...]:
-    """So many families of each kind; another salt chooses others."""
-    found: list[str] = []
-    for kind, names in KINDS.items():
-        found += sorted(names.split(), key=lambda name, kind=kind: digest(salt, kind, name))[:per_kind]  # type: ignore[misc]
-    return tuple(found)
+    """So many families of each kind, the kinds in turn; another salt chooses others."""
+    rows = [
+        sorted(names.split(), key=lambda name, kind=kind: digest(salt, kind, name))[:per_kind]  # type: ignore[misc]
+        for kind, names in KINDS.items()
+    ]
+    return tuple(name for turn in zip_longest(*rows) for name in turn if name)
 
 
 def kind_of(family: str) -> str:

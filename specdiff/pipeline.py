@@ -404,6 +404,8 @@ def _failed(
         primary,
         related,
     )
+    # A name that nothing defines is a piece that is not there; any other failure may be the configuration's.
+    lacks = (failure.message,) if failure.kind == "NameError" and where is not None else ()
     entry = Undecided(f"the class could not be built: {finding.message}", primary.file, primary.line)
     notes = tuple(Undecided(reason, place.file, place.line) for reason, place in built.notes) if built else ()
     return ClassResult(
@@ -421,7 +423,8 @@ def _failed(
         (),
         (entry, *notes),
         (finding,),
-        "undecided",
+        "partial" if lacks else "undecided",
+        missing=lacks,
     )
 
 

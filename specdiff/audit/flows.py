@@ -157,6 +157,9 @@ class _Flow:
         settings = sum((self.of(arg.value) for arg in call.args), Counter()) + condition
         first = call.args[0].value if call.args else None
         if path.startswith("self.register_") and isinstance(first, ir.Const):
+            kept = next((arg.value for arg in call.args if arg.name == "persistent"), None)
+            if isinstance(kept, ir.Const) and kept.value is False:
+                settings = settings + Counter({"=not saved": 1})
             self._note(str(first.value), settings, call.line)
         elif path.startswith("self.") and path.count(".") > 1:
             self._note(path.split(".")[1], settings, call.line)

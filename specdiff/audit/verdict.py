@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from math import prod
 
 from specdiff.audit.rules import RULES
 from specdiff.audit.subject import Subject
+from specdiff.interp.objects import Function
+from specdiff.interp.ops import lookup
 from specdiff.results import Finding, Severity
 
 COMPLETE, PARTIAL, SKELETON, UNDECIDED = "complete", "partial", "skeleton", "undecided"
@@ -32,9 +35,28 @@ def live_share(subject: Subject) -> float | None:
     return sum(size for name, size in sizes.items() if name not in alive.unused) / whole
 
 
+def is_base(subject: Subject) -> bool:
+    """Whether another class of the same file derives from the class."""
+    unit = subject.built.cls.module.unit
+    if unit is None:
+        return False
+    name = re.escape(subject.built.cls.name)
+    return re.search(rf"^\s*class\s+\w+\s*\([^)]*\b{name}\b", unit.text, re.MULTILINE) is not None
+
+
+def _forward_of(subject: Subject) -> Function | None:
+    """The ``forward`` that model code defines; None where there is only the library's."""
+    found = lookup(subject.built.cls, "forward")[0]
+    return found if isinstance(found, Function) and subject.is_model_code(found) else None
+
+
 def verdict(subject: Subject, findings: Iterable[Finding]) -> tuple[str, tuple[str, ...]]:
     """The verdict and what is missing."""
     found = list(findings)
+    if not subject.parameters and _forward_of(subject) is None:
+        if is_base(subject):
+            return COMPLETE, ()  # what others derive from has nothing of its own to compute
+        return SKELETON, (f"{subject.built.cls.name} has neither parameters nor a forward",)
     missing = [
         item
         for item in found

@@ -203,22 +203,28 @@ def _field(
     return FieldSpec(default, default_factory, init is not False, kw_only is True, metadata or {})
 
 
-def _fields(ctx: Run, obj: Value) -> Value:
+def _fields_of(obj: Value) -> dict[str, Any] | None:
+    """The fields of the nearest dataclass that an object's class is or derives from; None where there is none."""
     cls = obj.cls if isinstance(obj, Instance) else obj
-    if not isinstance(cls, ClassVal) or cls.fields is None:
+    owners = cls.mro if isinstance(cls, ClassVal) else ()
+    return next((each.fields for each in owners if isinstance(each, ClassVal) and each.fields is not None), None)
+
+
+def _fields(ctx: Run, obj: Value) -> Value:
+    found = _fields_of(obj)
+    if found is None:
         raise TypeError("must be called with a dataclass type or instance")
-    return tuple(field for field in cls.fields.values() if field.annotation.head != "InitVar")
+    return tuple(field for field in found.values() if field.annotation.head != "InitVar")
 
 
 def _is_dataclass(ctx: Run, obj: Value) -> bool:
-    cls = obj.cls if isinstance(obj, Instance) else obj
-    return isinstance(cls, ClassVal) and cls.fields is not None
+    return _fields_of(obj) is not None
 
 
 @raw
 def _asdict(ctx: Run, obj: Value, **kwargs: Value) -> Value:
-    if isinstance(obj, Instance) and obj.cls.fields is not None:
-        return {name: _asdict(ctx, obj.attrs.get(name)) for name in obj.cls.fields}
+    if isinstance(obj, Instance) and (fields := _fields_of(obj)) is not None:
+        return {name: _asdict(ctx, obj.attrs.get(name)) for name in fields}
     if isinstance(obj, list):
         return [_asdict(ctx, item) for item in obj]
     if isinstance(obj, dict):
@@ -228,7 +234,7 @@ def _asdict(ctx: Run, obj: Value, **kwargs: Value) -> Value:
 
 @raw
 def _replace(ctx: Run, obj: Value, **changes: Value) -> Value:
-    given = {name: obj.attrs.get(name) for name in obj.cls.fields or {}}
+    given = {name: obj.attrs.get(name) for name in _fields_of(obj) or {}}
     given.update(changes)
     return ctx.call(obj.cls, (), given)
 

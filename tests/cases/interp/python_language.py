@@ -534,3 +534,11 @@ class Sized:
 g24 = list(inspect.signature(Sized.__init__).parameters)  # => ['self', 'rows', 'columns']
 g25 = list(inspect.signature(Sized).parameters)  # => ['rows', 'columns']
 g26 = inspect.signature(Sized).parameters["columns"].default  # => 3
+
+
+class Bare(Point):
+    pass
+
+
+g27 = [field.name for field in dataclasses.fields(Bare)]  # => ['x', 'y', 'tags']
+g28 = dataclasses.is_dataclass(Bare(1)), dataclasses.asdict(Bare(1))  # => (True, {'x': 1, 'y': 2, 'tags': []})
