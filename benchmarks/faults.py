@@ -20,6 +20,7 @@ from benchmarks.mutants import (
     classes,
     code,
     expr,
+    find,
     functions,
     lines_of,
     matching,
@@ -112,7 +113,7 @@ def residual_twice(module: cst.Module) -> Iterator[Edit]:
 def wrong_tensor(module: cst.Module) -> Iterator[Edit]:
     """A norm reads the residual instead of what the sublayer gave."""
     for holder in _forwards(module):
-        for node in m.findall(
+        for node in find(
             holder, m.Call(func=m.Attribute(value=m.Name("self")), args=[m.Arg(value=m.Name("hidden_states"))])
         ):
             assert isinstance(node, cst.Call)
@@ -124,7 +125,7 @@ def gate_other_branch(module: cst.Module) -> Iterator[Edit]:
     """The activation stands on the other factor."""
     pattern = r"self\.(\w+)\(self\.(\w+)\((\w+)\)\) \* self\.(\w+)\((\w+)\)"
     for holder in _forwards(module):
-        for node in m.findall(holder, m.BinaryOperation(operator=m.Multiply())):
+        for node in find(holder, m.BinaryOperation(operator=m.Multiply())):
             found = re.fullmatch(pattern, code(node).strip())
             if found:
                 act, one, x, other, y = found.groups()
@@ -134,7 +135,7 @@ def gate_other_branch(module: cst.Module) -> Iterator[Edit]:
 def gate_and_up(module: cst.Module) -> Iterator[Edit]:
     """Gate and up projections change places."""
     for holder in _forwards(module):
-        for node in m.findall(holder, m.BinaryOperation(operator=m.Multiply())):
+        for node in find(holder, m.BinaryOperation(operator=m.Multiply())):
             text = code(node)
             if "self.gate_proj(" in text and "self.up_proj(" in text:
                 yield node, expr(text.replace("gate_proj", "@").replace("up_proj", "gate_proj").replace("@", "up_proj"))
@@ -209,7 +210,7 @@ def causal_flag(module: cst.Module) -> Iterator[Edit]:
 
 def lost_mask_argument(module: cst.Module) -> Iterator[Edit]:
     for holder in functions(module, "forward"):
-        for arg in m.findall(holder, m.Arg(keyword=m.Name("attention_mask"))):
+        for arg in find(holder, m.Arg(keyword=m.Name("attention_mask"))):
             assert isinstance(arg, cst.Arg)
             if code(arg.value) != "None":
                 yield arg, arg.with_changes(value=cst.Name("None"))
@@ -226,7 +227,7 @@ def class_token(module: cst.Module) -> Iterator[Edit]:
 
 def pooling(module: cst.Module) -> Iterator[Edit]:
     for holder in functions(module, "forward"):
-        for node in m.findall(
+        for node in find(
             holder, m.Subscript(slice=[m.SubscriptElement(m.Slice()), m.SubscriptElement(m.Index(m.Integer("0")))])
         ):
             assert isinstance(node, cst.Subscript)
@@ -248,14 +249,14 @@ def conv(module: cst.Module) -> Iterator[Edit]:
 
 
 def decay(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.UnaryOperation(operator=m.Minus(), expression=m.Call())):
+    for node in find(module, m.UnaryOperation(operator=m.Minus(), expression=m.Call())):
         assert isinstance(node, cst.UnaryOperation)
         if re.search(r"exp\(", code(node.expression)):
             yield node, node.expression
 
 
 def eps_inside(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.BinaryOperation(operator=m.Add())):
+    for node in find(module, m.BinaryOperation(operator=m.Add())):
         assert isinstance(node, cst.BinaryOperation)
         if re.search(r"eps", code(node.right)) and not re.search("eps", code(node.left)):
             yield node, node.left
@@ -271,9 +272,7 @@ def wrong_mean(module: cst.Module) -> Iterator[Edit]:
 def lost_factor(module: cst.Module) -> Iterator[Edit]:
     """A product with a plain attribute loses it."""
     for holder in _forwards(module):
-        for node in m.findall(
-            holder, m.BinaryOperation(operator=m.Multiply(), right=m.Attribute(value=m.Name("self")))
-        ):
+        for node in find(holder, m.BinaryOperation(operator=m.Multiply(), right=m.Attribute(value=m.Name("self")))):
             assert isinstance(node, cst.BinaryOperation)
             yield node, node.left
 
@@ -293,7 +292,7 @@ def early_return(module: cst.Module) -> Iterator[Edit]:
 def layers_skipped(module: cst.Module) -> Iterator[Edit]:
     """Every second layer runs."""
     for holder in functions(module, "forward"):
-        for node in m.findall(holder, m.For()):
+        for node in find(holder, m.For()):
             assert isinstance(node, cst.For)
             text = code(node.iter)
             if re.fullmatch(
@@ -305,7 +304,7 @@ def layers_skipped(module: cst.Module) -> Iterator[Edit]:
 
 def last_layer_lost(module: cst.Module) -> Iterator[Edit]:
     for holder in functions(module, "forward"):
-        for node in m.findall(holder, m.For()):
+        for node in find(holder, m.For()):
             assert isinstance(node, cst.For)
             if re.fullmatch(
                 r"self\.(\w+\.)?(layers|layer|h|blocks|block)(\[: self\.config\.num_hidden_layers\])?", code(node.iter)
@@ -329,7 +328,7 @@ def head_reads_before_norm(module: cst.Module) -> Iterator[Edit]:
 def shared_weights(module: cst.Module) -> Iterator[Edit]:
     """All layers are one."""
     for holder in functions(module, "__init__"):
-        for node in m.findall(holder, m.Call(func=m.Attribute(attr=m.Name("ModuleList")), args=[m.Arg(m.ListComp())])):
+        for node in find(holder, m.Call(func=m.Attribute(attr=m.Name("ModuleList")), args=[m.Arg(m.ListComp())])):
             assert isinstance(node, cst.Call)
             comp = node.args[0].value
             assert isinstance(comp, cst.ListComp)
@@ -399,7 +398,7 @@ def _models(module: cst.Module) -> Iterator[cst.FunctionDef]:
 
 def binary(module: cst.Module) -> Iterator[Edit]:
     for holder in _forwards(module):
-        for node in m.findall(holder, m.BinaryOperation()):
+        for node in find(holder, m.BinaryOperation()):
             assert isinstance(node, cst.BinaryOperation)
             new = _OPPOSITE.get(type(node.operator).__name__)
             if new is not None and not re.search(r"[\"']", code(node)):
@@ -408,7 +407,7 @@ def binary(module: cst.Module) -> Iterator[Edit]:
 
 def compared(module: cst.Module) -> Iterator[Edit]:
     for holder in _models(module):
-        for node in m.findall(holder, m.Comparison(comparisons=[m.ComparisonTarget()])):
+        for node in find(holder, m.Comparison(comparisons=[m.ComparisonTarget()])):
             assert isinstance(node, cst.Comparison)
             target = node.comparisons[0]
             new = _COMPARED.get(type(target.operator).__name__)
@@ -418,14 +417,14 @@ def compared(module: cst.Module) -> Iterator[Edit]:
 
 def negated(module: cst.Module) -> Iterator[Edit]:
     for holder in _models(module):
-        for node in m.findall(holder, m.If()):
+        for node in find(holder, m.If()):
             assert isinstance(node, cst.If)
             yield node.test, expr(f"not ({code(node.test)})")
 
 
 def number(module: cst.Module) -> Iterator[Edit]:
     for holder in _models(module):
-        for node in m.findall(holder.body, m.Integer() | m.Float()):
+        for node in find(holder.body, m.Integer() | m.Float()):
             assert isinstance(node, cst.Integer | cst.Float)
             yield node, expr(f"({node.value} + 1)")
 
@@ -443,7 +442,7 @@ def dropped(module: cst.Module) -> Iterator[Edit]:
 
 def keyword_dropped(module: cst.Module) -> Iterator[Edit]:
     for holder in _models(module):
-        for node in m.findall(holder, m.Call()):
+        for node in find(holder, m.Call()):
             assert isinstance(node, cst.Call)
             for index, arg in enumerate(node.args):
                 if arg.keyword is not None and not re.search(r"drop|return_dict|output_|use_cache|training", code(arg)):
@@ -453,7 +452,7 @@ def keyword_dropped(module: cst.Module) -> Iterator[Edit]:
 def unwrapped(module: cst.Module) -> Iterator[Edit]:
     """A call of a submodule or function becomes its first argument."""
     for holder in _forwards(module):
-        for node in m.findall(holder, m.Call()):
+        for node in find(holder, m.Call()):
             assert isinstance(node, cst.Call)
             if (
                 node.args
@@ -469,7 +468,7 @@ def unwrapped(module: cst.Module) -> Iterator[Edit]:
 
 def arguments_swapped(module: cst.Module) -> Iterator[Edit]:
     for holder in _forwards(module):
-        for node in m.findall(holder, m.Call()):
+        for node in find(holder, m.Call()):
             assert isinstance(node, cst.Call)
             if len(node.args) >= 2 and all(
                 arg.keyword is None and not arg.star and isinstance(arg.value, cst.Name) for arg in node.args[:2]
@@ -485,7 +484,7 @@ def arguments_swapped(module: cst.Module) -> Iterator[Edit]:
 
 def flag(module: cst.Module) -> Iterator[Edit]:
     for holder in _models(module):
-        for node in m.findall(holder.body, m.Arg(value=m.Name("True") | m.Name("False"))):
+        for node in find(holder.body, m.Arg(value=m.Name("True") | m.Name("False"))):
             assert isinstance(node, cst.Arg)
             yield node, node.with_changes(value=cst.Name("False" if code(node.value) == "True" else "True"))
 
@@ -501,7 +500,7 @@ def other_submodule(module: cst.Module) -> Iterator[Edit]:
             found = re.match(r"self\.(\w+) = (\w+(?:\.\w+)*)\(", code(line).strip())
             if found:
                 made.setdefault(found[2], []).append(found[1])
-        for node in m.findall(forward, m.Attribute(value=m.Name("self"))):
+        for node in find(forward, m.Attribute(value=m.Name("self"))):
             assert isinstance(node, cst.Attribute)
             for same in made.values():
                 if node.attr.value in same and len(same) > 1:

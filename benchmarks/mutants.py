@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 import libcst.matchers as m
+from libcst.metadata import ByteSpanPositionProvider
 
 Edit = tuple[cst.CSTNode, cst.CSTNode | cst.RemovalSentinel]
 Sites = Callable[[cst.Module], Iterator[Edit]]
@@ -42,6 +43,37 @@ class Mutant:
     text: str
 
 
+_INDEX: dict[int, tuple[cst.CSTNode, dict[str, list[cst.CSTNode]]]] = {}
+"""Nodes by kind, below roots that were asked about (which are kept, so that identities stay)."""
+
+
+def find(root: cst.CSTNode, matcher: object) -> list[cst.CSTNode]:
+    """As `libcst.matchers.findall`, with one walk over each root."""
+    if isinstance(root, cst.BaseSuite | cst.CSTNode) and id(root) not in _INDEX:
+        by_kind: dict[str, list[cst.CSTNode]] = {}
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            by_kind.setdefault(type(node).__name__, []).append(node)
+            stack.extend(reversed(node.children))
+        _INDEX[id(root)] = (root, by_kind)
+    by_kind = _INDEX[id(root)][1]
+    options = getattr(matcher, "options", None) or [matcher]
+    return [
+        node
+        for each in options
+        for node in by_kind.get(type(each).__name__, ())
+        if m.matches(node, each)  # type: ignore[arg-type]
+    ]
+
+
+def spans(module: cst.Module) -> dict[cst.CSTNode, tuple[int, int]]:
+    """Where expressions and arguments stand in the text, in bytes."""
+    wrapper = cst.MetadataWrapper(module, unsafe_skip_copy=True)
+    found = wrapper.resolve(ByteSpanPositionProvider)
+    return {node: (span.start, span.start + span.length) for node, span in found.items()}
+
+
 def expr(text: str) -> cst.BaseExpression:
     return cst.parse_expression(text)
 
@@ -56,7 +88,7 @@ def code(node: cst.CSTNode) -> str:
 
 def calls(module: cst.CSTNode, name: str) -> Iterator[cst.Call]:
     """Calls whose function's last name matches a pattern."""
-    for node in m.findall(module, m.Call()):
+    for node in find(module, m.Call()):
         assert isinstance(node, cst.Call)
         last = node.func.attr.value if isinstance(node.func, cst.Attribute) else getattr(node.func, "value", "")
         if isinstance(last, str) and re.fullmatch(name, last):
@@ -64,7 +96,7 @@ def calls(module: cst.CSTNode, name: str) -> Iterator[cst.Call]:
 
 
 def classes(module: cst.Module, name: str) -> Iterator[cst.ClassDef]:
-    for node in m.findall(module, m.ClassDef()):
+    for node in find(module, m.ClassDef()):
         assert isinstance(node, cst.ClassDef)
         if re.search(name, node.name.value):
             yield node
@@ -78,7 +110,7 @@ def method(node: cst.ClassDef, name: str) -> cst.FunctionDef | None:
 
 
 def lines_of(node: cst.CSTNode) -> Iterator[cst.SimpleStatementLine]:
-    for item in m.findall(node, m.SimpleStatementLine()):
+    for item in find(node, m.SimpleStatementLine()):
         assert isinstance(item, cst.SimpleStatementLine)
         yield item
 
@@ -106,7 +138,7 @@ def matching(pattern: str, replace: str | None, where: str = "forward", cls: str
 
 
 def functions(module: cst.Module, name: str, cls: str = "") -> Iterator[cst.FunctionDef]:
-    for node in m.findall(module, m.FunctionDef()):
+    for node in find(module, m.FunctionDef()):
         assert isinstance(node, cst.FunctionDef)
         if re.fullmatch(name, node.name.value):
             if not cls or any(node is item for holder in classes(module, cls) for item in holder.body.body):
@@ -114,7 +146,7 @@ def functions(module: cst.Module, name: str, cls: str = "") -> Iterator[cst.Func
 
 
 def drop_k_rotation(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(
+    for node in find(
         module, m.Assign(targets=[m.AssignTarget(m.Tuple(elements=[m.Element(), m.Element()]))], value=m.Call())
     ):
         assert isinstance(node, cst.Assign)
@@ -235,14 +267,14 @@ def flip_bias(module: cst.Module) -> Iterator[Edit]:
 
 
 def eps(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.Arg(keyword=m.Name("eps"))):
+    for node in find(module, m.Arg(keyword=m.Name("eps"))):
         assert isinstance(node, cst.Arg)
         yield node, node.with_changes(value=expr("0.05"))
 
 
 def replaced_name(pattern: str, new: str) -> Sites:
     def sites(module: cst.Module) -> Iterator[Edit]:
-        for node in m.findall(module, m.Attribute()):
+        for node in find(module, m.Attribute()):
             if re.fullmatch(pattern, code(node)):
                 yield node, expr(re.sub(pattern, new, code(node)))
 
@@ -290,7 +322,7 @@ def sum_to_side(pattern: str, keep: str = "left") -> Sites:
     """An addition or product of which one side matches loses that side."""
 
     def sites(module: cst.Module) -> Iterator[Edit]:
-        for node in m.findall(module, m.BinaryOperation(operator=m.Add() | m.Multiply())):
+        for node in find(module, m.BinaryOperation(operator=m.Add() | m.Multiply())):
             assert isinstance(node, cst.BinaryOperation)
             left, right = code(node.left), code(node.right)
             if re.search(pattern, right):
@@ -302,7 +334,7 @@ def sum_to_side(pattern: str, keep: str = "left") -> Sites:
 
 
 def residual(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.BinaryOperation(operator=m.Add())):
+    for node in find(module, m.BinaryOperation(operator=m.Add())):
         assert isinstance(node, cst.BinaryOperation)
         left, right = code(node.left), code(node.right)
         if re.fullmatch(r"residual|shortcut|input_tensor|attention_output", left):
@@ -319,7 +351,7 @@ def gate_plain(module: cst.Module) -> Iterator[Edit]:
 
 
 def activation(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.Subscript(value=m.Name("ACT2FN"))):
+    for node in find(module, m.Subscript(value=m.Name("ACT2FN"))):
         yield node, expr('ACT2FN["relu2"]')
 
 
@@ -335,7 +367,7 @@ def layers(module: cst.Module) -> Iterator[Edit]:
 def literal_one(module: cst.Module, values: dict[str, object], everywhere: bool = False) -> Iterator[cst.Module | Edit]:
     """A setting read replaced by its default."""
     wanted: dict[str, list[cst.CSTNode]] = {}
-    for node in m.findall(module, m.Attribute(value=m.Name("config"))):
+    for node in find(module, m.Attribute(value=m.Name("config"))):
         assert isinstance(node, cst.Attribute)
         name = node.attr.value
         if name in values and isinstance(values[name], int | float) and not isinstance(values[name], bool):
@@ -356,7 +388,7 @@ def kv_heads(module: cst.Module) -> Iterator[Edit]:
 
 
 def scale(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.BinaryOperation(operator=m.Power())):
+    for node in find(module, m.BinaryOperation(operator=m.Power())):
         if re.search(r"head_dim|head_size|d_head|qk_head_dim", code(node)) and "0.5" in code(node):
             yield node, expr(code(node).replace("-0.5", "-0.25").replace("- 0.5", "- 0.25"))
     for node in calls(module, "sqrt"):
@@ -366,7 +398,7 @@ def scale(module: cst.Module) -> Iterator[Edit]:
 
 def swapped_pair(module: cst.Module) -> Iterator[Edit]:
     """Two results of a split change places."""
-    for node in m.findall(
+    for node in find(
         module, m.Assign(targets=[m.AssignTarget(m.Tuple(elements=[m.Element(m.Name()), m.Element(m.Name())]))])
     ):
         assert isinstance(node, cst.Assign)
@@ -381,20 +413,20 @@ def swapped_pair(module: cst.Module) -> Iterator[Edit]:
 
 
 def untied(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.Assign(targets=[m.AssignTarget(m.Name("_tied_weights_keys"))])):
+    for node in find(module, m.Assign(targets=[m.AssignTarget(m.Name("_tied_weights_keys"))])):
         assert isinstance(node, cst.Assign)
         yield node, node.with_changes(value=expr("{}"))
 
 
 def softcap(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.If()):
+    for node in find(module, m.If()):
         assert isinstance(node, cst.If)
         if re.search("softcap", code(node.test)) and node.orelse is None:
             yield node, statement("pass\n")
 
 
 def window(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.Arg(keyword=m.Name("sliding_window"))):
+    for node in find(module, m.Arg(keyword=m.Name("sliding_window"))):
         assert isinstance(node, cst.Arg)
         if code(node.value) != "None":
             yield node, node.with_changes(value=expr("None"))
@@ -407,7 +439,7 @@ def window(module: cst.Module) -> Iterator[Edit]:
 
 
 def window_alias(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.DictElement(key=m.SimpleString('"sliding_attention"'))):
+    for node in find(module, m.DictElement(key=m.SimpleString('"sliding_attention"'))):
         assert isinstance(node, cst.DictElement)
         if "create_sliding" in code(node.value):
             yield (
@@ -422,11 +454,11 @@ def config_number(pattern: str, change: Callable[[str], str]) -> Sites:
     """A default of a configuration class."""
 
     def sites(module: cst.Module) -> Iterator[Edit]:
-        for node in m.findall(module, m.AnnAssign(target=m.Name(), value=m.Integer() | m.Float())):
+        for node in find(module, m.AnnAssign(target=m.Name(), value=m.Integer() | m.Float())):
             assert isinstance(node, cst.AnnAssign)
             if node.value is not None and re.fullmatch(pattern, code(node.target)):
                 yield node, node.with_changes(value=expr(change(code(node.value))))
-        for param in m.findall(module, m.Param(default=m.Integer() | m.Float())):
+        for param in find(module, m.Param(default=m.Integer() | m.Float())):
             assert isinstance(param, cst.Param)
             if param.default is not None and re.fullmatch(pattern, param.name.value):
                 yield param, param.with_changes(default=expr(change(code(param.default))))
@@ -435,7 +467,7 @@ def config_number(pattern: str, change: Callable[[str], str]) -> Sites:
 
 
 def pattern_shift(module: cst.Module) -> Iterator[Edit]:
-    for node in m.findall(module, m.BinaryOperation(left=m.BinaryOperation(), operator=m.Modulo())):
+    for node in find(module, m.BinaryOperation(left=m.BinaryOperation(), operator=m.Modulo())):
         assert isinstance(node, cst.BinaryOperation)
         left = code(node.left)
         if re.fullmatch(r"\(?\s*\(?(\w+)\s*\+\s*1\)?\)?", left):
@@ -510,6 +542,7 @@ def mutants(
     most: int = 1,
     seed: str = "",
     parsed: cst.Module | None = None,
+    places: dict[cst.CSTNode, tuple[int, int]] | None = None,
 ) -> Iterator[Mutant]:
     """Mutants of one file by one operator, at most `most`; which ones is a matter of the seed."""
     module = parsed if parsed is not None else cst.parse_module(text)
@@ -530,7 +563,9 @@ def mutants(
             old, new = row  # type: ignore[misc]
             try:
                 changed = (
-                    module.deep_replace(old, new).code
+                    spliced
+                    if places and (spliced := _spliced(text, old, new, places)) is not None
+                    else module.deep_replace(old, new).code
                     if not isinstance(new, cst.RemovalSentinel | cst.FlattenSentinel)
                     else _with(module, old, new)
                 )
@@ -555,6 +590,18 @@ def mutants(
         found += 1
         if found >= most:
             return
+
+
+def _spliced(text: str, old: cst.CSTNode, new: cst.CSTNode, places: dict[cst.CSTNode, tuple[int, int]]) -> str | None:
+    """The text with one expression or argument replaced; None where its place in the text is not plain."""
+    if old not in places or not isinstance(old, cst.BaseExpression | cst.Arg):
+        return None
+    start, end = places[old]
+    data = text.encode()
+    before, after = (code(node).strip().removesuffix(",").strip() for node in (old, new))
+    if data[start:end].decode() != before:
+        return None
+    return (data[:start] + after.encode() + data[end:]).decode()
 
 
 def _parsed(rows: Iterator[object]) -> Iterator[object]:

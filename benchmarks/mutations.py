@@ -29,7 +29,7 @@ import libcst as cst
 
 from benchmarks.families import chosen, digest, kind_of
 from benchmarks.faults import ANYWHERE, FAULTS
-from benchmarks.mutants import OPERATORS, Mutant, mutants
+from benchmarks.mutants import OPERATORS, Mutant, mutants, spans
 from specdiff import pipeline
 from specdiff.match import parts
 from specdiff.options import Options
@@ -215,7 +215,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             continue
         before = bench.analyse(whole=True)
         config = bench.target.path.parent / f"configuration_{bench.target.path.parent.name}.py"
-        texts: dict[Path, tuple[str, cst.Module, set[int] | None]] = {}
+        texts: dict[Path, tuple[str, cst.Module, dict[cst.CSTNode, tuple[int, int]], set[int] | None]] = {}
         for operator in (*OPERATORS, *FAULTS, *ANYWHERE):
             if wanted is not None and operator.id not in wanted:
                 continue
@@ -226,11 +226,14 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 continue
             if path not in texts:
                 text = path.read_text(encoding="utf-8")
-                texts[path] = (text, cst.parse_module(text), reached(before, text) if path != config else None)
-            text, parsed, lines = texts[path]
+                parsed = cst.parse_module(text)
+                texts[path] = (text, parsed, spans(parsed), reached(before, text) if path != config else None)
+            text, parsed, places, lines = texts[path]
             values = {key: value for key, value in before.config.items() if isinstance(value, int | float)}
             done = 0
-            for mutant in mutants(text, operator, values, 40 * arguments.most, f"{family}{arguments.salt}", parsed):
+            for mutant in mutants(
+                text, operator, values, 40 * arguments.most, f"{family}{arguments.salt}", parsed, places
+            ):
                 if done >= arguments.most:
                     break
                 if lines is not None and mutant.line not in lines:
