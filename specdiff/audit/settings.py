@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from specdiff.audit.readers import Readers, file_words, made_names
 from specdiff.audit.subject import Subject, body_of, finding, words
 from specdiff.audit.walk import blocks_in, dotted, nodes_in, without_words
 from specdiff.facts import Evidence
@@ -20,13 +21,6 @@ from specdiff.ir import nodes as ir
 from specdiff.results import Finding, Severity
 
 _ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
-_WORD = re.compile(r"[\"']([A-Za-z_]\w*)[\"']")
-_MADE_NAME = re.compile(r"\b(?:getattr|hasattr|setattr)\s*\([^()]*?,\s*f([\"'])(\w*)\{\w+\}(\w*)\1")
-"""A reader that puts the name of a setting together: ``getattr(config, f"output_{kind}")``."""
-_HOLE = "{}"
-"""Stands in a name that is put together for the part that varies."""
-_READERS = ("generation", "integrations", "loss", "utils", "quantizers")
-"""Folders of the library around the models whose code reads settings."""
 
 
 def configs(subject: Subject) -> list[Instance]:
@@ -56,9 +50,9 @@ def unread(subject: Subject) -> Iterator[Finding]:
         renames = lookup(config.cls, "attribute_map")[0]
         aliases = _aliases(renames)
         for owner, name, line in declared:
-            if (owner.qualname, name) in told or name in readers or aliases.get(name, frozenset()) & readers:
+            if (owner.qualname, name) in told or any(item in readers for item in (name, *aliases.get(name, ()))):
                 continue
-            if _put_together(name, readers):
+            if readers.put_together(name):
                 continue
             if any(
                 name in own
@@ -67,22 +61,6 @@ def unread(subject: Subject) -> Iterator[Finding]:
                 continue
             told.add((owner.qualname, name))
             yield finding("config.unread", owner.file, line, f"nothing reads the setting {name} of {owner.name}")
-
-
-def _put_together(name: str, readers: frozenset[str]) -> bool:
-    """Whether a reader makes the name from a fixed part and another name that the code has (`output_` + `attentions`)."""
-    for end in range(1, len(name)):
-        if f"{name[:end]}{_HOLE}" in readers and name[end:] in readers:
-            return True
-        if f"{_HOLE}{name[end:]}" in readers and name[:end] in readers:
-            return True
-    return False
-
-
-def _made_names(text: str) -> Iterator[str]:
-    for _, before, after in _MADE_NAME.findall(text):
-        if bool(before) != bool(after):
-            yield f"{before}{_HOLE}{after}"
 
 
 def _aliases(renames: Value) -> dict[str, frozenset[str]]:
@@ -173,7 +151,7 @@ def _compared(test: ir.Expr) -> str:
             return ""
 
 
-def _read_around(subject: Subject, cls: ClassVal) -> frozenset[str]:
+def _read_around(subject: Subject, cls: ClassVal) -> Readers:
     """Names that the code around a configuration reads: the model's folders, every file of model code that was read
     for this class, and the library."""
     program = subject.program
@@ -186,45 +164,22 @@ def _read_around(subject: Subject, cls: ClassVal) -> frozenset[str]:
         if "config" not in unit.path.stem:
             seen = words(unit)
             names |= seen.any | seen.quoted
-            names.update(_made_names(unit.text))
+            names.update(made_names(unit.text))
             folders.add(unit.path.parent)
     if cls.module.unit is not None:
         folders.add(cls.module.unit.path.parent)
-    for folder in folders:
-        names |= _folder_words(folder, frozenset(path for path in program.units))
-    for folders_of in program.roots.packages.values():
-        for folder in folders_of:
-            if (folder / "modeling_utils.py").is_file():
-                names |= _library_words(folder)
-    return frozenset(names)
+    loaded = frozenset(program.units)
+    files = [path for folder in sorted(folders) for path in _others(folder, loaded)]
+    packages = [folder for found in program.roots.packages.values() for folder in found]
+    return Readers(names, files, [folder for folder in packages if (folder / "modeling_utils.py").is_file()])
 
 
-@lru_cache(maxsize=4096)
-def _file_words(path: Path) -> frozenset[str]:
-    try:
-        text = without_words(path.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return frozenset()
-    return frozenset(_ATTRIBUTE.findall(text)) | frozenset(_WORD.findall(text)) | frozenset(_made_names(text))
-
-
-def _folder_words(folder: Path, loaded: frozenset[Path]) -> frozenset[str]:
-    """Names read by a model folder's other files (processing, tokenization, generation), configurations left out."""
-    found: set[str] = set()
+def _others(folder: Path, loaded: frozenset[Path]) -> Iterator[Path]:
+    """A model folder's other files (processing, tokenization, generation), configurations left out."""
     for path in folder.glob("*.py"):
         stem = path.stem
-        if path in loaded or "configuration" in stem or stem.startswith(("modular_", "convert_", "__init__")):
-            continue
-        found |= _file_words(path)
-    return frozenset(found)
-
-
-@lru_cache(maxsize=8)
-def _library_words(folder: Path) -> frozenset[str]:
-    found: set[str] = set()
-    for path in (*folder.glob("*.py"), *(item for name in _READERS for item in (folder / name).rglob("*.py"))):
-        found |= _file_words(path)
-    return frozenset(found)
+        if path not in loaded and "configuration" not in stem and not stem.startswith(("modular_", "convert_", "__init__")):
+            yield path
 
 
 def undefined(subject: Subject) -> Iterator[Finding]:
@@ -300,7 +255,7 @@ def _assigned(unit: Any) -> frozenset[str]:
 def _config_words(folder: Path) -> frozenset[str]:
     found: set[str] = set()
     for name in ("configuration_utils.py", "generation/configuration_utils.py", "modeling_rope_utils.py"):
-        found |= _file_words(folder / name)
+        found |= file_words(folder / name)
         try:
             found |= set(re.findall(r"^\s+(\w+)\s*:", (folder / name).read_text(encoding="utf-8"), re.MULTILINE))
         except OSError:

@@ -1,0 +1,112 @@
+"""Who reads a setting: the names that code around a configuration reads, looked for in files only when asked for.
+
+Most settings are read by the model's own code, whose words are known. The library around it is some two hundred files;
+their text is searched for the few names that are left, and only a file that seems to have one is looked at closely.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from specdiff.audit.walk import without_words
+
+_ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
+_WORD = re.compile(r"[\"']([A-Za-z_]\w*)[\"']")
+_MADE_NAME = re.compile(r"attr\s*\([^()]*?,\s*f([\"'])(\w*)\{\w+\}(\w*)\1")
+"""A reader that puts the name of a setting together: ``getattr(config, f"output_{kind}")``; see `made_names`."""
+_HOLE = "{}"
+"""Stands in a name that is put together for the part that varies."""
+_FOLDERS = ("generation", "integrations", "loss", "utils", "quantizers")
+"""Folders of the library around the models whose code reads settings."""
+
+
+class Readers:
+    """Names that are read: some are known, others may be in files and are looked for there."""
+
+    def __init__(self, names: Iterable[str], files: Iterable[Path], libraries: Iterable[Path]) -> None:
+        self._names = frozenset(names)
+        self._files = tuple(files)
+        self._libraries = tuple(libraries)
+        self._made: frozenset[str] | None = None
+
+    def __contains__(self, name: object) -> bool:
+        """Whether anything reads a name."""
+        if not isinstance(name, str):
+            return False
+        return (
+            name in self._names
+            or any(name in file_words(path) for path in self._files)
+            or any(_library_reads(folder, name) for folder in self._libraries)
+        )
+
+    def put_together(self, name: str) -> bool:
+        """Whether a reader makes the name from a fixed part and another name the code has (`output_` + `attentions`)."""
+        if self._made is None:
+            made = {item for item in self._names if _HOLE in item}
+            for path in self._files:
+                made.update(item for item in file_words(path) if _HOLE in item)
+            self._made = frozenset(made.union(*map(_library_made, self._libraries)))
+        for item in self._made:
+            before, _, after = item.partition(_HOLE)
+            varies = name.removeprefix(before) if before else name.removesuffix(after)
+            if varies and varies != name and varies in self:
+                return True
+        return False
+
+
+def made_names(text: str) -> Iterator[str]:
+    """Names with a hole that a text's ``getattr``, ``hasattr`` and ``setattr`` put together."""
+    for match in _MADE_NAME.finditer(text):
+        word = text[max(match.start() - 4, 0) : match.start()]
+        before, after = match.group(2), match.group(3)
+        if bool(before) != bool(after) and word[-3:] in ("get", "has", "set") and not _is_word(word[:-3]):
+            yield f"{before}{_HOLE}{after}"
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+@lru_cache(maxsize=4096)
+def file_words(path: Path) -> frozenset[str]:
+    """The attributes, quoted words and names put together that a file has in its code."""
+    try:
+        text = without_words(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return frozenset()
+    return frozenset(_ATTRIBUTE.findall(text)) | frozenset(_WORD.findall(text)) | frozenset(made_names(text))
+
+
+@lru_cache(maxsize=8)
+def _library_texts(folder: Path) -> tuple[tuple[Path, bytes], ...]:
+    texts = []
+    for path in (*folder.glob("*.py"), *(item for name in _FOLDERS for item in (folder / name).rglob("*.py"))):
+        try:
+            texts.append((path, path.read_bytes()))
+        except OSError:
+            continue
+    return tuple(texts)
+
+
+@lru_cache(maxsize=65536)
+def _library_reads(folder: Path, name: str) -> bool:
+    plain = name.encode()
+    exact = re.compile(rb"(?:\.\s*|[\"'])" + re.escape(plain) + rb"\b")
+    return any(
+        plain in data and exact.search(data) is not None and name in file_words(path)
+        for path, data in _library_texts(folder)
+    )
+
+
+@lru_cache(maxsize=8)
+def _library_made(folder: Path) -> frozenset[str]:
+    return frozenset(
+        item
+        for path, data in _library_texts(folder)
+        if b"attr" in data and _MADE_NAME.search(data.decode("utf-8", "replace")) is not None
+        for item in file_words(path)
+        if _HOLE in item
+    )
