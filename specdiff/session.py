@@ -22,6 +22,10 @@ STACK_BYTES = 512 * 1024 * 1024
 """Stack of the thread that analyses (address space, not memory): `pipeline.RECURSION_LIMIT` host frames fit, also
 where each of them goes through C."""
 
+FRAME_SLOTS = 1024 * 1024 + 1
+"""Size of one frame, in words, that has CPython reserve twice as much (chunks double until it fits): 8 MiB stay for
+the frames above, some 30,000 of ordinary size. What nobody touches takes address space, not memory."""
+
 _Result = TypeVar("_Result")
 
 
@@ -92,13 +96,25 @@ class Session:
         return program
 
 
+def _roomy(work: Callable[[], _Result]) -> _Result:
+    """Call, from a frame so large that the chunk of stack it stands in has room for all frames above it.
+
+    CPython gives its frames chunks of 16 KiB, each mapped when a call crosses into it and unmapped when that call
+    returns, which a loop of calls at such a border does tens of thousands of times.
+    """
+    return work()
+
+
+_roomy.__code__ = _roomy.__code__.replace(co_stacksize=FRAME_SLOTS)
+
+
 def deeply(work: Callable[[], _Result]) -> _Result:
     """Run work in a thread whose stack is large enough for the interpreter's recursion."""
     outcome: list[Callable[[], _Result]] = []
 
     def run() -> None:
         try:
-            value = work()
+            value = _roomy(work)
             outcome.append(lambda: value)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             caught = error
