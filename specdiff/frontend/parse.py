@@ -14,40 +14,19 @@ from specdiff.frontend.native_expressions import Reader, lower_expression
 from specdiff.frontend.native_statements import lower_block
 from specdiff.ir import nodes as ir
 
-_REFUSED = (SyntaxError, ValueError, KeyError, MemoryError)
+REFUSED = (SyntaxError, ValueError, KeyError, MemoryError)
 """What parsing and lowering raise for text that is not this Python's: `MemoryError` is its parser's word for brackets
 nested too deeply, `ValueError` for a null byte, `KeyError` a node that the lowering does not know."""
 
 
-def parse_statements(
-    text: str, first_line: int, name: str, indent: int = 0, support: bool = False
-) -> tuple[ir.Stmt, ...]:
-    """Parse and lower statements that begin at a line of a file.
+def native_statements(text: str, first_line: int, indent: int = 0) -> tuple[ir.Stmt, ...]:
+    """Parse and lower statements that begin at a line of a file by Python's own parser.
 
     Indented text is parsed inside of a block, so that multi-line strings keep their content.
 
-    Args:
-        text: Whole statements.
-        first_line: The line of the file that the text begins at.
-        name: The file, for errors.
-        indent: Non-zero for text from inside of a block.
-        support: Whether it is library code around what is analysed.
-
     Raises:
-        SourceError: the text is not Python.
+        SyntaxError: or another of `REFUSED`; the text is not Python, or not that of the Python that runs.
     """
-    if support:
-        try:
-            return native_statements(text, first_line, indent)
-        except _REFUSED:
-            pass
-    from specdiff.frontend import lower  # libcst takes a fifth of a second to import
-
-    return lower.parse_statements(text, first_line, name, indent)
-
-
-def native_statements(text: str, first_line: int, indent: int = 0) -> tuple[ir.Stmt, ...]:
-    """`parse_statements` by Python's own parser alone."""
     offset = first_line - 1
     if indent:
         text = "if 1:\n" + text
@@ -65,7 +44,13 @@ def native_statements(text: str, first_line: int, indent: int = 0) -> tuple[ir.S
 
 
 def parse_expression(text: str, line: int, name: str, support: bool = False) -> ir.Expr:
-    """Parse and lower one expression (a decorator); arguments as for `parse_statements`.
+    """Parse and lower one expression (a decorator).
+
+    Args:
+        text: The expression.
+        line: The line of the file that it stands on.
+        name: The file, for errors.
+        support: Whether it is library code around what is analysed.
 
     Raises:
         SourceError: the text is not Python.
@@ -74,7 +59,7 @@ def parse_expression(text: str, line: int, name: str, support: bool = False) -> 
     if support:
         try:
             return native_expression(text, line)
-        except _REFUSED:
+        except REFUSED:
             pass
     from specdiff.frontend import lower
 

@@ -1,10 +1,12 @@
 """One source file: its text, chunks and comments, and statements and functions lowered when they are asked for.
 
-libcst is imported only when something must be parsed that the cache does not have.
+What Python's own parser reads is parsed anew each time, which takes no longer than reading it back would; the cache
+keeps what takes libcst, which is imported only for what the cache does not have.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -138,26 +140,24 @@ class SourceUnit:
             for part in rest:
                 node = ir.Attr(line, node, part)
             return node
-        key = key_of("expression", text)
-        stored = self._cache.get(key)
-        if stored is not None:
-            decoded: ir.Expr = codec.decode(json.loads(stored), line)
-            return decoded
         from specdiff.frontend.parse import parse_expression  # noqa: PLC0415
 
-        node = parse_expression(text, line, self.name, self.support)
-        self._cache.put(key, json.dumps(codec.encode(node, line), separators=(",", ":")).encode())
-        return node
+        return parse_expression(text, line, self.name, self.support)
 
     def _lowered(self, line: int, text: str, indent: int) -> tuple[ir.Stmt, ...]:
+        if self.support:
+            from specdiff.frontend.parse import REFUSED, native_statements  # noqa: PLC0415
+
+            with contextlib.suppress(*REFUSED):
+                return native_statements(text, line, indent)
         key = key_of("statements", str(bool(indent)), text)
         stored = self._cache.get(key)
         if stored is not None:
             nodes: tuple[ir.Stmt, ...] = codec.decode(json.loads(stored), line)
             return nodes
-        from specdiff.frontend.parse import parse_statements  # noqa: PLC0415
+        from specdiff.frontend.lower import parse_statements  # noqa: PLC0415 - libcst takes a fifth of a second
 
-        nodes = parse_statements(text, line, self.name, indent, self.support)
+        nodes = parse_statements(text, line, self.name, indent)
         self._cache.put(key, json.dumps(codec.encode(nodes, line), separators=(",", ":")).encode())
         return nodes
 

@@ -9,8 +9,10 @@ import pytest
 
 from specdiff.errors import SourceError
 from specdiff.frontend import lower
-from specdiff.frontend.parse import native_statements, parse_expression, parse_statements
+from specdiff.cache import Cache
+from specdiff.frontend.parse import native_statements, parse_expression
 from specdiff.frontend.scan import Uncertain, scan
+from specdiff.frontend.unit import SourceUnit
 from specdiff.ir import nodes as ir
 from specdiff.project.targets import transformers_folder
 
@@ -69,22 +71,36 @@ def test_same_ir_of_library(path: Path) -> None:
 
 
 @pytest.mark.parametrize("support", [False, True])
-def test_newer_syntax_is_left_to_libcst(support: bool) -> None:
-    """A generic function and a type alias lower on every Python."""
-    alias, function = parse_statements("type A = int\ndef f[T](x: T) -> T:\n    return x\n", 3, "x.py", 0, support)
-    assert isinstance(alias, ir.Assign)
-    assert isinstance(function, ir.FunctionDef)
-    assert (alias.line, function.line, function.end_line) == (3, 4, 5)
+def test_newer_syntax_is_left_to_libcst_and_kept(tmp_path: Path, support: bool) -> None:
+    """A generic function and a type alias lower on every Python, from the cache the second time."""
+    path = tmp_path / "x.py"
+    path.write_text("x = 1\ntype A = int\ndef f[T](x: T) -> T:\n    return x\n")
+    for _ in range(2):
+        cache = Cache(tmp_path, "ir", "1")
+        unit = SourceUnit(path, "x.py", cache, support=support)
+        (alias,) = unit.statements(1)
+        (stub,) = unit.statements(2)
+        assert isinstance(stub, ir.FunctionStub)
+        function = unit.function(stub)
+        assert isinstance(alias, ir.Assign)
+        assert (alias.line, function.line, function.end_line, function.name) == (2, 3, 4, "f")
+        cache.close()
 
 
 @pytest.mark.parametrize("support", [False, True])
-@pytest.mark.parametrize("text", ["x = (1\n", "def f(:\n    pass\n", "  x = 1\n y = 2\n"])
-def test_what_neither_reads_is_a_problem_with_its_line(text: str, support: bool) -> None:
+@pytest.mark.parametrize("text", ["x = (1,,\n)\n", "def f(:\n    pass\n", "x = 'a\n"])
+def test_what_neither_reads_is_a_problem_with_its_line(tmp_path: Path, text: str, support: bool) -> None:
     """The message is libcst's."""
+    path = tmp_path / "x.py"
+    path.write_text("\n\n" + text)
     with pytest.raises(SourceError) as caught:
-        parse_statements(text, 5, "x.py", 0, support)
+        unit = SourceUnit(path, "x.py", support=support)
+        for number, chunk in enumerate(unit.chunks):
+            for node in unit.statements(number):
+                if chunk.kind == "def":
+                    unit.function(node)
     assert caught.value.problems[0].file == "x.py"
-    assert caught.value.problems[0].line >= 5
+    assert caught.value.problems[0].line >= 3
 
 
 @pytest.mark.parametrize("support", [False, True])
