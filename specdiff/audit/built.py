@@ -81,6 +81,7 @@ def uninitialised(subject: Subject) -> Iterator[Finding]:
     """`init.missing`: a parameter of ``torch.empty`` that no initialiser mentions."""
     texts = _initialisers(subject)
     told: set[tuple[str, str]] = set()
+    seen: set[tuple[int, str]] = set()
     for module in subject.modules:
         cls = module.instance.cls
         if not subject.is_model_code(cls):
@@ -88,6 +89,9 @@ def uninitialised(subject: Subject) -> Iterator[Finding]:
         for name, tensor in (module.instance.attrs.get("_parameters") or {}).items():
             if not isinstance(tensor, Tensor) or (cls.name, name) in told or tensor.place is None:
                 continue
+            if (id(cls), name) in seen:
+                continue  # what is made of it is the same for every module of the class
+            seen.add((id(cls), name))
             if not _is_empty(subject, cls, name) or any(re.search(rf"\b{re.escape(name)}\b", text) for text in texts):
                 continue
             if any(re.search(rf"\b{re.escape(cls.name)}\b", text) for text in texts) and _loops(texts):

@@ -53,6 +53,7 @@ class Subject:
     certain: bool = False
     """Whether the inputs leave no choice, so that what failed here fails anywhere."""
     _modules: list[Module] | None = field(default=None)
+    _classes: list[ClassVal] | None = field(default=None)
 
     @property
     def modules(self) -> list[Module]:
@@ -64,12 +65,11 @@ class Subject:
     @property
     def classes(self) -> list[ClassVal]:
         """Classes of model code that built modules are of, with their bases in model code."""
-        found: dict[int, ClassVal] = {}
-        for module in self.modules:
-            for cls in module.instance.cls.mro:
-                if isinstance(cls, ClassVal) and self.is_model_code(cls):
-                    found.setdefault(id(cls), cls)
-        return list(found.values())
+        if self._classes is None:
+            built = {id(module.instance.cls): module.instance.cls for module in self.modules}
+            found = {id(cls): cls for each in built.values() for cls in each.mro if isinstance(cls, ClassVal)}
+            self._classes = [cls for cls in found.values() if self.is_model_code(cls)]
+        return self._classes
 
     def is_model_code(self, owner: ClassVal | Function) -> bool:
         """Whether a class or function is the model's own, as opposed to the library's."""

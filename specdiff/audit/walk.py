@@ -20,9 +20,9 @@ def nodes_in(node: Any) -> Iterator[Any]:
     while stack:
         item = stack.pop()
         if isinstance(item, tuple):
-            if hasattr(item, "_fields"):
+            if type(item) is not tuple:
                 yield item
-            stack.extend(reversed(item))
+            stack.extend([each for each in item[::-1] if isinstance(each, tuple)])
 
 
 def blocks_in(body: Block) -> Iterator[Block]:

@@ -413,7 +413,8 @@ def _router_facts(scene: Scene, tower: Tower, routers: list[tuple[Layer, Router]
         ups = [net.up.id for net in layer.routed]
         if not ups or not each.weights:
             return
-        behind = graph.ancestors(ups, _floating)
+        first = min(each.weights)
+        behind = graph.ancestors(ups, lambda op, first=first: op.id >= first and _floating(op))  # inputs are older
         early.append(any(start in behind for start in each.weights))
     if all(early) or not any(early):
         words = "weights multiply what the experts read" if all(early) else "weights multiply what the experts return"

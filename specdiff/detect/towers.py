@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _MIXING = frozenset({"matmul", "linear", "conv", "einsum", "softmax", "index", "bmm"})
 
 
+@lru_cache(maxsize=4096)
 def split_path(path: str) -> tuple[str, int] | None:
     """The outermost numbered module of a path: (its container, its number)."""
     pieces = path.split(".")

@@ -557,16 +557,14 @@ class _Repetition:
                 attrs["tensor"] = other
         elif self.names:
             attrs = {name: _with_names(value, self.names) for name, value in attrs.items()}
+        nodes = self.nodes
         view = None if op.view_of is None else self._input(op.view_of)
+        inputs = tuple([nodes[item] if item in nodes else self._input(item) for item in op.inputs])
+        shape = _with_names(op.shape, self.names) if self.names else op.shape
+        name = op.module
+        module = self.renames[name] if name in self.renames else self._renamed(name)
         self.ops.append(
-            op._replace(
-                id=number,
-                shape=_with_names(op.shape, self.names),
-                inputs=tuple([self._input(item) for item in op.inputs]),
-                attrs=attrs,
-                module=self._renamed(op.module),
-                view_of=view,
-            )
+            Op(number, op.kind, inputs, shape, op.dtype, attrs, op.file, op.line, module, op.function, view)
         )
 
     def _input(self, number: int) -> int:
