@@ -178,7 +178,11 @@ def _others(folder: Path, loaded: frozenset[Path]) -> Iterator[Path]:
     """A model folder's other files (processing, tokenization, generation), configurations left out."""
     for path in folder.glob("*.py"):
         stem = path.stem
-        if path not in loaded and "configuration" not in stem and not stem.startswith(("modular_", "convert_", "__init__")):
+        if (
+            path not in loaded
+            and "configuration" not in stem
+            and not stem.startswith(("modular_", "convert_", "__init__"))
+        ):
             yield path
 
 
