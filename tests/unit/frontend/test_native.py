@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from specdiff.cache import Cache
 from specdiff.errors import SourceError
 from specdiff.frontend import lower
-from specdiff.cache import Cache
 from specdiff.frontend.parse import native_statements, parse_expression
 from specdiff.frontend.scan import Uncertain, scan
 from specdiff.frontend.unit import SourceUnit
