@@ -48,9 +48,9 @@ def families() -> list[str]:
     return sorted(item.name for item in models.iterdir() if any(item.glob("modeling_*.py")))
 
 
-def slice_of(names: list[str], number: int) -> list[str]:
+def slice_of(names: list[str], number: int, residue: int = 0) -> list[str]:
     """One family in ``number``, chosen by the hash of its name."""
-    return [name for name in names if int(hashlib.sha256(name.encode()).hexdigest(), 16) % number == 0]
+    return [name for name in names if int(hashlib.sha256(name.encode()).hexdigest(), 16) % number == residue]
 
 
 def rows_of(family: str, mode: str = "prefill", wanted: str = "") -> list[Row]:
@@ -99,6 +99,8 @@ def _row(program: Any, target: Any, cls: ClassVal, mode: str) -> Row:
 
 def described(value: Any) -> list[Any]:
     """An input as shape, dtype and, where they are given, values."""
+    if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
+        return [[], "list", [described(item) for item in value]]
     if not isinstance(value, Tensor):
         return [[], "value", value]
     values = constant(value)
@@ -189,12 +191,13 @@ def main() -> int:
     parser.add_argument("--family", action="append", default=[], help="only these families")
     parser.add_argument("--class", dest="cls", default="", help="only this class")
     parser.add_argument("--slice", type=int, default=1, help="one family in N, chosen by hash")
+    parser.add_argument("--residue", type=int, default=0, help="which of the N slices")
     parser.add_argument("--mode", default="prefill", choices=("prefill", "decode", "train"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rows", type=Path, help="write one JSON row per class to this file")
     parser.add_argument("--reasons", type=int, default=40, help="how many reasons to print")
     args = parser.parse_args()
-    wanted = args.family or slice_of(families(), args.slice)
+    wanted = args.family or slice_of(families(), args.slice, args.residue)
     rows: list[Row] = []
     lines = args.rows.open("w") if args.rows else None
     with get_context("spawn").Pool(args.jobs, maxtasksperchild=20) as pool:

@@ -47,6 +47,8 @@ def tensor_of(entry: list[Any], device: str) -> Any:
     shape, dtype, values = entry
     if dtype == "value":
         return values
+    if dtype == "list":
+        return [tensor_of(item, device) for item in values]
     kind = getattr(torch, dtype)
     if values is not None:
         return torch.tensor(values, dtype=kind, device=device)

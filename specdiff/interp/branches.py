@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, fresh
 from specdiff.interp.objects import (
     MISSING,
     BoundMethod,
@@ -35,8 +35,7 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
         known = left if isinstance(left, Unknown) else right
         return Unknown(known.reason, known.place, known.cause, name=known.name, options=options) if options else known
     if isinstance(left, Tensor) and isinstance(right, Tensor):
-        same = left.shape is not None and left.shape == right.shape
-        return run.emit("join", (left, right), left.shape if same else None, left.dtype, condition=reason)
+        return run.emit("join", (left, right), _common(left, right), left.dtype, condition=reason)
     if isinstance(left, Tensor) and right is None:
         return left
     if isinstance(right, Tensor) and left is None:
@@ -61,6 +60,13 @@ def join(run: Run, left: Value, right: Value, reason: str) -> Value:
     if run.trace is not None:
         run.trace.lose(left, right)
     return Unknown(reason, run.place, options=_callables(left, right))
+
+
+def _common(left: Tensor, right: Tensor) -> tuple[Any, ...] | None:
+    """The shape of either of two tensors: sizes that differ are not known; None where not even the rank is."""
+    if left.shape is None or right.shape is None or len(left.shape) != len(right.shape):
+        return None
+    return tuple([a if a == b else fresh("either") for a, b in zip(left.shape, right.shape, strict=True)])
 
 
 def _callables(*values: Value) -> tuple[Value, ...]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from specdiff.interp import attributes, calls, formatting, ops
 from specdiff.interp.dims import Dim, Ratio
+from specdiff.interp.iterating import FUNCTIONS as ITERATING
+from specdiff.interp.iterating import TYPES as ITERATED
+from specdiff.interp.iterating import raw
 from specdiff.interp.objects import (
     MISSING,
     BoundMethod,
@@ -26,14 +29,10 @@ from specdiff.interp.objects import (
     Wrapped,
 )
 from specdiff.interp.run import Run
+from specdiff.interp.scalars import number_of, some_number
 from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.turns import index_of
 from specdiff.interp.values import Device, DType, Intrinsic, Tensor, Turns, Unknown
-
-
-def raw(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a model that wants its arguments untouched (tracked and unknown values included)."""
-    function.raw = True  # type: ignore[attr-defined]
-    return function
 
 
 @raw
@@ -68,7 +67,15 @@ _TENSOR_CLASSES = frozenset(
 )
 
 
+def _number_is(dtype: str, kind: type) -> bool:
+    """Whether a number read from a tensor is of one of Python's types."""
+    python = bool if dtype == "bool" else float if dtype.startswith(("float", "bfloat")) else int
+    return issubclass(python, kind)
+
+
 def _is_one(run: Run, obj: Value, kind: Value) -> Value:
+    if isinstance(obj, Unknown) and obj.source is not None and isinstance(kind, type):
+        return _number_is(obj.source.dtype, kind)
     if isinstance(obj, Unknown):
         return obj
     if isinstance(obj, Tracked):
@@ -315,149 +322,6 @@ def _next(ctx: Run, iterator: Value, *default: Value) -> Value:
         raise TypeError(f"'{ops.type_name(iterator)}' object is not an iterator") from None
 
 
-def _pairs(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A built-in over iterables whose items may be any values (`zip`, `enumerate` …)."""
-
-    @raw
-    def model(ctx: Run, *args: Value, **kwargs: Value) -> Value:
-        for arg in args:
-            if isinstance(arg, Unknown):
-                return arg
-        try:
-            return function(ctx, *args, **{key: plain(value) for key, value in kwargs.items()})
-        except ops.NotIterable as stop:
-            return stop.value
-
-    model.__name__ = function.__name__
-    return model
-
-
-@_pairs
-def _zip(ctx: Run, *iterables: Value, strict: bool = False) -> Value:
-    return zip(*[ops.iterate(ctx, item) for item in iterables], strict=strict)
-
-
-@_pairs
-def _enumerate(ctx: Run, iterable: Value, start: Value = 0) -> Value:
-    return enumerate(ops.iterate(ctx, iterable), plain(start))
-
-
-@_pairs
-def _reversed(ctx: Run, iterable: Value) -> Value:
-    method = ops.method_of(iterable, "__reversed__")
-    if method is not MISSING:
-        return ctx.call(method, (), {})
-    return iter(ops.listed(ctx, iterable)[::-1])
-
-
-@_pairs
-def _map(ctx: Run, function: Value, *iterables: Value) -> Value:
-    return iter(
-        [ctx.call(function, items, {}) for items in zip(*[ops.iterate(ctx, item) for item in iterables], strict=False)]
-    )
-
-
-@_pairs
-def _filter(ctx: Run, function: Value, iterable: Value) -> Value:
-    kept = []
-    for item in ops.iterate(ctx, iterable):
-        answer = ops.truth(ctx, item if function is None else ctx.call(function, (item,), {}))
-        if answer is None:
-            return ctx.unknown("a filter by something that is not known")
-        if answer:
-            kept.append(item)
-    return iter(kept)
-
-
-@_pairs
-def _any(ctx: Run, iterable: Value) -> Value:
-    undecided: Value = False
-    for item in ops.iterate(ctx, iterable):
-        answer = ops.truth(ctx, item)
-        if answer is True:
-            return True
-        if answer is None:
-            undecided = item if isinstance(item, Unknown) else ctx.unknown("a condition that depends on data")
-    return undecided
-
-
-@_pairs
-def _all(ctx: Run, iterable: Value) -> Value:
-    undecided: Value = True
-    for item in ops.iterate(ctx, iterable):
-        answer = ops.truth(ctx, item)
-        if answer is False:
-            return False
-        if answer is None:
-            undecided = item if isinstance(item, Unknown) else ctx.unknown("a condition that depends on data")
-    return undecided
-
-
-@_pairs
-def _sum(ctx: Run, iterable: Value, start: Value = 0) -> Value:
-    total = start
-    for item in ops.iterate(ctx, iterable):
-        total = ops.binary(ctx, "+", total, item)
-    return total
-
-
-def _extreme(name: str, better: str) -> Callable[..., Any]:
-    @raw
-    def model(ctx: Run, *args: Value, key: Value = None, default: Value = MISSING) -> Value:
-        try:
-            items = ops.listed(ctx, args[0]) if len(args) == 1 else list(args)
-        except ops.NotIterable as stop:
-            return stop.value
-        items = [plain(item) for item in items]
-        if not items:
-            if default is not MISSING:
-                return default
-            raise ValueError(f"{name}() iterable argument is empty")
-        best, best_key = items[0], items[0] if key is None else ctx.call(key, (items[0],), {})
-        for item in items[1:]:
-            item_key = item if key is None else ctx.call(key, (item,), {})
-            answer = ops.truth(ctx, ops.compare(ctx, better, item_key, best_key))
-            if answer is None:
-                if isinstance(item_key, Unknown | Tensor) or isinstance(best_key, Unknown | Tensor):
-                    return ctx.unknown(f"{name}() of values that are not known")
-                return Dim.maximum(best, item) if name == "max" else Dim.minimum(best, item)
-            if answer:
-                best, best_key = item, item_key
-        return best
-
-    model.__name__ = name
-    return model
-
-
-@_pairs
-def _sorted(ctx: Run, iterable: Value, key: Value = None, reverse: Value = False) -> Value:
-    items = [ops.payload(plain(item)) for item in ops.listed(ctx, iterable)]
-    if any(isinstance(item, Unknown) for item in items):
-        return ctx.unknown("sorting values that are not known")
-    return sorted(items, key=ctx.host_callable(key) if key is not None else None, reverse=bool(reverse))
-
-
-def _collection(kind: type) -> Callable[..., Any]:
-    @raw
-    def model(ctx: Run, *args: Value) -> Value:
-        if not args:
-            return kind()
-        if isinstance(args[0], Unknown):
-            return args[0]
-        try:
-            items = ops.listed(ctx, args[0])
-        except ops.NotIterable as stop:
-            return stop.value
-        if kind in (set, frozenset):
-            items = [ops.payload(plain(item)) for item in items]
-        elif kind is list:
-            items = [plain(item) if type(item) is Tracked else item for item in items]
-        return kind(items)
-
-    model.__name__ = kind.__name__
-    return model
-
-
 @raw
 def _dict(ctx: Run, *args: Value, **kwargs: Value) -> Value:
     result: dict[Value, Value] = {}
@@ -490,7 +354,7 @@ def _number(kind: type) -> Callable[..., Any]:
         if isinstance(value, Tensor):
             const = ops.constant(value)
             if const is None or const.size != 1:
-                return ctx.unknown(f"{kind.__name__}() of a tensor's data")
+                return number_of(ctx, value, f"{kind.__name__}() of a tensor's data")
             return kind(const.reshape(-1)[0])
         if isinstance(value, Dim):
             return value if kind is int else value * 1.0
@@ -543,13 +407,15 @@ def _repr(ctx: Run, value: Value) -> str:
 def _range(ctx: Run, *args: Value) -> Value:
     if any(isinstance(arg, Dim) for arg in args):
         if any(not isinstance(arg, int | Dim) for arg in args):
-            return ctx.unknown("a range over a size that is not known")
+            return Turns(
+                some_number(ctx, "a turn of a loop that depends on data"), None, "a range that depends on data"
+            )
         first, last, step = (0, args[0], 1) if len(args) == 1 else (args[0], args[1], args[2] if len(args) > 2 else 1)
         length = last - first if step == 1 else (last - first + step - 1) // step
-        return Turns(Dim.symbol(f"turn_of_{ctx.line}") + first, length, "a range over a symbolic size")
+        return Turns(index_of(ctx) + first, length, "a range over a symbolic size")
     bounds = [arg if not isinstance(arg, Tensor) else _number(int)(ctx, arg) for arg in args]
     if any(isinstance(bound, Unknown) for bound in bounds):
-        return ctx.unknown("a range that depends on data")
+        return Turns(some_number(ctx, "a turn of a loop that depends on data"), None, "a range that depends on data")
     for bound in bounds:
         if not isinstance(bound, int):
             raise TypeError(f"'{ops.type_name(bound)}' object cannot be interpreted as an integer")
@@ -648,31 +514,24 @@ def _host(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _TYPES: dict[type, Callable[..., Any]] = {
+    **ITERATED,
     int: _number(int),
     float: _number(float),
     complex: _number(complex),
     bool: _bool,
     str: _str,
-    list: _collection(list),
-    tuple: _collection(tuple),
-    set: _collection(set),
-    frozenset: _collection(frozenset),
     dict: _dict,
     range: _range,
     slice: _slice,
     type: _type,
     bytes: _host(bytes),
-    zip: _zip,
-    enumerate: _enumerate,
-    map: _map,
-    filter: _filter,
-    reversed: _reversed,
     property: _property,
     staticmethod: _static,
     classmethod: _classmethod,
 }
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **ITERATING,
     "isinstance": _isinstance,
     "issubclass": _issubclass,
     "getattr": _getattr,
@@ -684,12 +543,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "callable": _callable,
     "iter": _iter,
     "next": _next,
-    "any": _any,
-    "all": _all,
-    "sum": _sum,
-    "max": _extreme("max", ">"),
-    "min": _extreme("min", "<"),
-    "sorted": _sorted,
     "repr": _repr,
     "abs": _abs,
     "round": _round,
@@ -738,4 +591,4 @@ def table(run: Run) -> dict[str, Value]:
     return names
 
 
-__all__ = ["BoundMethod", "HostMethod", "Partial", "dataclasses", "host_types", "is_instance", "table"]
+__all__ = ["BoundMethod", "HostMethod", "Partial", "dataclasses", "host_types", "is_instance", "raw", "table"]

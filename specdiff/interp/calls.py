@@ -31,6 +31,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.ops import HOST_ERRORS, guarded, lookup, method_of, payload, raised, type_name
 from specdiff.interp.run import Run
+from specdiff.interp.scalars import as_tensor
 from specdiff.interp.tracked import Tracked, plain
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
 from specdiff.ir import nodes as ir
@@ -107,6 +108,9 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
     if kind is ClassVal:
         return construct(run, callee, args, kwargs)
     if kind is Intrinsic:
+        if callee.name.startswith("torch."):
+            args = tuple([as_tensor(value) for value in args])
+            kwargs = {key: as_tensor(value) for key, value in kwargs.items()}
         return _intrinsic(run, callee.function, args, kwargs)
     if kind is BoundIntrinsic:
         return _intrinsic(run, callee.function, (callee.receiver, *args), kwargs)
@@ -190,6 +194,10 @@ def _modelled(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str
     if run.read is not None and REST in kwargs:
         kwargs = {key: value for key, value in kwargs.items() if key != REST}
     if not getattr(function, "raw", False):
+        if any(type(value) is Unknown and value.source is not None for value in (*args, *kwargs.values())):
+            if any(type(value) is Tensor for value in (*args, *kwargs.values())):
+                args = tuple(as_tensor(value) for value in args)
+                kwargs = {key: as_tensor(value) for key, value in kwargs.items()}
         for value in args:
             if type(value) is Unknown:
                 return value

@@ -1,6 +1,6 @@
 """Symbolic sizes: integer polynomials over named sizes (`batch`, `sequence`) and opaque parts (`floor(a/b)`).
 
-Every symbol stands for an integer of at least 1; `BOUNDS` narrows those of the entry's inputs. A result that is
+Every named symbol stands for an integer of at least 1; `BOUNDS` narrows those of the entry's inputs. A result that is
 constant is a plain ``int``.
 """
 
@@ -17,14 +17,16 @@ Size: TypeAlias = "int | Dim"
 
 
 BOUNDS: dict[str, tuple[int, int]] = {
-    "sequence": (5, 64),
+    "sequence": (8, 64),
     "target_sequence": (2, 64),
     "source_sequence": (2, 64),
     "query_sequence": (2, 64),
 }
-"""What is assumed of a prompt: more tokens than the kernel of a causal convolution (4) spans, and fewer than any table of
-positions, window or chunk holds. A comparison that this decides is decided; any other one that depends on a symbol is
-not."""
+"""What is assumed of a prompt: as many tokens as two windows of a causal convolution (4) span or more, and fewer than any
+table of positions, window or chunk holds. A comparison that this decides is decided; any other one that depends on a
+symbol is not."""
+_OPAQUE: dict[str, tuple[int, int | None]] = {}
+"""Bounds of the opaque parts made so far."""
 MADE: list[str] = []
 """Names of the sizes made so far of which nothing is known; emptied between files."""
 
@@ -129,7 +131,14 @@ class Dim:
         if not isinstance(other, int | Dim):
             return NotImplemented
         exact = _divided(self, other)
-        return exact if exact is not None else Dim.symbol(f"floor(({self})/({other}))")
+        if exact is not None:
+            return exact
+        low, high = _range(self)
+        if isinstance(other, int) and other > 0:
+            bounds = (None if low is None else low // other, None if high is None else high // other)
+        else:
+            bounds = (0 if low is not None and low >= 0 else None, None)
+        return _opaque(f"floor(({self})/({other}))", *bounds)
 
     def __rfloordiv__(self, other: Size) -> Size:
         return Dim.symbol(f"floor(({other})/({self}))")
@@ -146,7 +155,12 @@ class Dim:
         low, high = _range(self)
         if isinstance(other, int) and low is not None and high is not None and low >= 0 and high < other:
             return self
-        return Dim.symbol(f"mod({self}, {other})")
+        if isinstance(other, int) and other > 0:
+            rest = _residue(self, other)
+            if isinstance(rest, int):
+                return rest % other
+            _REMAINDERS[f"mod({self}, {other})"] = (self, other)
+        return _opaque(f"mod({self}, {other})", 0, other - 1 if isinstance(other, int) and other > 0 else None)
 
     def __rmod__(self, other: Size) -> Size:
         return Dim.symbol(f"mod({other}, {self})")
@@ -369,21 +383,53 @@ def decide(op: str, left: Size, right: Size) -> bool | None:
     return None
 
 
+_REMAINDERS: dict[str, tuple[Size, int]] = {}
+"""What opaque remainders are the remainders of."""
+
+
+def _residue(value: Size, number: int, depth: int = 0) -> Size:
+    """A size that leaves the same remainder: remainders opened, multiples left out (``x + (4 - x % 4) % 4`` is 0)."""
+    result: Size = 0
+    for monomial, factor in _terms(value):
+        inner, of = _REMAINDERS.get(monomial[0], (0, 1)) if len(monomial) == 1 else (0, 1)
+        if of % number == 0 and of > 1 and depth < 4:
+            result = result + factor * _residue(inner, number, depth + 1)
+        elif factor % number:
+            result = result + Dim({monomial: factor}) if monomial else result + factor
+    return result if isinstance(result, int) else _made({m: f for m, f in result.terms if f % number})
+
+
+def _opaque(name: str, low: int | None, high: int | None) -> Dim:
+    """An opaque part; one that may be negative gets no bounds at all (-1)."""
+    _OPAQUE[name] = (-1, None) if low is None or low < 0 else (low, high)
+    return Dim.symbol(name)
+
+
+def _bounds(symbol: str) -> tuple[int, int | None]:
+    known = BOUNDS.get(symbol) or _OPAQUE.get(symbol)
+    if known is not None:
+        return known
+    return (0, None) if symbol.startswith(("floor(", "mod(", "turn_of_")) else (1, None)
+
+
 def _range(value: Dim) -> tuple[int | None, int | None]:
     """The least and the greatest value of a size; None where there is no bound."""
     low: int | None = 0
     high: int | None = 0
     for monomial, factor in value.terms:
         least = most = 1
-        unbounded = False
+        unbounded = negative = False
         for symbol in monomial:
-            bounds = BOUNDS.get(symbol)
-            least *= bounds[0] if bounds is not None else 1
-            if bounds is None:
+            bottom, top = _bounds(symbol)
+            least *= bottom
+            negative |= bottom < 0
+            if top is None:
                 unbounded = True
             else:
-                most *= bounds[1]
+                most *= top
         first, last = (least, None if unbounded else most) if factor > 0 else (None if unbounded else most, least)
+        if negative:
+            return None, None
         low = None if low is None or first is None else low + factor * first
         high = None if high is None or last is None else high + factor * last
     return low, high

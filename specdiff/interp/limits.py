@@ -18,6 +18,9 @@ MAX_LOOP = 20_000
 MAX_CONST_ELEMENTS = 65_536
 """Elements of a tensor or list whose content is computed rather than only its shape."""
 
+MAX_LISTED = 1_024
+"""Numbers of a tensor that is turned into a list without its content being known."""
+
 MAX_TRACKED_VARIANTS = 24
 """Recorded variants of one constructor before its integer arguments are no longer generalised over."""
 

@@ -145,8 +145,8 @@ class _Copier:
         return value
 
     def _instance(self, value: Instance) -> Instance:
-        if value.serial < self.recording.start:
-            return value
+        if value.serial < self.recording.start or value.cls.enum_members is not None:
+            return value  # a member of an enumeration is there once, whenever its class was first looked at
         found = self.made.get(id(value))
         if found is not None:
             return found  # type: ignore[no-any-return]

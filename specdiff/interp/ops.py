@@ -22,7 +22,9 @@ from specdiff.interp.objects import (
     Value,
 )
 from specdiff.interp.run import Run
+from specdiff.interp.scalars import are_operands, as_tensor, given_back
 from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.turns import item_of, item_of_open, opened
 from specdiff.interp.values import Intrinsic, Tensor, Turns, Unknown
 
 HOST_ERRORS = (
@@ -190,6 +192,9 @@ def binary(run: Run, op: str, left: Value, right: Value, inplace: bool = False) 
     if kind is Tracked or other is Tracked:
         return _tracked_binary(run, op, left, right)
     if kind is Unknown or other is Unknown:
+        if are_operands(left, right):
+            result = binary(run, op, as_tensor(left), as_tensor(right), inplace and kind is Tensor)
+            return given_back(run, result, left, right)
         if run.trace is not None:
             run.trace.lose(left, right)
         return left if kind is Unknown else right
@@ -226,6 +231,10 @@ def binary(run: Run, op: str, left: Value, right: Value, inplace: bool = False) 
             return INPLACE.get(op, BINARY[op])(left, right)
         except HOST_ERRORS as error:
             raise raised(run, error) from None
+    if op == "*" and (other is Dim if kind is list else kind is Dim and other is list):
+        items = left if kind is list else right
+        if len(items) == 1:
+            return opened(run, items[0], right if kind is list else left)
     if op == "%" and kind is str and isinstance(right, tuple | list | dict):
         right = plain(right)
     if op == "*" and isinstance(left, list | tuple | str) and isinstance(right, int) and len(left) * right > 50_000_000:
@@ -342,10 +351,10 @@ def compare(run: Run, op: str, left: Value, right: Value) -> Value:
         if other is Tracked and kind in _NUMBERS:
             return right.observe_as(lambda value: function(left, value))
         return compare(run, op, plain(left), plain(right))
-    if kind is Unknown:
-        return left
-    if other is Unknown:
-        return right
+    if kind is Unknown or other is Unknown:
+        if (kind is Tensor or other is Tensor) and are_operands(left, right):
+            return compare(run, op, as_tensor(left), as_tensor(right))
+        return left if kind is Unknown else right
     if kind is Dim or other is Dim:
         if isinstance(left, int | Dim) and isinstance(right, int | Dim):
             answer = decide(op, left, right)
@@ -455,6 +464,8 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
         if isinstance(index, Unknown):
             return any_item(run, container, index)
         index = payload(index)
+        if kind is list and run.open_lists and id(container) in run.open_lists:
+            return item_of_open(run, container, index)
         if isinstance(index, slice):
             index = slice(plain(index.start), plain(index.stop), plain(index.step))
             if any(isinstance(part, Unknown | Dim) for part in (index.start, index.stop, index.step)):
@@ -473,6 +484,8 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
         return result
     if kind is Unknown:
         return container
+    if kind is Turns:
+        return item_of(container, payload(plain(index)))
     if kind is Tensor:
         return guarded(run, run.library.getitem, (run, container, plain(index)), {})
     if isinstance(container, Instance):

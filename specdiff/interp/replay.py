@@ -62,6 +62,8 @@ class _Given:
             return self._tensor(value)
         if kind is Dim or kind is DType or kind is Device:
             return value
+        if kind is Unknown and value.source is not None:
+            return (kind, value.reason, value.place, self._tensor(value.source))
         if depth < MAX_DEPTH:
             if kind is tuple or kind is list:
                 self.containers.append(value)
@@ -384,8 +386,13 @@ class _Carrier:
     def carry(self, value: Value, depth: int = 0) -> Value:
         """The copy of a value; what is older than the run stays itself."""
         kind = type(value)
-        if kind in _PLAIN or kind is DType or kind is Device or kind is Unknown:
+        if kind in _PLAIN or kind is DType or kind is Device:
             return value
+        if kind is Unknown:
+            if value.source is None:
+                return value
+            source = self._tensor(value.source)
+            return Unknown(value.reason, value.place, value.cause, source=source)
         if kind is Dim:
             return _with_names(value, self.names)
         if kind is Tensor:
@@ -435,7 +442,7 @@ class _Carrier:
         other = self.objects.get(id(value))
         if other is not None:
             return other
-        if value.serial < self.start:
+        if value.serial < self.start or value.cls.enum_members is not None:
             return value
         found = self.made.get(id(value))
         if found is None:

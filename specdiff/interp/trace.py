@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import Function, Instance
-from specdiff.interp.values import Tensor
+from specdiff.interp.values import Tensor, Unknown
 
 if TYPE_CHECKING:
     from specdiff.interp.run import Run
@@ -150,6 +150,8 @@ class Trace:
             if isinstance(value, Tensor):
                 if value.node is not None:
                     self.lost.add(value.node)
+            elif type(value) is Unknown:
+                self.lose(value.source)
             elif isinstance(value, list | tuple):
                 self.lose(*value)
             elif isinstance(value, dict):

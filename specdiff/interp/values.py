@@ -26,7 +26,7 @@ class Place(NamedTuple):
 class Unknown:
     """A value that is not known, and why. Operations on it give it back, so the first cause is kept."""
 
-    __slots__ = ("cause", "name", "options", "place", "reason")
+    __slots__ = ("cause", "name", "options", "place", "reason", "source")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Unknown:
         *,
         name: str = "",
         options: tuple[Any, ...] = (),
+        source: Tensor | None = None,
     ) -> None:
         self.reason = reason
         self.place = place
@@ -44,6 +45,8 @@ class Unknown:
         """Dotted name, where it comes from a package that is not analysed."""
         self.options = options
         """Functions, classes or objects of which it is one, where that much is known: a call runs them all."""
+        self.source = source
+        """For a number that depends on data: the tensor without dimensions that holds it (`scalars`)."""
 
     def __repr__(self) -> str:
         return f"Unknown({self.reason!r} at {self.place})"

@@ -10,7 +10,9 @@ from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import Instance
 from specdiff.interp.ops import lookup
-from specdiff.interp.values import Device, DType, Tensor, Unknown
+from specdiff.interp.scalars import as_tensor
+from specdiff.interp.tracked import plain
+from specdiff.interp.values import Device, DType, Tensor, Turns, Unknown
 from specdiff.intrinsics.torch_core import broadcast, constant, dtype_name, fresh, lazily, sizes, small, tensors
 
 _SKIP = ("device", "requires_grad", "layout", "pin_memory", "memory_format", "generator", "out")
@@ -157,6 +159,8 @@ def nested_shape(data: Any) -> tuple[Any, ...] | None:
         return None if inner is None else (len(data), *inner)
     if isinstance(data, Tensor):
         return data.shape
+    if isinstance(data, Unknown) and data.source is not None:
+        return ()
     return () if isinstance(data, int | float | bool | complex | Dim) else None
 
 
@@ -178,8 +182,11 @@ def _flat(data: Any) -> list[Any] | None:
 @raw
 def tensor(ctx: Any, data: Any = None, *, dtype: Any = None, **kwargs: Any) -> Any:
     """``torch.tensor`` and what converts to one."""
+    data = plain(as_tensor(data))
     if isinstance(data, Unknown):
         return ctx.emit("constant", (), None, dtype_name(dtype, "float32"))
+    if isinstance(data, Turns) or (isinstance(data, list) and id(data) in ctx.open_lists):
+        return _of_turns(ctx, data, dtype)
     if isinstance(data, Instance | str) or data is None:
         raise TypeError(f"must be real number, not {'NoneType' if data is None else type(data).__name__}")
     if isinstance(data, Tensor):
@@ -201,6 +208,16 @@ def tensor(ctx: Any, data: Any = None, *, dtype: Any = None, **kwargs: Any) -> A
             default = "int64"
     const = lazily(lambda numpy: numpy.array(flat).reshape(shape)) if flat is not None and small(shape) else None
     return ctx.emit("constant", (), shape, dtype_name(dtype, default), const=const)
+
+
+def _of_turns(ctx: Any, data: Any, dtype: Any) -> Any:
+    """``torch.tensor`` of a list that holds items like one."""
+    element, length = (
+        (data.element, data.length) if isinstance(data, Turns) else (data[-1], ctx.open_lists[id(data)][1])
+    )
+    inner = tensor(ctx, element, dtype=dtype)
+    shape = None if inner.shape is None else (fresh("turns") if length is None else length, *inner.shape)
+    return ctx.emit("stack", (inner,), shape, inner.dtype)
 
 
 @raw

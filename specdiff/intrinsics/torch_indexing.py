@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.dims import Dim, decide
+from specdiff.interp.scalars import as_tensor
 from specdiff.interp.values import Tensor, Turns, Unknown
 from specdiff.intrinsics.torch_core import (
     ShapeError,
@@ -70,7 +71,7 @@ def argsort(ctx: Any, input: Tensor, dim: Any = -1, descending: Any = False, **k
 
 def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
     """``tensor[index]``: numpy's rules for basic and advanced indexing."""
-    items = list(index) if isinstance(index, tuple) else [index]
+    items = [as_tensor(item) for item in (index if isinstance(index, tuple) else (index,))]
     if input.shape is None:
         return ctx.emit("index", tensors(input, *items), None, input.dtype)
     consumed = sum(_consumes(item) for item in items)
@@ -236,7 +237,8 @@ def _advanced_shape(item: Any) -> tuple[tuple[Any, ...], int]:
 
 def setitem(ctx: Any, input: Tensor, index: Any, value: Any) -> None:  # noqa: A002
     """``tensor[index] = value``."""
-    items = index if isinstance(index, tuple) else (index,)
+    items = tuple([as_tensor(item) for item in (index if isinstance(index, tuple) else (index,))])
+    value = as_tensor(value)
     const = None
     if (
         input.const is not None

@@ -138,7 +138,7 @@ def split(ctx: Any, input: Tensor, split_size_or_sections: Any = None, dim: Any 
         return tuple(ctx.emit("split", (input,), None, input.dtype, output=index) for index in range(count))
     size = input.shape[axis(dim, len(input.shape))]
     if isinstance(how, list | tuple):
-        lengths: list[Any] = [fresh("size") if isinstance(item, Unknown) else item for item in how]
+        lengths = _lengths(how, size)
         if isinstance(size, int) and all(isinstance(item, int) for item in lengths) and sum(lengths) != size:
             raise ShapeError(
                 "split",
@@ -155,6 +155,14 @@ def split(ctx: Any, input: Tensor, split_size_or_sections: Any = None, dim: Any 
     else:
         return ctx.unknown("a split into sizes that are not known")
     return pieces(ctx, "split", input, lengths, dim)
+
+
+def _lengths(how: Any, size: Any) -> list[Any]:
+    """The sizes of the parts; where data decides, the last one is what the others leave."""
+    lengths: list[Any] = [fresh("size") if isinstance(item, Unknown | Tensor) else item for item in how]
+    if lengths and isinstance(how[-1], Unknown | Tensor):
+        lengths[-1] = size - sum(lengths[:-1])
+    return lengths
 
 
 def chunk(ctx: Any, input: Tensor, chunks: Any, dim: Any = 0) -> Any:  # noqa: A002

@@ -265,6 +265,7 @@ def _norm(kind: str) -> Model:
 
 
 def _embedding(ctx: Any, input: Tensor, weight: Tensor, padding_idx: Any = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+    input, weight = of(input), of(weight)  # noqa: A001
     shape = None if input.shape is None or weight.shape is None else (*input.shape, weight.shape[-1])
     return ctx.emit("embedding", (input, weight), shape, weight.dtype)
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim, Ratio
+from specdiff.interp.limits import MAX_LISTED
+from specdiff.interp.scalars import nested, number_of
+from specdiff.interp.turns import opened
 from specdiff.interp.values import DType, OwnDType, Tensor, Unknown
 from specdiff.intrinsics.torch_core import (
     axis,
@@ -398,13 +401,22 @@ def _item(ctx: Any, input: Any, *args: Any) -> Any:  # noqa: A002
         return input
     const = constant(input)
     if const is None or const.size != 1:
-        return ctx.unknown("a number that depends on data")
+        return number_of(ctx, input)
     return const.reshape(-1)[0].item()
 
 
 def _tolist(ctx: Any, input: Tensor) -> Any:  # noqa: A002
     const = constant(input)
-    return ctx.unknown("a list that depends on data") if const is None else const.tolist()
+    if const is not None:
+        return const.tolist()
+    items = nested(ctx, input, MAX_LISTED)
+    if items is not None:
+        return items
+    if input.shape:
+        first = ctx.getitem(input, 0)
+        element = number_of(ctx, first) if first.shape == () else _tolist(ctx, first)
+        return opened(ctx, element, input.shape[0])
+    return ctx.unknown("a list that depends on data")
 
 
 def _numpy(ctx: Any, input: Tensor, **kwargs: Any) -> Any:  # noqa: A002

@@ -19,7 +19,7 @@ def by_annotation(name: str, sizes: Sizes, annotation: ir.Expr | None) -> list[V
     """
     if annotation is None or "mask" in name:
         return None
-    if _nullable(annotation):
+    if may_be_none(annotation):
         return [None]
     kind, inner = _subscript(annotation)
     if kind in _LISTS and inner is not None:
@@ -52,15 +52,16 @@ def _subscript(node: ir.Expr) -> tuple[str, ir.Expr | None]:
     return word, node.index
 
 
-def _nullable(node: ir.Expr) -> bool:
+def may_be_none(node: ir.Expr | None) -> bool:
+    """Whether an annotation lets a parameter be None."""
     if type(node) is ir.Const:
         return node.value is None
     if type(node) is ir.Binary:
-        return _nullable(node.left) or _nullable(node.right)
-    kind, inner = _subscript(node)
+        return may_be_none(node.left) or may_be_none(node.right)
+    kind, inner = _subscript(node) if node is not None else ("", None)
     if kind == "Optional":
         return True
-    return kind == "Union" and type(inner) is ir.TupleExpr and any(_nullable(each) for each in inner.items)
+    return kind == "Union" and type(inner) is ir.TupleExpr and any(may_be_none(each) for each in inner.items)
 
 
 def _all_tensors(node: ir.Expr) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from specdiff.interp.run import Journal, Run
 from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import Built, Failure, failure_of
-from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out
+from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out, with_needed
 from specdiff.project.modes import PADDED, cached, labelled, next_token, padded, without_cache
 from specdiff.project.modules import Program
 
@@ -69,7 +70,7 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
         choices = [cached(built.cls, run, inputs) for inputs in choices]
     elif mode == PADDED:
         choices = [padded(built.cls, run, inputs) for inputs in choices]
-    ran = _first_accepted(run, built, choices)
+    ran = _first_accepted(program, built, choices)
     if (
         mode == "prefill"
         and _attends_to_unknown_length(ran)
@@ -94,8 +95,11 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     return ran
 
 
-def _first_accepted(run: Run, built: Built, choices: list[Inputs]) -> Forwarded:
+def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Forwarded:
+    run = program.run
     best: Forwarded | None = None
+    fullest: Forwarded | None = None
+    fewest = min(map(len, choices), default=0)
     for inputs in choices:
         ran = _attempt(run, built, inputs)
         ran.left_out = senses_left_out(built.cls, run, inputs)
@@ -103,8 +107,14 @@ def _first_accepted(run: Run, built: Built, choices: list[Inputs]) -> Forwarded:
             return ran
         if best is None or _reach(ran) > _reach(best):
             best = ran
+        if len(inputs) > (len(fullest.inputs) if fullest is not None else fewest):
+            fullest = ran
     assert best is not None
-    best.certain = all(set(inputs) <= _CERTAIN for inputs in choices)
+    best = _with_what_is_missing(program, built, best)
+    if best.failure is not None and fullest is not None:
+        other = _with_what_is_missing(program, built, fullest)
+        best = max(best, other, key=_reach)
+    best.certain = best.failure is not None and all(set(inputs) <= _CERTAIN for inputs in choices)
     return best
 
 
@@ -117,6 +127,41 @@ def _attends_to_unknown_length(ran: Forwarded) -> bool:
         or (op.kind == "constant" and op.shape and "range" in op.attrs and not is_given(op.shape[0]))
         for op in ran.trace.ops
     )
+
+
+MAX_ADDED = 3
+"""Times that arguments are added to a call that asked for them by failing."""
+
+
+def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Forwarded:
+    """Call again with the optional arguments that are mentioned where the call failed, as long as that leads further."""
+    run = program.run
+    assert built.instance is not None
+    for _ in range(MAX_ADDED):
+        if best.failure is None or best.failure.kind in ("Undecided", "Limit"):
+            return best
+        seen: set[str] = set()
+        for words in _mentioned(program, best.failure):
+            found = with_needed(run, built.cls, built.instance, built.config, best.inputs, words - seen)
+            seen |= words
+            better = max([_attempt(run, built, inputs) for inputs in found], key=_reach, default=best)
+            if _reach(better) > _reach(best):
+                break
+        else:
+            return best
+        better.left_out = senses_left_out(built.cls, run, better.inputs)
+        best = better
+    return best
+
+
+def _mentioned(program: Program, failure: Failure) -> Iterator[set[str]]:
+    """The words of the lines that a failure comes from (with the guard above them), the innermost first."""
+    units = {unit.name: unit for unit in program.units.values()}
+    for place in failure.places:
+        unit = units.get(place.file)
+        if unit is not None:
+            lines = unit.text.splitlines()[max(0, place.line - 3) : place.line + 1]
+            yield set(re.findall(r"[A-Za-z_]\w*", " ".join(lines)))
 
 
 _CERTAIN = frozenset({"input_ids", "decoder_input_ids", "use_cache", "tokens", "token_ids", "idx"})
@@ -143,8 +188,9 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     outputs: Value = None
     failure: Failure | None = None
     tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+    listed = [(name, item) for name, value in inputs.items() if isinstance(value, list) for item in value]
     try:
-        for name, tensor in tensors.items():
+        for name, tensor in [*tensors.items(), *[(name, item) for name, item in listed if isinstance(item, Tensor)]]:
             tensor.node = trace.add(run, "input", (), tensor, {"name": name})
         outputs = run.call(built.instance, (), dict(inputs))
         if isinstance(outputs, Unknown):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from specdiff.interp.calls import REST
@@ -13,13 +13,13 @@ from specdiff.interp.recovery import recovering
 from specdiff.interp.trace import Trace
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.project.build import Built
-from specdiff.project.inputs import entry_inputs, entry_of
+from specdiff.project.inputs import Inputs, entry_inputs, entry_of
 from specdiff.project.modules import Program
 
 Edges = dict[tuple[Function | None, Function], None]
 
 
-def possible_calls(program: Program, built: Built, inputs: Collection[str]) -> Edges:
+def possible_calls(program: Program, built: Built, inputs: Inputs) -> Edges:
     """Calls between functions of model code, found by going on after whatever fails (`interp.recovery`).
 
     Where the configuration says that a cache is kept, one is made, as a model does that is called without further ado.
@@ -40,7 +40,7 @@ def possible_calls(program: Program, built: Built, inputs: Collection[str]) -> E
     return edges
 
 
-def possible_reads(program: Program, built: Built, inputs: Collection[str]) -> frozenset[str]:
+def possible_reads(program: Program, built: Built, inputs: Inputs) -> frozenset[str]:
     """Names of the parameters that ``forward`` looks at with some choice of its arguments, training or not."""
     run = program.run
     assert built.instance is not None
@@ -60,7 +60,7 @@ def possible_reads(program: Program, built: Built, inputs: Collection[str]) -> f
 
 
 @contextmanager
-def _another_run(program: Program, built: Built, inputs: Collection[str]) -> Iterator[dict[str, Value]]:
+def _another_run(program: Program, built: Built, inputs: Inputs) -> Iterator[dict[str, Value]]:
     """The state of a fresh run of ``forward``; gives arguments like those of the ordinary one, named by ``inputs``."""
     run = program.run
     assert built.instance is not None
@@ -74,10 +74,10 @@ def _another_run(program: Program, built: Built, inputs: Collection[str]) -> Ite
     trace = Trace(built.instance)
     run.trace = trace
     try:
-        choices = entry_inputs(run, built.cls, built.instance, built.config)
-        given: dict[str, Value] = {}
-        if not isinstance(choices, str):
-            given.update(next((choice for choice in choices if set(inputs) <= set(choice)), choices[0]))
+        given = {name: _renewed(value) for name, value in inputs.items()}
+        if not given:
+            choices = entry_inputs(run, built.cls, built.instance, built.config)
+            given.update(choices[0] if not isinstance(choices, str) else {})
         for name, tensor in given.items():
             if isinstance(tensor, Tensor):
                 tensor.node = trace.add(run, "input", (), tensor, {"name": name})
@@ -86,6 +86,13 @@ def _another_run(program: Program, built: Built, inputs: Collection[str]) -> Ite
         trace.close()
         run.trace = None
         run.notes[:] = notes
+
+
+def _renewed(value: Value) -> Value:
+    """An input as it was before the run that it was given to."""
+    if isinstance(value, list):
+        return [_renewed(item) for item in value]
+    return Tensor(value.shape, value.dtype, const=value.const) if isinstance(value, Tensor) else value
 
 
 def _run(program: Program, arguments: dict[str, Value], built: Built) -> bool:

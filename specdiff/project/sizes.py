@@ -119,7 +119,7 @@ class Sizes:
 
     def image(self) -> tuple[int, int]:
         """Height and width of an image."""
-        size = self.value(("image_size", "input_size", "img_size", "crop_size"), VISION)
+        size = self.value(("image_size", "input_size", "img_size", "crop_size", "max_img_size"), VISION)
         if isinstance(size, list | tuple):
             numbers = [item for item in size if isinstance(item, int)]
             if len(numbers) >= 2:
@@ -128,7 +128,13 @@ class Sizes:
         if isinstance(size, int) and size >= 16:
             return size, size
         side = self.number(("patch_size",), 16, VISION) * (self.number(("spatial_merge_size",), 1, VISION))
-        return 224 // side * side, 224 // side * side
+        whole = max(1, 224 // side) * side
+        return whole, whole
+
+    def divisible_image(self) -> tuple[int, int]:
+        """Height and width of an image whose patches can be halved several times, for windows and pyramids."""
+        side = self.number(("patch_size",), 16, VISION) * (self.number(("spatial_merge_size",), 1, VISION))
+        return (32 * side, 32 * side) if side <= 32 else (4 * side, 4 * side)
 
     def patch(self) -> tuple[int, int]:
         """Height and width of a patch."""

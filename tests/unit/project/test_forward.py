@@ -38,11 +38,20 @@ SHAPES = [
     ("return x[:, -1:] + x", "(batch, sequence, 64)"),
     ("return x.unflatten(-1, (4, 16)).flatten(1, 2)", "(batch, 4*sequence, 16)"),
     ("return F.pad(x, (0, 0, 1, 2))", "(batch, sequence+3, 64)"),
-    ("return x[:, : torch.tensor([7, 1]).max()]", "(batch, min(sequence, 7), 64)"),
+    ("return x[:, : torch.tensor([17, 1]).max()]", "(batch, min(sequence, 17), 64)"),
     ("return F.pad(x, (0, 0, 3, 0))[:, -length:]", "(batch, sequence, 64)"),
     ("return F.pad(x, (0, 0, 3, 0))[:, :-length]", "(batch, 3, 64)"),
     ("return x[:, -2 * length :]", "(batch, sequence, 64)"),
     ("return x[:, :5] if length < 4 else x", "(batch, sequence, 64)"),
+    ("return x[:, :1] * tokens.max().item()", "(batch, 1, 64)"),
+    ("return x[tokens[0, 0].item()]", "(sequence, 64)"),
+    ("return torch.cat(x.split([int(tokens.max()), int(tokens.min())], dim=1), dim=1)", "(batch, sequence, 64)"),
+    ("return torch.stack([row * (index + 1) for index, row in enumerate(x)])", "(batch, sequence, 64)"),
+    ("return torch.stack([row + part[:, None] for row, part in zip(x, tokens)])", "(batch, sequence, 64)"),
+    ("return torch.tensor(list(range(length))[::-1])", "(sequence,)"),
+    ("return x.new_zeros(len([0] * length), 3)", "(sequence, 3)"),
+    ("return x.new_zeros(3, sum([2] * length))", "(3, 2*sequence)"),
+    ("return x[:, :1] if length // 4 > 1 else x", "(batch, 1, 64)"),
     ("return x.new_zeros(int(torch.distributions.Normal(0, 1).icdf(torch.tensor(0.975)).item() * 100))", "(195,)"),
     ("return torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))", "(batch, sequence, 32)"),
 ]
@@ -56,6 +65,10 @@ REFUSED = [
     ("return torch.split(x, [60, 5], dim=-1)", "shape.split", "split_with_sizes"),
     ("return torch.einsum('bsh,bth->bst', x, self.inner(x))", "shape.matmul", "einsum"),
 ]
+
+
+STYLES = sorted((Path(__file__).parents[2] / "cases" / "forward").glob("*.py"))
+"""Files in the manner of other code bases; the first line has the class and the shape of its first output."""
 
 
 def _target(folder: Path, body: str):
@@ -163,3 +176,19 @@ def test_callers_caches_and_lengths_come_from_annotations(tmp_path: Path) -> Non
     program = new_program(target, options)
     (result,) = deeply(lambda: list(analyse(program, target, options)))
     assert {use.name for use in result.uses} == set(result.parameters)
+
+
+@pytest.mark.parametrize("path", STYLES, ids=lambda path: path.stem)
+def test_code_in_other_styles(path: Path) -> None:
+    name, _, expected = path.read_text().partition("\n")[0].removeprefix("# ").partition(" -> ")
+    target = resolve(str(path), (name,))[0]
+
+    def run() -> str:
+        program = new_program(target, Options(use_cache=False))
+        cls = program.module(target.module).get(name)
+        ran = forward(program, build(program, target, cls, {}))
+        assert ran.failure is None
+        assert not list(ran.undecided_operations())
+        return str(next(iter(outputs_in(ran.outputs)[0].values())).shape)
+
+    assert deeply(run) == expected

@@ -1,0 +1,55 @@
+"""Iterables of which one item is known for all (`values.Turns`), and lists that a loop of unknown length filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specdiff.interp.dims import Dim
+from specdiff.interp.run import Run
+from specdiff.interp.values import Turns
+
+Value = Any
+
+
+def opened(run: Run, element: Value, length: Any) -> list[Value]:
+    """A list that holds ``length`` items like one."""
+    items = [element]
+    run.open_lists[id(items)] = (items, length)
+    return items
+
+
+def index_of(run: Run) -> Dim:
+    """The number of some turn of the loop at the line being executed."""
+    return Dim.symbol(f"turn_of_{run.line}")
+
+
+def item_of(turns: Turns, index: Value) -> Value:
+    """``turns[index]``."""
+    if not isinstance(index, slice):
+        return turns.element
+    return Turns(turns.element, sliced(turns.length, index), turns.why)
+
+
+def item_of_open(run: Run, items: list[Value], index: Value) -> Value:
+    """``items[index]`` of a list that a loop filled."""
+    if not isinstance(index, slice):
+        return items[-1]
+    return opened(run, items[-1], sliced(run.open_lists[id(items)][1], index))
+
+
+def sliced(length: Any, index: slice) -> Any:
+    """How many items a slice takes of a sequence of symbolic length; None where that is not known."""
+    start, stop, step = index.start, index.stop, index.step
+    if length is None or step not in (None, 1, -1):
+        return None
+    if start is None and stop is None:
+        return length
+    if step == -1 or not all(part is None or isinstance(part, int | Dim) for part in (start, stop)):
+        return None
+    if isinstance(start, int) and start < 0 and stop is None:
+        return Dim.minimum(length, -start)
+    low = 0 if start is None else start
+    high = (
+        length if stop is None else length + stop if isinstance(stop, int) and stop < 0 else Dim.minimum(length, stop)
+    )
+    return None if isinstance(low, int) and low < 0 else high - low
