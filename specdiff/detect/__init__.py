@@ -15,6 +15,7 @@ from specdiff.detect import (
     attention,
     built,
     declared,
+    dependents,
     factors,
     feedforward,
     inputs,
@@ -61,6 +62,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(position.qk_norm, ("attention.qk_norm", "attention.qk_norm.")),
     Detector(absolute.other_positions, ("position", "position.", "alibi.max_bias", "relative_bias.")),
     Detector(recurrent.mixers, ("ssm.", "linear_attention.", "conv.")),
+    Detector(absolute.without_attention, ("position",)),
     Detector(stream.norm_facts, ("norm.", "residual", "residual.")),
     Detector(feedforward.mlp, ("mlp.", "mlp.pattern", "moe.layers", "moe.first_dense")),
     Detector(feedforward.experts, ("moe.",)),
@@ -79,6 +81,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(factors.further_predictions, ("mtp.layers",)),
     Detector(declared.fallback, ()),
     Detector(shape.pattern, ("layers.pattern",)),
+    Detector(dependents.implied, ()),
 )  # fmt: skip
 """All detectors, in the order they run."""
 

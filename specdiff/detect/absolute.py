@@ -50,6 +50,7 @@ def other_positions(scene: Scene) -> None:
         key = tower.key("position")
         biased = _biases(scene, graph, tower, sites)
         added = _added(graph, tower)
+        _lacks(scene, tower, added)
         if key in scene.facts or key in scene.undecided:
             continue
         if biased:
@@ -60,6 +61,34 @@ def other_positions(scene: Scene) -> None:
             scene.unsure(key, "what is added to the scores is computed, and may speak of positions", odd)
             continue
         _from_input(scene, graph, tower, added)
+
+
+def without_attention(scene: Scene) -> None:
+    """`position` of stacks in which no layer multiplies queries with keys."""
+    graph = scene.operations
+    if graph is None:
+        return
+    for tower in scene.towers:
+        key = tower.key("position")
+        if tower.key("attention.kind") in scene.absences and key not in scene.facts and key not in scene.undecided:
+            added = _added(graph, tower)
+            _lacks(scene, tower, added)
+            _from_input(scene, graph, tower, added)
+
+
+def _lacks(scene: Scene, tower: Tower, added: list[Leaf]) -> None:
+    """Tables and convolutions by position that are not among the values that the first layer's input is the sum of."""
+    if not added or any(leaf.kind == "unknown" for leaf in added):
+        return
+    kinds = {leaf.kind for leaf in added}
+    here = [see(leaf.op, "enters the first layer") for leaf in added[:2]]
+    for part, names in (
+        ({"learned", "sinusoidal", "fixed"}, ("table_size", "offset")),
+        ({"conv"}, ("conv_kernel", "conv_groups")),
+    ):
+        if not kinds & part:
+            for name in names:
+                scene.absent(tower.key(f"position.{name}"), "nothing of the kind enters the first layer", here)
 
 
 def _computed_bias(graph: Operations, sites: list[Attention]) -> Op | None:
