@@ -124,4 +124,6 @@ def _text_only(scene: Scene) -> None:
             scene.absent(name, why, table.evidence[:1])
     if "embedding.tied" in scene.facts:
         for name in ("pooling", "classes"):
-            scene.absent(name, "every position has scores over the vocabulary", scene.facts["embedding.tied"].evidence[:1])
+            scene.absent(
+                name, "every position has scores over the vocabulary", scene.facts["embedding.tied"].evidence[:1]
+            )
