@@ -23,6 +23,7 @@ from specdiff.detect import (
     quantize,
     recurrent,
     shape,
+    sharing,
     stream,
     totals,
 )
@@ -73,8 +74,12 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         inputs.stems,
         ("patch_size", "channels", "temporal_patch_size", "class_token", "register_tokens", "conv_stem.", "mel_bins",
-         "stages.", "image_size", "layers.shared_blocks"),
+         "stages.", "image_size"),
     ),
+    Detector(sharing.shared, ("layers.shared_blocks", "layers.shared_lora_rank", "attention.kv_shared_layers")),
+    Detector(sharing.own_embeddings, ("embedding.per_layer_size",)),
+    Detector(sharing.low_rank, ("residual.low_rank",)),
+    Detector(sharing.sparsity, ("mlp.sparsity",)),
     Detector(inputs.projectors, ("projector", "spatial_merge", "projection_size")),
     Detector(inputs.outputs, ("pooling", "classes")),
     Detector(factors.multipliers, ("multiplier.",)),

@@ -32,7 +32,6 @@ def stems(scene: Scene) -> None:
         if tower.stages:
             _stages(scene, tower)
         _windows(scene, tower)
-        _shared(scene, tower)
 
 
 def _stem(graph: Operations, tower: Tower) -> list[Op]:
@@ -208,17 +207,6 @@ def _positions(op: Op) -> int | None:
     for size in inner:
         total *= size
     return total
-
-
-def _shared(scene: Scene, tower: Tower) -> None:
-    """Blocks that run at several depths."""
-    key = tower.key("layers.shared_blocks")
-    paths = {block.path for block in tower.blocks}
-    first = tower.blocks[0].ops[0]
-    if len(paths) < len(tower.blocks):
-        scene.fact(key, len(paths), [see(first, f"{len(paths)} sets of weights run {len(tower.blocks)} times")])
-    else:
-        scene.absent(key, "every layer has weights of its own", [see(first, "the first layer")])
 
 
 def projectors(scene: Scene) -> None:
