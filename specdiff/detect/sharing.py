@@ -213,7 +213,9 @@ def sparsity(scene: Scene) -> None:
         elif found:
             scene.unsure(key, f"layers cut off different shares: {sorted(found)}", next(iter(found.values())))
         else:
-            scene.absent(key, "no cut-off sets hidden channels to zero", [see(tower.blocks[0].ops[-1], "the first layer")])
+            scene.absent(
+                key, "no cut-off sets hidden channels to zero", [see(tower.blocks[0].ops[-1], "the first layer")]
+            )
 
 
 def _cut_off(graph: Operations, op: Op) -> float | None:
