@@ -192,7 +192,7 @@ def judge(bench: Bench, before: ClassResult, path: Path, mutant: Mutant) -> tupl
     return ("caught", caught) if caught else ("undecided", opened) if opened else ("missed", [])
 
 
-FAMILIES_EACH = 6
+FAMILIES_EACH = 5
 """Families on which every operator runs wherever it finds a place; on the others a share of the operators does."""
 
 
@@ -204,8 +204,15 @@ def share_of(family: str, operator: str) -> float:
 def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     seen: dict[str, set[str]] = defaultdict(set)
+    if arguments.output and arguments.output.is_file():
+        rows = [json.loads(line) for line in arguments.output.open()]
+    for row in rows:
+        seen[row["operator"]].add(row["family"])
+    done_before = {row["family"] for row in rows}
     wanted = set(arguments.operators.split(",")) if arguments.operators else None
     for family in arguments.families or chosen(arguments.per_kind, arguments.salt):
+        if family in done_before:
+            continue
         start = time.time()
         try:
             bench = Bench(family)
@@ -313,7 +320,9 @@ def main() -> None:
     parser.add_argument("--salt", default="", help="any text: other families and other places")
     parser.add_argument("--operators", default="")
     parser.add_argument("--most", type=int, default=1, help="mutants per operator and family (default: 1)")
-    parser.add_argument("--output", type=Path, help="append one JSON line per mutant")
+    parser.add_argument(
+        "--output", type=Path, help="append one JSON line per mutant; families it has are not run again"
+    )
     parser.add_argument("--torch", default="", help="a Python with torch and transformers, to prove equivalence")
     parser.add_argument("--table", type=Path, nargs="*", help="only print the table of these outputs")
     arguments = parser.parse_args()

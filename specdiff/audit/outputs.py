@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from specdiff.audit.subject import Subject, body_of, finding, methods
+from specdiff.audit.subject import Subject, body_of, finding
 from specdiff.audit.walk import nodes_in
 from specdiff.graph.operations import PASSING, Operations
 from specdiff.interp.objects import ClassVal, Function
@@ -94,10 +94,10 @@ _ACCESSORS = ("get_", "set_", "_", "tie_", "resize_", "prune_", "post_init", "du
 def _other_entries(subject: Subject) -> bool:
     """Whether the class is used through methods of its own other than ``forward`` (``generate``, ``decode``)."""
     return any(
-        not name.startswith(_ACCESSORS)
+        not name.startswith(_ACCESSORS) and isinstance(getattr(value, "func", value), Function)
         for cls in subject.built.cls.mro
         if isinstance(cls, ClassVal) and subject.is_model_code(cls)
-        for name, _ in methods(cls)
+        for name, value in cls.attrs.items()
     )
 
 

@@ -157,19 +157,21 @@ def _read_around(subject: Subject, cls: ClassVal) -> Readers:
     program = subject.program
     names: set[str] = set()
     folders: set[Path] = set()
+    seen_files: set[Path] = set()
     for module in list(program.modules.values()):
         unit = module.unit
         if unit is None or not program.defined_in_models(module.name):
             continue
         if "config" not in unit.path.stem:
             seen = words(unit)
+            seen_files.add(unit.path)
             names |= seen.any | seen.quoted
             names.update(made_names(unit.text))
             folders.add(unit.path.parent)
     if cls.module.unit is not None:
         folders.add(cls.module.unit.path.parent)
-    loaded = frozenset(program.units)
-    files = [path for folder in sorted(folders) for path in _others(folder, loaded)]
+    # Only what was just read: a program knows files of earlier targets whose modules it has let go of.
+    files = [path for folder in sorted(folders) for path in _others(folder, frozenset(seen_files))]
     packages = [folder for found in program.roots.packages.values() for folder in found]
     return Readers(names, files, [folder for folder in packages if (folder / "modeling_utils.py").is_file()])
 
