@@ -9,6 +9,8 @@ from typing import Any
 
 from specdiff.detect.attention import self_attentions
 from specdiff.detect.masks import lengths, ordinary
+from specdiff.detect.networks import carried
+from specdiff.detect.paths import path_from
 from specdiff.detect.scene import Scene, Tower, see
 from specdiff.detect.sites import Attention
 from specdiff.facts import Evidence
@@ -136,12 +138,37 @@ def _from_input(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]
     odd = next((leaf for leaf in added if leaf.kind == "unknown"), None)
     if odd is not None:
         scene.unsure(key, f"what {odd.op.kind} adds to the input is not recognised", odd.op)
+        return
+    beside = _beside_values(graph, tower)
+    if beside is not None:
+        scene.unsure(
+            key, "what is added to the input of queries and keys, not of values, may speak of positions", beside
+        )
     elif added:
         scene.fact(
             key,
             "none",
             [see(leaf.op, "enters the first layer, and says nothing of its position") for leaf in added[:3]],
         )
+
+
+def _beside_values(graph: Operations, tower: Tower) -> Op | None:
+    """An addition in front of the queries' or keys' projection that the values' does not read (Carion et al. 2020, DETR)."""
+    for block in tower.blocks[:1]:
+        for site in block.attentions:
+            value = path_from(graph, site.value).projection
+            plain = _read_by(graph, value)
+            for use in (site.query, site.key):
+                found = _read_by(graph, path_from(graph, use).projection)
+                if plain is None or found is None or found.id == plain.id or found.kind != "add":
+                    continue
+                if any(carried(graph, item).id == plain.id for item in graph.inputs(found)):
+                    return found
+    return None
+
+
+def _read_by(graph: Operations, projection: Op | None) -> Op | None:
+    return carried(graph, graph[projection.inputs[0]]) if projection is not None and projection.inputs else None
 
 
 # --- What is added to the input ----------------------------------------------------------------

@@ -94,12 +94,13 @@ def _before(graph: Operations, projection: Op) -> tuple[float, Op] | None:
 
 
 def _after(graph: Operations, projection: Op) -> tuple[float, Op] | None:
-    """The number that a projection's result is multiplied with."""
-    for reader in graph.readers(projection, frozenset(_CARRY)):
-        value = _number(reader)
-        if value is not None:
-            return value, reader
-    return None
+    """The number that a projection's result is multiplied with; all of it: what others read as it is has no factor."""
+    readers = {reader.id: reader for reader in graph.readers(projection, frozenset(_CARRY))}
+    if len(readers) != 1:
+        return None
+    (reader,) = readers.values()
+    value = _number(reader)
+    return (value, reader) if value is not None else None
 
 
 def _leaving(graph: Operations, output: Op) -> Op | None:

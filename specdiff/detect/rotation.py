@@ -137,6 +137,9 @@ def _work_out(
     if any(pair.angle is None for pair in pairs):
         found.why = "other channels are turned at position 0 than at position 1"
         return
+    if _other_axes(points, area, turning, products, pairs):
+        found.why = "other channels turn further along the sequence: positions have several axes"
+        return
     width = int(area.end.shape[-1]) if area.end.shape and is_number(area.end.shape[-1]) else 0
     distances = {pair.distance for pair in pairs}
     turned = [pair for pair in pairs if pair.angle]
@@ -149,6 +152,8 @@ def _work_out(
         elif distance in (len(pairs), width // 2) or 2 * distance == width:
             found.style, found.style_at = "half", first
     found.frequencies = numpy.array([pair.angle for pair in turned])
+    if _wider(products, pairs) and not numpy.isclose(found.frequencies.max(initial=0.0), 1.0):
+        found.dims = None  # the fastest pair turns with another axis, so do others
     if found.frequencies_at is None:
         found.frequencies_at = products[0][2]
     lengths_ = [pair.length for pair in pairs]
@@ -164,6 +169,31 @@ def _from_origin(pairs: list[_Pair], origin: list[_Pair]) -> None:
         return
     for number, pair in enumerate(pairs):
         pair.angle = abs(cmath.phase(pair.turn / (origin[number].turn if origin else 1.0)))
+
+
+def _other_axes(
+    points: Any, area: Region, turning: set[int], products: list[tuple[Op, Op, Op]], pairs: list[_Pair]
+) -> bool:
+    """Whether channels that stand still at position 1 turn far along: a picture's rows, say, beside its columns.
+
+    Channels that turn nowhere have a frequency of zero.
+    """
+    from specdiff.detect.places import NotKnown  # noqa: PLC0415
+
+    if not _wider(products, pairs):
+        return False
+    try:
+        return len(_pairs(points, area, turning, LENGTH - 1)) > len(pairs)
+    except NotKnown:
+        return True
+
+
+def _wider(products: list[tuple[Op, Op, Op]], pairs: list[_Pair]) -> bool:
+    """Whether more channels are multiplied with cosines than turn."""
+    product = products[0][0]
+    width = product.shape[-1] if product.shape else None
+    channels = 1 if product.dtype.startswith("complex") else 2
+    return bool(is_number(width) and width > channels * len(pairs))
 
 
 def _still(points: Any, products: list[tuple[Op, Op, Op]]) -> bool:

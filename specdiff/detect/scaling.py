@@ -192,11 +192,20 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
     proof = [at, *evidence]
     if kind == "linear" or (even is not None and even == _tidy(float(theta))):
         divisor = 1.0 / float(frequencies[0])
-        if _same(frequencies, [value / divisor for value in plain(float(theta), count)]):
+        # What nobody calls linear is a scale only if it is round: frequencies of every other channel begin lower, too.
+        is_round = divisor >= 1 and math.isclose(divisor * 4, round(divisor * 4), rel_tol=1e-6)
+        if (kind == "linear" or is_round) and _same(
+            frequencies, [value / divisor for value in plain(float(theta), count)]
+        ):
             scene.fact(key("rope.theta"), theta, proof)
             scene.fact(key("rope.scaling.type"), "linear", proof)
             scene.fact(key("rope.scaling.factor"), _tidy(divisor), proof)
             return
+    if _same(frequencies, plain(float(theta), 2 * count)[1::2]):
+        # Every other pair of a plain row: the pairs between turn with another axis (a picture's rows).
+        scene.fact(key("rope.theta"), theta, proof)
+        scene.fact(key("rope.scaling.type"), "none", proof)
+        return
     if kind == "llama3" and original:
         low, high = settings.get("low_freq_factor", 1.0), settings.get("high_freq_factor", 4.0)
         if factor and _same(
