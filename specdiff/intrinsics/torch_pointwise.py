@@ -381,13 +381,22 @@ def _pow(ctx: Any, input: Any, exponent: Any, **kwargs: Any) -> Any:  # noqa: A0
     return binary("**")(ctx, input, exponent)
 
 
+def _of_number(ctx: Any, value: Any) -> Tensor:
+    """A number as a tensor without dimensions."""
+    dtype = "bool" if isinstance(value, bool) else "int64" if isinstance(value, int | Dim) else "float32"
+    const = lazily(lambda numpy: numpy.asarray(value)) if isinstance(value, int | float) else None
+    return ctx.emit("constant", (), (), dtype, const=const)  # type: ignore[no-any-return]
+
+
 def _scaled(op: str) -> Model:
     operation = binary(op)
 
     def model(ctx: Any, input: Any, other: Any, *, alpha: Any = 1, rounding_mode: Any = None, **kwargs: Any) -> Any:  # noqa: A002
         if alpha != 1:
             other = binary("*")(ctx, other, alpha) if isinstance(other, Tensor) else other * alpha
-        if rounding_mode == "floor":
+        if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+            input = _of_number(ctx, input)  # noqa: A001 - torch takes numbers for tensors here
+        if rounding_mode in ("floor", "trunc"):
             return binary("//")(ctx, input, other)
         return operation(ctx, input, other)
 
