@@ -22,6 +22,8 @@ from specdiff.interp.signals import Returned
 from specdiff.interp.values import Tensor, Unknown
 
 Outcome = tuple[str, Any]
+ROUTED = "a choice among modules alike, which data decide"
+"""The condition of a join that is no undecided branch: a router sends each token through one of several modules."""
 
 
 def join(run: Run, left: Value, right: Value, reason: str) -> Value:

@@ -12,6 +12,7 @@ from specdiff.interp.attributes import (
     get,
     payload_for,
 )
+from specdiff.interp.branches import ROUTED
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import (
     MISSING,
@@ -33,6 +34,7 @@ from specdiff.interp.ops import HOST_ERRORS, guarded, lookup, method_of, payload
 from specdiff.interp.run import Run
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.turns import extended
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
 from specdiff.ir import nodes as ir
 
@@ -120,7 +122,8 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
         return call(run, callee.func, (*callee.args, *args), {**callee.keywords, **kwargs})
     if kind is Unknown:
         if callee.options:
-            return one_of(run, [lambda item=item: call(run, item, args, kwargs) for item in callee.options], callee)
+            ways = [lambda item=item: call(run, item, args, kwargs) for item in callee.options]
+            return one_of(run, ways, Unknown(ROUTED, callee.place) if _alike(callee.options) else callee)
         run.leave(callee.name)
         if run.read is not None:
             _hand_over(run, [*args, *kwargs.values()], run.read)
@@ -145,6 +148,11 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
     if isinstance(callee, type):
         return _host_type(run, callee, args, kwargs)
     raise raised(run, TypeError(f"'{type_name(callee)}' object is not callable"))
+
+
+def _alike(options: tuple[Value, ...]) -> bool:
+    """Whether all of several objects are modules of one class, so that a choice among them is a choice of weights."""
+    return len({option.cls if isinstance(option, Instance) else option for option in options}) == 1
 
 
 def _hand_over(run: Run, values: list[Value], read: dict[int, Tensor]) -> None:
@@ -516,6 +524,8 @@ def _host_method(run: Run, method: HostMethod, args: tuple[Value, ...], kwargs: 
     elif run.recording is not None and isinstance(receiver, _MUTABLE):
         run.reached(receiver, owner if isinstance(owner, Instance) else receiver)
     args = tuple(plain(arg) for arg in args)
+    if name == "extend" and type(receiver) is list and args and extended(run, receiver, args[0]):
+        return None
     if isinstance(receiver, str | bytes):
         return _string_method(run, receiver, name, args, kwargs)
     if name == "sort":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, fresh
 from specdiff.interp.run import Run
 from specdiff.interp.values import Turns
 
@@ -16,6 +16,20 @@ def opened(run: Run, element: Value, length: Any) -> list[Value]:
     items = [element]
     run.open_lists[id(items)] = (items, length)
     return items
+
+
+def extended(run: Run, items: list[Value], more: Value) -> bool:
+    """``items.extend(more)`` where it is not known how many items ``more`` holds; False where it is."""
+    if isinstance(more, Turns):
+        element, length = more.element, more.length
+    elif type(more) is list and id(more) in run.open_lists:
+        element, length = more[-1], run.open_lists[id(more)][1]
+    else:
+        return False
+    before = run.open_lists[id(items)][1] if id(items) in run.open_lists else len(items)
+    items.append(element)
+    run.open_lists[id(items)] = (items, fresh("items") if length is None or before is None else before + length)
+    return True
 
 
 def index_of(run: Run) -> Dim:

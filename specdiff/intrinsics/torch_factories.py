@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.branches import join
+from specdiff.interp.branches import ROUTED, join
 from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import Instance
@@ -307,11 +307,11 @@ def undetermined(ctx: Any, value: Any) -> bool:
 
 
 @raw
-def _joined(ctx: Any, values: Any) -> Any:
+def _joined(ctx: Any, values: Any, alike: Any = False) -> Any:
     """What one of several values is, of which nothing says which."""
     result = values[0]
     for value in values[1:]:
-        result = join(ctx, result, value, "a choice among modules that depends on data")
+        result = join(ctx, result, value, ROUTED if alike is True else "a choice among modules that depends on data")
     return result
 
 

@@ -139,6 +139,11 @@ def _conv(n: int, transposed: bool) -> Model:
                 groups = rest[1] if len(rest) > 1 else groups
         shape = None
         if input.shape is not None and weight.shape is not None and len(weight.shape) == n + 2:
+            if len(input.shape) not in (n + 1, n + 2):
+                raise ShapeError(
+                    "conv",
+                    f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, but got input of size: {list(input.shape)}",
+                )
             kernel = weight.shape[2:]
             s, d = _pair(stride, n), _pair(dilation, n)
             spatial = input.shape[-n:]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from specdiff.interp.branches import undo
+from specdiff.interp.branches import ROUTED, undo
 from specdiff.interp.dims import is_given
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, Raised, Value
 from specdiff.interp.ops import NotIterable, lookup
@@ -46,7 +46,7 @@ class Forwarded:
             if op.id in wanted:
                 wanted.update(op.inputs)
         for op in (ops[index] for index in sorted(wanted)):
-            if op.shape is None or (op.kind == "join" and op.attrs.get("condition")):
+            if op.shape is None or (op.kind == "join" and op.attrs.get("condition") not in (None, "", ROUTED)):
                 yield op
 
 

@@ -153,7 +153,12 @@ def _stream(*places: str, length: Any = SEQUENCE) -> Maker:
         streams: list[Value] = [*made, *[floats(BATCH, length, width) for width in widths[:3]]]
         if sizes.value(("num_channels", "in_channels", "in_chans"), ()) is not None and not made:
             streams.insert(1, floats(BATCH, sizes.channels(), *sizes.image()))
-        return [*streams, floats(length, widths[0]), floats(BATCH, widths[0], *_MAP)]
+        first = sizes.number(("hidden_sizes", "embed_dims", "dims"), widths[0])
+        return [
+            *streams,
+            floats(length, widths[0]),
+            *[floats(BATCH, width, *_MAP) for width in {widths[0]: 0, first: 0}],
+        ]
 
     return make
 

@@ -34,11 +34,15 @@ class AnyOf:
         self.choices = choices
 
     def __call__(self, *args, **kwargs):
-        return joined([module(*args, **kwargs) for module in self.choices])
+        return joined([module(*args, **kwargs) for module in self.choices], self.alike())
 
     def __getattr__(self, name):
         values = [getattr(module, name) for module in self.choices]
-        return AnyOf(values) if isinstance(values[0], Module) else joined(values)
+        return AnyOf(values) if isinstance(values[0], Module) else joined(values, self.alike())
+
+    def alike(self):
+        kinds = {type(module) for module in self.choices}
+        return len([kind for kind in kinds if kind.__name__ != "Dropout"]) == 1
 
 
 class Container(Module):
