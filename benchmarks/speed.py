@@ -1,5 +1,8 @@
 """Speed and size as ratios measured in one run: against torch, against mlinter, against libcst, cold against warm.
 
+CPU time (of a process and of those it started) stands beside wall time: on a machine that others use, ratios of CPU
+time are the ones to read. The package is compiled before anything is measured, as every installed package is.
+
     python benchmarks/speed.py                                        what this environment can measure
     python benchmarks/speed.py --torch PYTHON --mlinter PATH          beside building with torch, beside linting
     python benchmarks/speed.py --library                              also the whole library (minutes)
@@ -11,6 +14,7 @@ a note; nothing here is compared with a number from another machine or another r
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import subprocess
@@ -36,65 +40,28 @@ DOUBLED = (
 )
 """Target, setting, and its smaller value; the second is an expert list in a `ModuleDict` or `ModuleList`."""
 
-STAGES = """
-import sys, threading, time
-threading.stack_size(512 * 1024 * 1024)
-spent, inner = {}, []
-def timed(place, name, label):
-    function = getattr(place, name)
-    def wrapped(*args, **kwargs):
-        begin = time.process_time()
-        inner.append(0.0)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            took = time.process_time() - begin
-            spent[label] = spent.get(label, 0.0) + took - inner.pop()
-            if inner:
-                inner[-1] += took
-    setattr(place, name, wrapped)
-def run():
-    begin = time.process_time()
-    import specdiff.frontend.lower as lower, specdiff.frontend.unit as unit, specdiff.pipeline as pipeline
-    from specdiff import report
-    from specdiff.options import Options
-    from specdiff.project.targets import resolve
-    from specdiff.session import Session
-    spent["imports"] = time.process_time() - begin
-    timed(lower, "_parse", "parse (libcst)")
-    timed(unit.SourceUnit, "_lowered", "lower")
-    timed(unit, "scan", "scan")
-    timed(pipeline, "model_classes", "resolve")
-    timed(pipeline, "build", "interpret")
-    for name, label in (("forward", "forward"), ("detect", "detect")):
-        if hasattr(pipeline, name):
-            timed(pipeline, name, label)
-    timed(report, "render_inspect_row", "report")
-    session = Session(Options(use_cache=False))
-    begin = time.process_time()
-    for target in sys.argv[1:]:
-        for item in resolve(target):
-            for result in session.analyse(item):
-                report.render_inspect_row(result)
-    spent["the rest"] = time.process_time() - begin - sum(v for k, v in spent.items() if k != "imports")
-    print(*(f"{label}\\t{seconds}" for label, seconds in spent.items()), sep="\\n")
-thread = threading.Thread(target=run)
-thread.start()
-thread.join()
-"""
+STAGES = (
+    ("inspect", "gpt_oss", *PARAMETERS),
+    ("check", SPEC),
+)
+"""Commands whose time is told apart by stage (`stages`)."""
+FORWARD = ("gpt_oss", "llama", "deepseek_v3", "qwen2_vl")
+"""What following `forward` costs beside building the modules."""
 
 
 class Took(NamedTuple):
     """One whole process."""
 
     seconds: float
+    cpu: float
+    """User and system time of the process and what it waited for."""
     mebibytes: float
     """Peak of the largest process; 0 where the system does not tell."""
     output: str
 
 
-def measured(command: list[str], cache: Path | None = None, times: int = 1) -> Took:
-    """Run a command; the fastest of some times."""
+def measured(command: list[str], cache: Path | None = None, times: int = 1, place: Path = ROOT) -> Took:
+    """Run a command; of some times the one that took the least CPU time."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment["SPECDIFF_CACHE"] = "off" if cache is None else "on"
     if cache is not None:
@@ -103,7 +70,7 @@ def measured(command: list[str], cache: Path | None = None, times: int = 1) -> T
     for _ in range(times):
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
             begin = time.perf_counter()
-            process = subprocess.Popen(command, stdout=output, stderr=errors, env=environment, cwd=ROOT)
+            process = subprocess.Popen(command, stdout=output, stderr=errors, env=environment, cwd=place)
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - begin
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -112,8 +79,8 @@ def measured(command: list[str], cache: Path | None = None, times: int = 1) -> T
             if process.returncode not in (0, 1):
                 raise SystemExit(f"{' '.join(command[:6])} failed: {errors.read()[-800:]}")
             peak = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-            took = Took(seconds, peak, output.read())
-        if best is None or took.seconds < best.seconds:
+            took = Took(seconds, usage.ru_utime + usage.ru_stime, peak, output.read())
+        if best is None or took.cpu < best.cpu:
             best = took
     assert best is not None
     return best
@@ -124,18 +91,19 @@ def specdiff(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "specdiff", *arguments]
 
 
-def row(what: str, took: Took, *ratios: tuple[str, float | None, float | None]) -> None:
-    """One line of the table; a ratio is (to what, its value, what it should be at most)."""
+Ratio = tuple[str, Took | None, float | None]
+"""To what, what that took, and what the ratio should be at most."""
+
+
+def row(what: str, took: Took, *ratios: Ratio) -> None:
+    """One line of the table."""
     parts = []
-    for name, value, aim in ratios:
-        if value is not None:
-            parts.append(f"{value:.3f} of {name}" + (f" (aim {aim:.3f})" if aim is not None else ""))
-    print(f"{what:44} {took.seconds:8.2f} s {took.mebibytes:6.0f} MiB  {'; '.join(parts)}", flush=True)
-
-
-def ratio(took: Took, other: Took | None) -> float | None:
-    """How long one process took as a part of another."""
-    return None if other is None else took.seconds / other.seconds
+    for name, other, aim in ratios:
+        if other is not None:
+            aimed = f", aim {aim:.3f}" if aim is not None else ""
+            parts.append(f"{took.cpu / other.cpu:.3f} of {name} (wall {took.seconds / other.seconds:.3f}{aimed})")
+    line = f"{what:40} {took.cpu:7.2f} s CPU {took.seconds:7.2f} s wall {took.mebibytes:5.0f} MiB  {'; '.join(parts)}"
+    print(line, flush=True)
 
 
 def one_model(folder: Path, torch: Path | None) -> None:
@@ -152,9 +120,9 @@ def one_model(folder: Path, torch: Path | None) -> None:
     for number, (name, arguments, cold_aim, warm_aim) in enumerate(cases):
         cache = folder / f"one{number}"
         cold = measured(specdiff(*arguments), cache)
-        row(f"{name}, cold", cold, ("torch", ratio(cold, built), cold_aim))
+        row(f"{name}, cold", cold, ("torch", built, cold_aim))
         warm = measured(specdiff(*arguments), cache, times=3)
-        row(f"{name}, warm", warm, ("torch", ratio(warm, built), warm_aim), ("cold", ratio(warm, cold), None))
+        row(f"{name}, warm", warm, ("torch", built, warm_aim), ("cold", cold, None))
         if warm.output != cold.output:
             raise SystemExit(f"{name}: the warm run's output differs from the cold run's")
 
@@ -173,11 +141,11 @@ def doubling(folder: Path) -> None:
                 for old in cache.glob("result-*"):
                     old.unlink()  # the parsed source stays, the result does not
                 again = measured(command, cache)
-                best = again if best is None or again.seconds < best.seconds else best
+                best = again if best is None or again.cpu < best.cpu else best
             assert best is not None
             took.append(best)
         row(f"{target.partition(':')[0]}, {setting} {count}", took[0])
-        row(f"{target.partition(':')[0]}, {setting} {2 * count}", took[1], (f"{count}", ratio(took[1], took[0]), 1.1))
+        row(f"{target.partition(':')[0]}, {setting} {2 * count}", took[1], (f"{count}", took[0], 1.1))
     row("(of each of these, imports)", start)
 
 
@@ -193,11 +161,7 @@ def library(folder: Path, mlinter: Path | None) -> None:
         (checkout / "src").mkdir(parents=True)
         subprocess.run(["cp", "-r", str(models.parent), str(checkout / "src" / "transformers")], check=True)
         (checkout / "tests" / "models").mkdir(parents=True)
-        begin = time.perf_counter()
-        done = subprocess.run(
-            [str(mlinter), "--no-cache", "--no-progress"], cwd=checkout, capture_output=True, text=True, check=False
-        )
-        lint = Took(time.perf_counter() - begin, 0, done.stdout)
+        lint = measured([str(mlinter), "--no-cache", "--no-progress"], place=checkout)
         row("mlinter --no-cache", lint)
     else:
         print("no --mlinter PATH: the ratio to linting the library is left out")
@@ -205,29 +169,41 @@ def library(folder: Path, mlinter: Path | None) -> None:
     cold = measured(specdiff("inspect", str(models), *PARAMETERS), cache)
     rows = [json.loads(line) for line in cold.output.splitlines()]
     print(f"{len(rows)} classes")
-    row("inspect the library, cold", cold, ("mlinter", ratio(cold, lint), 1.0))
+    row("inspect the library, cold", cold, ("mlinter", lint, 1.0))
     warm = measured(specdiff("inspect", str(models), *PARAMETERS), cache)
-    row("inspect the library, warm", warm, ("cold", ratio(warm, cold), 1 / 20))
+    row("inspect the library, warm", warm, ("cold", cold, 1 / 20))
     if sorted(warm.output.splitlines()) != sorted(cold.output.splitlines()):
         raise SystemExit("the warm run's rows differ from the cold run's")
 
 
-def stages(targets: list[str]) -> None:
-    """Where the time of cold runs goes; the floor is libcst's own parse."""
-    took = measured([sys.executable, "-c", STAGES, *targets])
-    spent = {}
-    for line in took.output.splitlines():
-        label, _, seconds = line.partition("\t")
-        spent[label] = float(seconds)
+def told_apart(command: tuple[str, ...]) -> dict[str, float]:
+    """Seconds of CPU by stage."""
+    took = measured([sys.executable, str(ROOT / "benchmarks" / "stages.py"), *command])
+    return {label: float(value) for label, value, _ in (line.split("\t") for line in took.output.splitlines())}
+
+
+def stages(command: tuple[str, ...]) -> None:
+    """Where the time of a cold run goes; the floor is libcst's own parse."""
+    spent = told_apart(command)
     total = sum(spent.values())
-    print(f"\nwhere {total:.2f} s of {', '.join(targets)} go, everything computed, no cache")
+    print(f"\nwhere {total:.2f} s CPU of specdiff {' '.join(command[:2])} go, no cache")
     for label, seconds in sorted(spent.items(), key=lambda item: -item[1]):
-        print(f"  {label:16} {seconds:7.2f} s {seconds / total:6.1%}")
-    floor = spent.get("parse (libcst)")
+        print(f"  {label:24} {seconds:7.3f} s {seconds / total:6.1%}")
+    floor = spent.get("parse (libcst)", 0.0)
     if floor:
-        print(f"  all of it is {total / floor:.1f} times libcst's parse of what was needed")
-    if "forward" in spent and spent.get("interpret"):
-        print(f"  forward takes {spent['forward'] / spent['interpret']:.2f} of what building the modules takes")
+        print(f"  all of it is {total / floor:.1f} times libcst's parse of the model code that was needed")
+
+
+def forwards() -> None:
+    """What following `forward` costs beside building, all classes of a file together."""
+    print()
+    for target in FORWARD:
+        spent = told_apart(("inspect", target, "--format", "jsonl", "--jobs", "1"))
+        building, following = spent["interpret __init__"], spent["interpret forward"]
+        rest = ", ".join(f"{label} {spent[label]:.2f} s" for label in ("calls beyond that run", "detect", "audit"))
+        print(
+            f"{target:12} build {building:.2f} s, forward {following:.2f} s: {following / building:.2f} (aim 1); {rest}"
+        )
 
 
 def main() -> int:
@@ -236,15 +212,18 @@ def main() -> int:
     parser.add_argument("--torch", type=Path, metavar="PYTHON", help="a Python that has torch and transformers")
     parser.add_argument("--mlinter", type=Path, metavar="PATH", help="the program of the package transformers-mlinter")
     parser.add_argument("--library", action="store_true", help="also the whole library")
-    parser.add_argument("--targets", nargs="+", default=["llama", "gpt_oss", "bert", "t5"], help="for the stages")
     arguments = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compileall.compile_dir(ROOT / "specdiff", quiet=1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         one_model(folder, arguments.torch)
         doubling(folder)
         if arguments.library:
             library(folder, arguments.mlinter)
-    stages(arguments.targets)
+    for command in STAGES:
+        stages(command)
+    forwards()
     return 0
 
 

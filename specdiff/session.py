@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from specdiff.options import Options
 from specdiff.project.targets import Target
-from specdiff.project.tree import DISK
 from specdiff.results import ClassResult
 from specdiff.store import Store
 
@@ -55,7 +54,7 @@ class Session:
         Raises:
             SpecdiffError: the file, a class or the configuration is not there or cannot be read.
         """
-        store = self._store if target.roots.tree is DISK else None
+        store = self._store
         found = store.get(target, self.options, published) if store is not None else None
         if found is not None:
             yield from (result for result in found if result.name not in skip)
@@ -87,9 +86,9 @@ class Session:
         """The program for a target; targets that read the same packages share one."""
         from specdiff import pipeline  # noqa: PLC0415
 
-        if target.roots.folder is not None or target.roots.tree is not DISK:
+        if target.roots.folder is not None:
             return pipeline.new_program(target, self.options)
-        key = repr((sorted(target.roots.packages.items()), target.model_prefixes))
+        key = repr((sorted(target.roots.packages.items()), target.model_prefixes, target.roots.tree.digest()))
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = pipeline.new_program(target, self.options)

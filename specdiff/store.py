@@ -3,7 +3,8 @@
 An entry's key covers the analyser, the Python that ran it, the options and the target. Its value lists what the
 analysis read (by content) and every module name it looked up (by where the name leads, also where it led nowhere), so
 neither a changed file nor one that newly appears is missed. Facts about the library around the models are the same for
-hundreds of targets, so they are kept once, in pieces that entries name by digest.
+hundreds of targets, so they are kept once, in pieces that entries name by digest. Files that are read from memory (a
+revision of a repository) are facts like those on disk.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Store:
     def __init__(self, cache: Cache | None = None) -> None:
         self._cache = Cache(cache_folder(), "result", analyser_version()) if cache is None else cache
         self._roots: dict[str, Roots] = {}
-        self._digests: dict[str, str] = {}
+        self._digests: dict[tuple[str, str], str] = {}
+        """By the digest of the tree and the path."""
         self._pieces: dict[str, bool] = {}
         self._written: dict[int, _Written] = {}
         """What of a program's shared facts was written, by the identity of the dict (which is kept alive)."""
@@ -44,7 +46,8 @@ class Store:
             entry = json.loads(head)
             pieces, own = entry["shared"], entry["own"]
             roots = self._roots_of(target)
-            if not self._hold(roots, own) or not all(self._piece_holds(roots, piece) for piece in pieces):
+            tree = roots.tree.digest()
+            if not self._hold(roots, tree, own) or not all(self._piece_holds(roots, tree, piece) for piece in pieces):
                 return None
             return codec.decode(body)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -94,24 +97,24 @@ class Store:
             written.count = len(shared)
         return list(written.pieces)
 
-    def _piece_holds(self, roots: Roots, digest: str) -> bool:
+    def _piece_holds(self, roots: Roots, tree: str, digest: str) -> bool:
         name = f"{digest} {id(roots)}"
         found = self._pieces.get(name)
         if found is None:
             data = self._cache.get(key_of("facts", digest))
-            found = self._pieces[name] = data is not None and self._hold(roots, json.loads(data))
+            found = self._pieces[name] = data is not None and self._hold(roots, tree, json.loads(data))
         return found
 
-    def _hold(self, roots: Roots, facts: dict[str, str]) -> bool:
-        return all(self._holds(roots, name, value) for name, value in facts.items())
+    def _hold(self, roots: Roots, tree: str, facts: dict[str, str]) -> bool:
+        return all(self._holds(roots, tree, name, value) for name, value in facts.items())
 
-    def _holds(self, roots: Roots, name: str, value: str) -> bool:
+    def _holds(self, roots: Roots, tree: str, name: str, value: str) -> bool:
         kind, _, rest = name.partition(":")
         if kind == "m":
             return place_of(roots, rest) == value
-        found = self._digests.get(rest)
+        found = self._digests.get((tree, rest))
         if found is None:
-            found = self._digests[rest] = file_digest(rest)
+            found = self._digests[tree, rest] = file_digest(rest, roots.tree)
         return found == value
 
     def _roots_of(self, target: Target) -> Roots:
@@ -131,7 +134,7 @@ class _Written:
 
 def _roots_text(roots: Roots) -> str:
     packages = [(name, [str(folder) for folder in folders]) for name, folders in roots.packages.items()]
-    return repr((packages, str(roots.folder)))
+    return repr((packages, str(roots.folder), roots.tree.digest()))
 
 
 def _key(target: Target, options: Options, published: dict[str, Any] | None) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check everything, then write everything; specs that do not validate end it before anything is written."""
+    from concurrent.futures import ProcessPoolExecutor
+
     from specdiff.report import gallery
     from specdiff.spec.load import load_specs
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from specdiff.cache import content_digest
 from specdiff.project.locate import Roots
+from specdiff.project.tree import DISK, SourceTree
 
 if TYPE_CHECKING:
     from specdiff.interp.objects import ModuleVal
@@ -21,10 +22,10 @@ ABSENT = "absent"
 """In place of the digest of a file that is not there."""
 
 
-def file_digest(path: str) -> str:
+def file_digest(path: str, tree: SourceTree = DISK) -> str:
     """The digest of a file as it is now. Always by content: no time stamp tells whether a file changed."""
     try:
-        return content_digest(Path(path).read_bytes())
+        return content_digest(tree.read(Path(path)))
     except OSError:
         return ABSENT
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from specdiff.cache import content_digest
+
 
 class SourceTree(Protocol):
     """A tree of files, as much of it as finding and reading source takes."""
@@ -26,6 +28,9 @@ class SourceTree(Protocol):
         Raises:
             OSError: it cannot be read.
         """
+
+    def digest(self) -> str:
+        """What tells this tree from others over the same disk; empty for the disk itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,10 @@ class Disk:
     def read(self, path: Path) -> bytes:
         """See `SourceTree.read`."""
         return path.read_bytes()
+
+    def digest(self) -> str:
+        """See `SourceTree.digest`."""
+        return ""
 
 
 DISK = Disk()
@@ -86,3 +95,11 @@ class Overlay:
                 raise FileNotFoundError(2, "No such file or directory", str(path))
             return data
         return self.below.read(path)
+
+    def digest(self) -> str:
+        """See `SourceTree.digest`."""
+        parts = [self.below.digest()]
+        for path in sorted(self.files):
+            data = self.files[path]
+            parts += [str(path), "" if data is None else content_digest(data)]
+        return content_digest(repr(parts).encode("utf-8", "surrogatepass"))

@@ -131,11 +131,17 @@ def listing(sides: Range) -> list[str]:
 
 def importers(sides: Range, stem: str) -> list[str]:
     """Python files of the head side with an import that names a module by its last part."""
+    named = _grep(sides, ["-F", "-e", stem], ["*.py"])  # plain text first: it takes a tenth of the time
     pattern = rf"^\s*(from|import)\s.*\b{stem}\b"
-    arguments = ["grep", "-lzE", "--untracked" if not sides.head else "--no-color", "-e", pattern]
+    return _grep(sides, ["-E", "-e", pattern], named) if named else []
+
+
+def _grep(sides: Range, what: list[str], where: list[str]) -> list[str]:
+    """Files of the head side in which ``git grep`` finds something."""
+    arguments = ["grep", "-lz", "--untracked" if not sides.head else "--no-color", *what]
     if sides.head:
         arguments.append(sides.head)
-    run = _run(sides.root, *arguments, "--", "*.py")
+    run = _run(sides.root, *arguments, "--", *where)
     names = run.stdout.decode("utf-8", "surrogateescape").split("\0")
     prefix = f"{sides.head}:" if sides.head else ""
     return sorted(name.removeprefix(prefix) for name in names if name)

@@ -12,7 +12,9 @@ import pytest
 
 from specdiff import api, codec, pipeline
 from specdiff.options import Options
+from specdiff.project.targets import replaced, resolve
 from specdiff.results import ClassResult
+from specdiff.session import Session
 
 FILES = {
     "modeling_x.py": """
@@ -192,3 +194,27 @@ def test_results_come_back_equal_from_their_stored_form(folder: Path) -> None:
 def test_what_is_not_a_result_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         codec.decode(data)
+
+
+def test_a_revision_in_memory_is_kept_beside_the_disk_s(folder: Path, analysed: list[str]) -> None:
+    """Both sides of a change come back, each its own; a file behind the revision that changes on disk is seen."""
+
+    def at(files: dict[str, str]) -> list[tuple[int, ...]]:
+        session = Session(Options(only=frozenset({"parameters"})))
+        (target,) = resolve(str(folder))
+        try:
+            side = replaced(target, {folder / name: text.encode() for name, text in files.items()})
+            (result,) = session.analyse(side if files else target)
+            return list(result.parameters.values())
+        finally:
+            session.close()
+
+    old = {"sizes.py": "WIDTH = 9\n"}
+    for _ in range(2):
+        assert at({}) == [(7, 3), (7,)]
+        assert at(old) == [(7, 9), (7,)]
+    assert len(analysed) == 2
+    assert at({"sizes.py": "WIDTH = 8\n"}) == [(7, 8), (7,)]
+    (folder / "extra.py").write_text("DEPTH = 2\n")
+    assert at(old) == [(7, 9), (7,), (7, 9), (7,)]
+    assert len(analysed) == 4
