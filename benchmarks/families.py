@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 KINDS: dict[str, str] = {
     "dense": "llama mistral qwen2 qwen3 gemma gemma2 gemma3 phi phi3 gpt2 gpt_neox gpt_neo gptj codegen gpt_bigcode opt bloom falcon mpt "
-    "olmo olmo2 olmo3 granite cohere cohere2 starcoder2 stablelm smollm3 nemotron glm glm4 helium exaone4 arcee apertus seed_oss "
+    "olmo olmo2 olmo3 granite cohere cohere2 starcoder2 stablelm smollm3 glm glm4 helium exaone4 arcee apertus seed_oss "
     "persimmon biogpt xglm ernie4_5 hunyuan_v1_dense vaultgemma internlm3 minicpm3 diffllama bitnet nanochat cwm ctrl openai",
     "moe": "mixtral qwen2_moe qwen3_moe olmoe gpt_oss glm4_moe dbrx jetmoe granitemoe granitemoeshared phimoe ernie4_5_moe "
     "hunyuan_v1_moe flex_olmo dots1 afmoe minimax_m2 solar_open exaone_moe llama4",
@@ -19,7 +19,7 @@ KINDS: dict[str, str] = {
     "encoder-decoder": "t5 bart pegasus mbart umt5 mt5 longt5 blenderbot blenderbot_small m2m_100 marian plbart prophetnet led "
     "switch_transformers bigbird_pegasus fsmt mvp nllb_moe t5gemma pegasus_x",
     "vision": "vit dinov2 siglip clip swin beit convnext convnextv2 deit vit_mae segformer pvt pvt_v2 poolformer dinov3_vit swinv2 resnet "
-    "regnet mobilevit mobilevitv2 levit cvt focalnet ijepa hiera dinat efficientnet bit mobilenet_v2 vit_msn donut swiftformer",
+    "regnet mobilevit mobilevitv2 levit cvt focalnet ijepa hiera dinat efficientnet bit mobilenet_v2 vit_msn swiftformer",
     "audio": "whisper wav2vec2 hubert wavlm unispeech unispeech_sat sew sew_d speech_to_text audio_spectrogram_transformer moonshine "
     "parakeet clap encodec dac mimi wav2vec2_conformer wav2vec2_bert univnet fastspeech2_conformer",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Seeded faults in real model code, made in memory: how many does `check` against the untouched code's own draft or `audit` catch?
 
-    python benchmarks/mutations.py [FAMILY…] [--per-kind N] [--salt TEXT] [--operators a,b] [--most N] [--output FILE] [--torch PYTHON]
+    python benchmarks/mutations.py [FAMILY…] [--per-kind N] [--salt TEXT] [--operators a,b] [--most N] [--output FILE]
+    python benchmarks/mutations.py --output FILE --prove PYTHON
 
 Families are chosen by digest within each kind, and so are the places of a fault in a file, among the functions that the
 analysed class reaches. A mutant is *caught* where a fact, the parameters or the ties differ from the untouched code's, or where the
@@ -94,9 +95,14 @@ class Bench:
             self.values["num_key_value_heads"] = heads // 2  # a default that hides which of the two is read
         if result.config.get("tie_word_embeddings") is False and "CausalLM" in self.name:
             self.values["tie_word_embeddings"] = True
-        small = self.analyse()
-        if small.tree is None or not small.live or len(small.sheet.facts) + 3 < len(result.sheet.facts):
-            self.values = {}
+        for count in (4, 8, 12):
+            self.values |= {name: count for name in self.values if name in SMALL and SMALL[name] < count}
+            small = self.analyse()
+            if small.tree is None or not small.live or len(small.sheet.facts) + 3 < len(result.sheet.facts):
+                break
+            if _kinds(small) == _kinds(result):
+                return
+        self.values = {}
 
     def analyse(self, whole: bool = False) -> ClassResult:
         """The class as the overlay has it, with every operation as a fact where `whole`."""
@@ -111,6 +117,12 @@ class Bench:
             build(self.program, self.target, entry, dict(self.values)),
             replace(self.options, computation=whole),
         )
+
+
+def _kinds(result: ClassResult) -> set[Any]:
+    """What kinds of layers a class has."""
+    fact = result.sheet.facts.get("layers.pattern")
+    return set(fact.value) if fact is not None and isinstance(fact.value, tuple) else set()
 
 
 def differences(before: ClassResult, after: ClassResult, whole: bool = False) -> tuple[list[str], list[str]]:
@@ -250,11 +262,8 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 row = {"family": family, "class": bench.name, "operator": operator.id, "line": mutant.line,
                        "verdict": verdict, "by": by[:6],
                        "named": any(not key.startswith("computation.") for key in by), "before": mutant.before, "after": mutant.after}  # fmt: skip
-                if verdict in ("missed", "undecided") and arguments.torch:
-                    proof = prove(arguments.torch, bench, path, mutant)
-                    row["proof"] = proof
-                    if proof == "same":
-                        row["verdict"] = "equivalent"
+                if verdict in ("missed", "undecided"):
+                    row |= {"text": mutant.text, "module": bench.target.module, "path": str(path)}
                 rows.append(row)
                 seen[operator.id].add(family)
                 if arguments.output:
@@ -264,21 +273,22 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
-def prove(python: str, bench: Bench, path: Path, mutant: Mutant) -> str:
-    """`same`, `differs`, or why torch could not tell."""
-    request = {"module": bench.target.module, "class": bench.name, "path": str(path), "text": mutant.text}
-    script = Path(__file__).with_name("equivalence.py")
-    try:
-        done = subprocess.run(
-            [python, str(script)], input=json.dumps(request), capture_output=True, text=True, timeout=180, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return "too slow"
-    return (
-        done.stdout.strip().split("\n")[-1]
-        if done.returncode == 0 and done.stdout.strip()
-        else f"cannot run: {done.stderr.strip()[-160:]}"
+def prove(python: str, output: Path) -> None:
+    """Run with torch what was not caught, and write what came out into the rows."""
+    rows = [json.loads(line) for line in output.open()]
+    open_rows = [
+        row for row in rows if row["verdict"] in ("missed", "undecided") and "text" in row and "proof" not in row
+    ]
+    requests = "\n".join(
+        json.dumps({key: row[key] for key in ("module", "class", "path", "text")}) for row in open_rows
     )
+    script = Path(__file__).with_name("equivalence.py")
+    done = subprocess.run([python, str(script)], input=requests, capture_output=True, text=True, check=False)
+    for row, proof in zip(open_rows, done.stdout.strip().split("\n"), strict=False):
+        row["proof"] = proof
+        if proof == "same":
+            row["verdict"] = "equivalent"
+    output.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -323,9 +333,17 @@ def main() -> None:
     parser.add_argument(
         "--output", type=Path, help="append one JSON line per mutant; families it has are not run again"
     )
-    parser.add_argument("--torch", default="", help="a Python with torch and transformers, to prove equivalence")
+    parser.add_argument(
+        "--prove",
+        default="",
+        metavar="PYTHON",
+        help="run what --output has as missed with this Python's torch and transformers",
+    )
     parser.add_argument("--table", type=Path, nargs="*", help="only print the table of these outputs")
     arguments = parser.parse_args()
+    if arguments.prove:
+        prove(arguments.prove, arguments.output)
+        arguments.table = [arguments.output]
     if arguments.table:
         rows = [json.loads(line) for path in arguments.table for line in path.open()]
     else:

@@ -152,6 +152,8 @@ def _is_empty(subject: Subject, cls: ClassVal, name: str) -> bool:
         for item in nodes_in(body_of(init).body):
             if isinstance(item, ir.Assign) and any(dotted(target) == f"self.{name}" for target in item.targets):
                 calls = [dotted(inner.func) for inner in nodes_in(item.value) if isinstance(inner, ir.Call)]
+                if any(each.endswith("_") for each in calls):
+                    return False  # written in place on the same line
                 return any(
                     each in ("torch.empty", "torch.Tensor", "torch.FloatTensor", "torch.empty_like") for each in calls
                 )

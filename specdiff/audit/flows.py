@@ -16,6 +16,7 @@ from specdiff.audit.walk import dotted, nodes_in
 from specdiff.facts import Evidence, Fact, Level
 from specdiff.interp.calls import node_of
 from specdiff.interp.objects import ClassVal, Function
+from specdiff.interp.ops import lookup
 from specdiff.ir import nodes as ir
 
 SETTINGS = "computation.settings"
@@ -40,6 +41,9 @@ def settings_flow(subject: Subject) -> Fact:
         path = re.sub(r"(?<=\.)\d+(?=\.|$)", "*", module.path) or "root"
         owners = [cls for cls in module.instance.cls.mro if isinstance(cls, ClassVal) and subject.is_model_code(cls)]
         aliases: dict[str, Settings] = {}
+        parts = frozenset(
+            name for table in ("_modules", "_parameters", "_buffers") for name in module.instance.attrs.get(table) or ()
+        )
         kind = (path, tuple(id(cls) for cls in owners))
         if kind in done:
             continue
@@ -47,7 +51,7 @@ def settings_flow(subject: Subject) -> Fact:
         for cls in reversed(owners):
             made = cls.attrs.get("__init__")
             if isinstance(made, Function) and isinstance(node_of(made), ir.FunctionDef):
-                flow = _Flow(made, aliases)
+                flow = _Flow(made, aliases, parts)
                 flow.construct()
                 found[path].update(flow.steps())
             others = [*called[id(cls)], *(cls.attrs.get(name) for name in _INITIALISERS)]
@@ -60,17 +64,33 @@ def settings_flow(subject: Subject) -> Fact:
         flow = _Flow(function, {})
         flow.run()
         found["functions"].update(flow.steps())
-    parts = {path: sorted(steps) for path, steps in found.items() if steps}
-    evidence = tuple(found[path][step] for path, steps in parts.items() for step in steps)
-    value = tuple(f"{path}: {' | '.join(steps)}" for path, steps in parts.items())
+    tied = _ties(subject)
+    if tied is not None:
+        found["root"][tied.what] = tied
+    texts = {path: sorted(steps) for path, steps in found.items() if steps}
+    evidence = tuple(found[path][step] for path, steps in texts.items() for step in steps)
+    value = tuple(f"{path}: {' | '.join(steps)}" for path, steps in texts.items())
     return Fact(SETTINGS, value, Level.BUILT, evidence)
+
+
+def _ties(subject: Subject) -> Evidence | None:
+    """Which parameters the class would tie where the configuration asks for it."""
+    cls = subject.built.cls
+    declared, owner = lookup(cls, "_tied_weights_keys")
+    if not declared or not isinstance(owner, ClassVal) or not subject.is_model_code(owner):
+        return None
+    pairs = declared.items() if isinstance(declared, dict) else ((name, "") for name in declared)
+    said = ", ".join(sorted(f"{name}={other}".rstrip("=") for name, other in pairs))
+    return Evidence(owner.file, owner.line, owner.line, f"ties <- {said}".replace("|", "/"))
 
 
 class _Flow:
     """One function; owned by one `settings_flow` call."""
 
-    def __init__(self, function: Function, aliases: dict[str, Settings]) -> None:
+    def __init__(self, function: Function, aliases: dict[str, Settings], parts: frozenset[str] = frozenset()) -> None:
         self.function = function
+        self.parts = parts
+        """Attributes that are modules, parameters or buffers: what runs through them is no setting."""
         self.node = body_of(function)
         self.aliases = aliases
         """Plain attributes of the module by the settings they stand for."""
@@ -135,7 +155,7 @@ class _Flow:
             case ir.Attr(value=ir.Name(id="self"), name=name):
                 if name in _CONTRACT and isinstance(value, ir.Const):
                     settings = settings + Counter({f"={value.value!r}": 1})
-                if _is_plain(value):
+                if name not in self.parts:
                     self.aliases[name] = settings
                 self._note(name, settings + condition, line)
             case ir.TupleExpr(items=items) | ir.ListExpr(items=items):

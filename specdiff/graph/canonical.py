@@ -153,6 +153,8 @@ class _Writer:
         if scope and name.startswith(f"{scope}."):
             name = name[len(scope) + 1 :]
         content = _content(op.attrs.get("tensor")) if op.kind == "buffer" else ""
+        # Numbers too many to keep: how they were made stands for them.
+        content += "".join(self.digests.get(index, "") for index in op.inputs)
         return f"{op.kind} {name} {_plain(op.shape)} {content}"
 
     def _digest(self, op: Op, scope: str) -> tuple[str, str]:

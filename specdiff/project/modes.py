@@ -63,6 +63,14 @@ def next_token(cls: ClassVal, run: Run, inputs: Inputs, outputs: Value) -> Input
     return made
 
 
+_MASKS = (
+    ("input_ids", "attention_mask"),
+    ("input_values", "attention_mask"),
+    ("input_features", "attention_mask"),
+    ("decoder_input_ids", "decoder_attention_mask"),
+)
+
+
 def padded(cls: ClassVal, run: Run, inputs: Inputs) -> Inputs:
     """The prompt's inputs with a mask over its padding, where the entry takes one."""
     forward = entry_of(cls)
@@ -71,9 +79,9 @@ def padded(cls: ClassVal, run: Run, inputs: Inputs) -> Inputs:
     plan = run.plan_of(forward)
     names = {*plan.names, *plan.kwonly}
     made = dict(inputs)
-    for text, mask in (("input_ids", "attention_mask"), ("decoder_input_ids", "decoder_attention_mask")):
+    for text, mask in _MASKS:
         prompt = inputs.get(text)
-        if mask in names and mask not in inputs and isinstance(prompt, Tensor) and prompt.shape is not None:
+        if mask in names and mask not in made and isinstance(prompt, Tensor) and prompt.shape is not None:
             made[mask] = Tensor(prompt.shape[:2], "int64")
     return made
 
