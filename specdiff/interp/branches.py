@@ -84,9 +84,13 @@ def _callables(*values: Value) -> tuple[Value, ...]:
 
 
 def _attempt(run: Run, body: Callable[[], Any]) -> Outcome:
+    start = run.trace.mark() if run.trace is not None else 0
     try:
         return "signal", body()
     except Raised as error:
+        if run.trace is not None:
+            # Had it not raised, what it computed could have gone on.
+            run.trace.lost.update(range(start, run.trace.mark()))
         return "raised", error
 
 
@@ -97,12 +101,10 @@ def fork(run: Run, frame: Frame, first: Callable[[], Any], second: Callable[[], 
     """
     reason = test.reason if isinstance(test, Unknown) else "a condition that depends on data"
     before = dict(frame.locals)
-    start = run.trace.mark() if run.trace is not None else None
     outcome_a, changes_a, locals_a = _side(run, frame, first)
     frame.locals.clear()
     frame.locals.update(before)
     outcome_b, changes_b, locals_b = _side(run, frame, second)
-    del start
     if outcome_a[0] == "raised" and outcome_b[0] == "raised":
         raise outcome_a[1]
     if outcome_a[0] == "raised":
@@ -187,14 +189,11 @@ def _moved(run: Run, old: Value, new: Value, turns: Any) -> Value:
 
 def either(run: Run, first: Callable[[], Value], second: Callable[[], Value], test: Unknown) -> Value:
     """The joined value of two expressions of which one is evaluated."""
-    try:
-        left = first()
-    except Raised:
-        return second()
-    try:
-        right = second()
-    except Raised:
-        return left
+    (how, left), (other, right) = _attempt(run, first), _attempt(run, second)
+    if how == "raised" and other == "raised":
+        raise right
+    if how == "raised" or other == "raised":
+        return right if how == "raised" else left
     return join(run, left, right, test.reason)
 
 

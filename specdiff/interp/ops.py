@@ -393,7 +393,7 @@ def compare(run: Run, op: str, left: Value, right: Value) -> Value:
 
 def _has_unknown(value: Value) -> bool:
     if isinstance(value, list | tuple):
-        return any(isinstance(item, Unknown) for item in value)
+        return any(isinstance(item, Unknown | Tensor) or _has_unknown(item) for item in value)
     return False
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.dims import Dim
-from specdiff.interp.values import Tensor
+from specdiff.interp.values import Tensor, Unknown
 from specdiff.intrinsics.torch_core import ShapeError, broadcast, dtype_name, fresh, lazily, of, same, tensors
 from specdiff.intrinsics.torch_pointwise import unary
 from specdiff.intrinsics.torch_shapes import SHAPES
@@ -52,6 +52,9 @@ def _addmm(ctx: Any, input: Any, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, a
 
 def _einsum(ctx: Any, equation: Any, *operands: Any) -> Any:
     items = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else list(operands)
+    lost = next((item for item in items if isinstance(item, Unknown)), None)
+    if lost is not None:
+        return lost
     text = str(equation).replace(" ", "")
     left, arrow, right = text.partition("->")
     known: dict[str, Any] = {}
