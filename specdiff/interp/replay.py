@@ -523,7 +523,11 @@ class _Repetition:
             trace.sourced[number] = tensor
         trace.parts.update(self.parts)
         trace.lost.update(
-            [right for left, right in self.nodes.items() if self.past.start <= left < self.past.end and left in trace.lost]
+            [
+                right
+                for left, right in self.nodes.items()
+                if self.past.start <= left < self.past.end and left in trace.lost
+            ]
         )
         for left, right in self.nodes.items():
             if left != right and left in trace.constants:

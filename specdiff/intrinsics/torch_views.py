@@ -14,15 +14,23 @@ Model = Callable[..., Any]
 
 def items_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
     items = tuple(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
-    return tuple(
-        int(constant(item)) if isinstance(item, Tensor) and constant(item) is not None else item for item in items
-    )
+    return tuple([_number(item) if isinstance(item, Tensor) else item for item in items])
+
+
+def _number(item: Tensor) -> Any:
+    """A size given as a tensor; unknown where data decide it."""
+    array = constant(item)
+    return int(array.reshape(-1)[0]) if array is not None else Unknown("a size that depends on data", source=item)
 
 
 def reshape(kind: str) -> Model:
     def model(ctx: Any, input: Tensor, *args: Any, shape: Any = None, size: Any = None, **kwargs: Any) -> Any:  # noqa: A002
         target = items_of(args) if args else items_of((shape if shape is not None else size,))
-        if any(isinstance(item, Unknown) for item in target):
+        open_ = [index for index, item in enumerate(target) if isinstance(item, Unknown)]
+        if len(open_) == 1 and input.shape is not None and -1 not in target[: open_[0]] + target[open_[0] + 1 :]:
+            target = (*target[: open_[0]], -1, *target[open_[0] + 1 :])  # the others leave one size
+            open_ = []
+        if open_:
             return ctx.emit(
                 kind,
                 (input,),

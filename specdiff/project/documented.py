@@ -26,7 +26,7 @@ _WORDS: dict[str, Callable[[Sizes], Any]] = {
     **dict.fromkeys(("target_sequence_length", "target_length", "tgt_len"), lambda sizes: TARGET),
     **dict.fromkeys(("encoder_sequence_length", "source_sequence_length", "src_len"), lambda sizes: _SOURCE),
     **dict.fromkeys(("hidden_size", "embed_dim", "d_model", "hidden_dim", "embedding_size"), lambda s: s.hidden()[0]),
-    **dict.fromkeys(("num_channels", "channels", "c", "in_channels"), lambda sizes: sizes.channels()),
+    **dict.fromkeys(("num_channels", "channels", "c", "in_channels", "image_channels"), lambda sizes: sizes.channels()),
     **dict.fromkeys(("height", "h", "image_height"), lambda sizes: sizes.image()[0]),
     **dict.fromkeys(("width", "w", "image_width"), lambda sizes: sizes.image()[1]),
     **dict.fromkeys(("grid_height", "feature_height", "patch_height", "num_patches_height"), lambda sizes: 16),

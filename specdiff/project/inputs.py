@@ -7,6 +7,7 @@ they are alternatives in order of likelihood, and the first that the code accept
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from specdiff.interp.calls import node_of
@@ -265,7 +266,8 @@ def _options(name: str, asked: _Asked) -> list[Value]:
     """The values an input may have, the likeliest first; lists of tensors where the signature says so."""
     values = _values(name, asked)
     if values and all(isinstance(value, Tensor) for value in values) and _takes_list(asked.annotations.get(name)):
-        values = [[value, value, value] for value in values]
+        single = [Tensor(value.shape[1:], value.dtype) for value in values if value.shape and value.shape[0] == BATCH]
+        values = [[value] * 3 for pair in zip_longest(values, single) for value in pair if value is not None]
     return values
 
 

@@ -81,7 +81,7 @@ def _pixels(sizes: Sizes, names: list[str]) -> list[Value]:
     flat = _flat_patches(sizes)
     packed = _packed(sizes, 1)
     if any(name in names for name in GRIDS):
-        return [flat, patches, packed, image, clip]
+        return [flat, patches, packed, floats(1, rows * columns, channels, *patch), image, clip]
     if any(name in names for name in _PATCH_POSITIONS):
         return [packed, flat, image, clip]
     if "aspect_ratio_ids" in names:
