@@ -106,6 +106,7 @@ def _check(console: Console, result: CheckResult) -> None:
         _title(console, f"in the code, in no claim ({len(result.extras)})", "bold")
         line = " · ".join(f"{extra.key} {wording.value(extra.value, extra.key)}" for extra in result.extras)
         console.print(Padding(Text(wording.clean(line)), (0, 0, 0, 2)))
+    _notes(console, result.findings)
     if result.release:
         _title(console, "release, as the publisher says", "bold")
         parts = [
@@ -167,7 +168,10 @@ def _evidence(steps: Sequence[Evidence]) -> list[tuple[str, str]]:
 
 
 def _findings(console: Console, findings: Sequence[Finding]) -> None:
+    """What asks for a change, in full."""
     for finding in findings:
+        if finding.severity is Severity.NOTE:
+            continue
         console.print()
         head = Text()
         head.append(str(finding.severity), _SEVERITIES[finding.severity])
@@ -177,6 +181,20 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
         rows = [("", finding.message), ("code", f"{wording.place(finding.primary)}  {finding.primary.what}")]
         rows += [("", f"{wording.place(step)}  {step.what}") for step in finding.related[:_MOST_EVIDENCE]]
         console.print(Padding(label_table(*rows), (0, 0, 0, 2)))
+
+
+def _notes(console: Console, findings: Sequence[Finding]) -> None:
+    """A paragraph per note, after everything that matters more."""
+    notes = [finding for finding in findings if finding.severity is Severity.NOTE]
+    if not notes:
+        return
+    _title(console, f"notes ({len(notes)})", "bold")
+    for finding in notes:
+        line = Text()
+        line.append(wording.clean(finding.id), "bold")
+        line.append(f" {wording.clean(finding.message)} ")
+        line.append(wording.clean(wording.place(finding.primary)), "dim")
+        console.print(Padding(line, (0, 0, 0, 2)))
 
 
 def _folded(claims: Sequence[ClaimResult]) -> Table:
@@ -229,6 +247,7 @@ def _class(console: Console, result: ClassResult) -> None:
     if result.sheet.absences:
         _title(console, "not there, proven", "bold")
         console.print(Padding(Text(", ".join(sorted(result.sheet.absences))), (0, 0, 0, 2)))
+    _notes(console, result.findings)
     items = wording.undecided(result)
     if items:
         _title(console, f"undecided ({len(items)})", "bold yellow")
