@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from specdiff.detect.paths import is_projection, kernel_of, weight_of
+from specdiff.detect.paths import is_projection, kernel_of, path_from, weight_of
 from specdiff.detect.scene import Scene, Tower, see
 from specdiff.facts import Level
 from specdiff.graph.operations import VIEWS, Operations, is_number
@@ -312,20 +312,14 @@ def _projected(graph: Operations, op: Op) -> Op | None:
 def outputs(scene: Scene) -> None:
     """`pooling` and `classes`: one vector of a sequence, and the classes it is sorted into."""
     graph = scene.operations
-    if graph is None or len(scene.towers) != 1:
+    if graph is None:
         return
-    tower = scene.towers[0]
-    last = tower.blocks[-1].ops[-1]
-    for op in _after(graph, last):
-        if op.kind in ("slice", "index") and op.shape is not None and op.inputs:
-            before = graph[op.inputs[0]].shape or ()
-            spec = op.attrs.get("spec")
-            if isinstance(spec, tuple) and len(spec) >= 2 and spec[1] == 0 and len(op.shape) < len(before):
-                scene.fact("pooling", "class_token", [see(op, "the first position is taken")])
-                break
-        if op.kind == "reduce" and op.attrs.get("which") == "mean" and op.shape and len(op.shape) == 2:
-            scene.fact("pooling", "mean", [see(op, "the mean over positions")])
-            break
+    for tower in scene.towers:
+        if tower.prefix not in ("encoder", "decoder"):
+            _pooling(scene, graph, tower)
+    if len(scene.towers) != 1:
+        return
+    last = scene.towers[0].blocks[-1].ops[-1]
     for index in graph.outputs:
         op = graph.source(graph[index])
         if is_projection(graph, op) and op.shape and len(op.shape) == 2 and op.id > last.id and is_number(op.shape[-1]):
@@ -333,6 +327,46 @@ def outputs(scene: Scene) -> None:
             if weight:
                 scene.fact("classes", int(op.shape[-1]), [see(op, f"{weight} makes {op.shape[-1]} numbers per input")])
             return
+
+
+def _pooling(scene: Scene, graph: Operations, tower: Tower) -> None:
+    key, last = tower.key("pooling"), tower.blocks[-1].ops[-1]
+    for op in _after(graph, last):
+        if op.kind in ("slice", "index") and op.shape is not None and op.inputs:
+            before = graph[op.inputs[0]].shape or ()
+            spec = op.attrs.get("spec")
+            if not isinstance(spec, tuple) or len(spec) < 2 or len(op.shape) >= len(before):
+                continue
+            if spec[1] == 0:
+                scene.fact(key, "class_token", [see(op, "the first position is taken")])
+                return
+            if spec[1] == -1 or (spec[:2] == ("tensor", "tensor") and _end_of_text(graph, op)):
+                scene.fact(key, "last", [see(op, "the last position is taken")])
+                return
+        if op.kind == "reduce" and op.attrs.get("which") == "mean" and op.shape and len(op.shape) == 2:
+            scene.fact(key, "mean", [see(op, "the mean over positions")])
+            return
+        if op.kind in ("softmax", "sdpa") and any(
+            site.softmax.id == op.id and _learned_query(graph, site.query) for site in scene.attentions
+        ):
+            scene.fact(key, "attention", [see(op, "a learned query attends to all positions")])
+            return
+
+
+def _learned_query(graph: Operations, query: Op) -> bool:
+    """Whether a query is a parameter, itself or behind its projection."""
+    path = path_from(graph, query)
+    start = graph[path.projection.inputs[0]] if path.projection is not None else path.steps[-1] if path.steps else query
+    return graph.source(start, VIEWS | {"repeat", "cast"}).kind == "parameter"
+
+
+def _end_of_text(graph: Operations, op: Op) -> bool:
+    """Whether a position is looked for among the input's tokens: the highest token, or the first that equals one."""
+    for item in graph.inputs(op)[1:]:
+        behind = [graph[index] for index in sorted(graph.ancestors([item.id]))][-30:]
+        if any(each.kind in ("argmax", "reduce") for each in behind) and any(each.kind == "input" for each in behind):
+            return True
+    return False
 
 
 def _after(graph: Operations, last: Op) -> Iterator[Op]:

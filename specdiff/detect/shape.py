@@ -197,6 +197,35 @@ def embedding(scene: Scene) -> None:
         scene.absent("embedding.token_types", "no table is read by token type", here[:1])
 
 
+def entries(scene: Scene) -> None:
+    """`embedding.norm` of stacks beside the one that reads the largest table of tokens."""
+    graph = scene.operations
+    if graph is None:
+        return
+    for tower in scene.towers:
+        key = tower.key("embedding.norm")
+        if key in scene.facts or key in scene.absences or key in scene.undecided:
+            continue
+        block = tower.blocks[0]
+        first = block.ops[0].id
+        before = (graph[source] for op in block.ops for source in op.inputs if source < first)
+        op = next((each for each in before if each.shape and len(each.shape) >= 2 and each.kind not in _CONTENT), None)
+        for _ in range(20):
+            norm = scene.norm_of.get(op.id) if op is not None else None
+            if norm is not None and norm.weight:
+                scene.fact(key, norm.kind, [see(norm.start, f"{norm.kind} norm {norm.weight} before the first block")])
+                break
+            if op is None or not op.inputs:
+                break
+            if op.kind not in _CARRY:
+                scene.absent(key, "nothing normalises what enters the first block", [see(op, "enters the first block")])
+                break
+            op = graph[op.inputs[0]]
+
+
+_CONTENT = frozenset({"parameter", "buffer", "constant"})
+
+
 def _norm_in_first_block(scene: Scene, table: Op) -> Norm | None:
     """A norm that the first block alone puts on the stream itself, before it adds anything to it."""
     graph = scene.operations

@@ -19,6 +19,8 @@ from specdiff.interp.trace import Op
 def parameters(scene: Scene) -> None:
     """`parameters.total`, `.active`, `.embedding`, `.non_embedding`."""
     sizes = unique_sizes(scene)
+    if not scene.parameters and scene.why_not:
+        return
     if sizes is None:
         for name in ("total", "active", "embedding", "non_embedding"):
             scene.unsure(f"parameters.{name}", "the shape of a parameter is not known")
