@@ -199,27 +199,30 @@ def sparsity(scene: Scene) -> None:
         return
     for tower in scene.towers:
         key = tower.key("mlp.sparsity")
-        if tower.key("mlp.kind") not in scene.facts and tower.key("mlp.activation") not in scene.facts:
-            continue
         found: dict[float, Op] = {}
         for block in tower.blocks:
             for op in block.ops:
                 share = _cut_off(graph, op) if op.kind == "relu" else None
                 if share is not None:
                     found[share] = op
-        if len(found) == 1:
+        odd = next((op for share, op in found.items() if math.isnan(share)), None)
+        if odd is not None:
+            scene.unsure(key, "hidden channels are cut off at a bound that is not a number", odd)
+        elif len(found) == 1:
             share, at = found.popitem()
             scene.fact(key, share, [see(at, f"the lower {share:.0%} of hidden channels become zero")])
         elif found:
             scene.unsure(key, f"layers cut off different shares: {sorted(found)}", next(iter(found.values())))
-        else:
-            scene.absent(
-                key, "no cut-off sets hidden channels to zero", [see(tower.blocks[0].ops[-1], "the first layer")]
-            )
+        elif tower.key("mlp.kind") in scene.facts or tower.key("mlp.activation") in scene.facts:
+            here = [see(tower.blocks[0].ops[-1], "the first layer")]
+            scene.absent(key, "no cut-off sets hidden channels to zero", here)
 
 
 def _cut_off(graph: Operations, op: Op) -> float | None:
-    """The share that ``relu(x - (mean(x) + k·std(x)))`` sets to zero, for channels spread like a bell curve."""
+    """The share that ``relu(x - (mean(x) + k·std(x)))`` sets to zero, for channels spread like a bell curve.
+
+    Not a number where k is none.
+    """
     difference = graph.source(graph[op.inputs[0]], _THROUGH)
     if difference.kind != "sub" or len(difference.inputs) != 2:
         return None
@@ -238,5 +241,5 @@ def _cut_off(graph: Operations, op: Op) -> float | None:
         if array is not None and array.size == 1:
             times = float(array.reshape(-1)[0])
     if not isinstance(times, int | float):
-        return None
+        return math.nan
     return round(0.5 * (1 + math.erf(float(times) / math.sqrt(2))), 6)
