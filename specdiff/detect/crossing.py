@@ -48,7 +48,9 @@ def _gate(scene: Scene, tower: Tower, rows: list[tuple[Block, Attention]]) -> No
     """Whether a learned number for the whole layer, through a tanh, stands before the addition."""
     graph = scene.operations
     assert graph is not None
-    found = {(_gated(graph, block, site) is not None): _gated(graph, block, site) or site.output for block, site in rows}
+    found = {
+        (_gated(graph, block, site) is not None): _gated(graph, block, site) or site.output for block, site in rows
+    }
     if len(found) == 1:
         gated, at = found.popitem()
         words = "a learned gate on what cross attention gives" if gated else "added as it is"
