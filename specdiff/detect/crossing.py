@@ -32,14 +32,16 @@ def cross_attention(scene: Scene) -> None:
         layers = tuple(sorted({block.index for block, _ in rows}))
         words = f"{len(layers)} layers attend to another sequence"
         scene.fact(key("cross_attention.layers"), layers, [see(rows[0][1].product, words)])
-        for name, read in (
-            ("heads", lambda site: site.heads), ("kv_heads", lambda site: site.kv_heads),
-            ("head_dim", lambda site: site.head_dim),
-        ):  # fmt: skip
+        counts = {
+            "heads": [(site.heads, site) for _, site in rows],
+            "kv_heads": [(site.kv_heads, site) for _, site in rows],
+            "head_dim": [(site.head_dim, site) for _, site in rows],
+        }
+        for name, values in counts.items():
             agreed(
                 scene,
                 key(f"cross_attention.{name}"),
-                ((read(site), site.product, f"{site.heads} heads attend to another sequence") for _, site in rows),
+                ((value, site.product, f"{site.heads} heads attend to another sequence") for value, site in values),
             )
         _gate(scene, tower, rows)
 
