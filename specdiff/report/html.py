@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from specdiff.errors import SpecdiffError
 from specdiff.facts import Evidence
-from specdiff.report import diagram, opgraph, wording
+from specdiff.report import diagram, openness, opgraph, wording
 from specdiff.report.palette import identifier
 from specdiff.results import CheckResult, ClaimResult, ClassResult, Finding, SourceDocument
 
@@ -121,6 +121,7 @@ def _check(result: CheckResult, number: int) -> dict[str, object]:
             for extra in result.extras
         ],
         "release": wording.released(result),
+        "openness": openness.measures(result),
         "documents": [
             {"id": document.id, "title": document.title, "url": _url(document.url)} for document in result.documents
         ],
@@ -151,6 +152,7 @@ def _class(result: ClassResult) -> dict[str, object]:
         ],
         "extras": (),
         "release": (),
+        "openness": (),
         "documents": (),
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from specdiff.facts import Absence, Evidence, Fact, Undecided, Value
-from specdiff.report import wording
+from specdiff.report import openness, wording
 from specdiff.results import CheckResult, ClaimResult, ClassResult, Extra, Finding
 
 CHECK_SCHEMA = "specdiff/check/1"
@@ -78,10 +78,16 @@ def _check(result: CheckResult) -> Json:
             "total_parameters": result.code.total_parameters,
             "active_parameters": result.code.active_parameters,
             "verdict": result.code.verdict,
+            "live_share": result.code.live_share,
+            "claims_used": list(wording.used_share(result)),
         },
     }
     if result.release:
         document["release"] = plain(result.release)
+        document["openness"] = [
+            {"yardstick": each.yardstick, "level": each.level, "answer": each.answer}
+            for each in openness.measures(result)
+        ]
     return document
 
 

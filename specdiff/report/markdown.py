@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from specdiff.facts import Evidence
-from specdiff.report import wording
+from specdiff.report import openness, wording
 from specdiff.results import CheckResult, ClaimResult, ClassResult, Finding, Severity
 
 MAX_CHARACTERS = 60_000
@@ -75,6 +75,10 @@ def _check(result: CheckResult) -> list[str]:
             for each in wording.released(result)
         ]
         body = _table(("what", "says", "source", "quote"), rows)
+        measured = [
+            (_text(each.yardstick), _text(each.level), _text(each.answer)) for each in openness.measures(result)
+        ]
+        body += "\n" + _table(("yardstick", "level", "answer"), measured)
         parts.append(_details("Release, as the publisher says", body))
     if result.documents:
         listed = "".join(

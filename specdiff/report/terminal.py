@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from specdiff.facts import Evidence, Fact
-from specdiff.report import wording
+from specdiff.report import openness, wording
 from specdiff.results import (
     CheckResult,
     ClaimResult,
@@ -90,7 +90,7 @@ def _check(console: Console, result: CheckResult) -> None:
     console.print(label_table(("code", f"{result.target} ({result.code.file}:{result.code.line})")))
     console.print(label_table(("claims", wording.summary(result))))
     console.print(label_table(("parameters", _parameters(result.code))))
-    console.print(label_table(("code is", result.code.verdict)))
+    console.print(label_table(("code is", wording.code_is(result))))
     for standing in ("mismatch", "missing"):
         for claim in _of(result, standing):
             _problem(console, claim)
@@ -114,6 +114,8 @@ def _check(console: Console, result: CheckResult) -> None:
             for each in wording.released(result)
         ]
         console.print(Padding(Text(wording.clean(" · ".join(parts))), (0, 0, 0, 2)))
+        for each in openness.measures(result):
+            console.print(Padding(Text(wording.clean(f"{each.level}: {each.answer}")), (0, 0, 0, 2)))
 
 
 def _of(result: CheckResult, standing: str) -> list[ClaimResult]:

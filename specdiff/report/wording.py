@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from specdiff import vocab
-from specdiff.facts import Evidence, Undecided, Value
+from specdiff.facts import Evidence, Level, Undecided, Value
 from specdiff.results import CheckResult, ClaimResult, ClassResult, Status
 
 DEVIATION = "known deviation"
@@ -230,6 +230,25 @@ def released(result: CheckResult) -> tuple[Released, ...]:
         source = " ".join(str(given[key]) for key in ("source", "where") if given.get(key))
         entries.append(Released(name.removeprefix("release."), says, source, str(given.get("quote") or "")))
     return tuple(entries)
+
+
+def used_share(result: CheckResult) -> tuple[int, int]:
+    """(claims that ``forward`` was seen to carry out, claims that need that)."""
+    needing = [claim for claim in result.claims if claim.needed is Level.USED]
+    shown = [claim for claim in needing if claim.status is Status.MATCH and claim.level is Level.USED]
+    return len(shown), len(needing)
+
+
+def code_is(result: CheckResult) -> str:
+    """The audit's verdict with what share of the parameters and of the claims is really used."""
+    shown, needing = used_share(result)
+    live = result.code.live_share
+    parts = [result.code.verdict]
+    if live is not None:
+        parts.append(f"{live:.1%} of the parameters reach an output")
+    if needing:
+        parts.append(f"{shown} of {plural(needing, 'claim')} that forward must show are shown")
+    return ", ".join(parts)
 
 
 def meaning(key: str) -> str:
