@@ -1,0 +1,223 @@
+"""`compare` on six real pairs: transformers' implementation of a model, and the publisher's own.
+
+    python benchmarks/compare_pairs.py --checkouts DIR [--pair NAME]… [--output benchmarks/tables/compare.md]
+
+DIR holds checkouts of `openai/gpt-oss`, `deepseek-ai/DeepSeek-V3`, `meta-llama/llama-models`, `google/gemma_pytorch`,
+`mistralai/mistral-inference` and `karpathy/nanoGPT`, each under its repository's name; nothing of them is committed.
+Each pair gets the settings that make the two sides one size. `KNOWN` says, for each pair, what a reader of both files
+finds; the run fails where one of those does not come out, or where a parameter stays without a partner.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from specdiff import api
+from specdiff.cli.options import main_class
+from specdiff.compare.model import Comparison
+from specdiff.compare.sides import compare
+from specdiff.options import Options
+from specdiff.report import wording
+from specdiff.report.compare import folded
+
+Settings = dict[str, object]
+
+
+class Known(NamedTuple):
+    """One difference that a reader of both files finds."""
+
+    where: str
+    """A fact's key, or a relation of parameters (`fused`, `transposed` …)."""
+    text: str
+    """A word that the row must have."""
+    why: str
+
+
+class Pair(NamedTuple):
+    """One model, twice."""
+
+    name: str
+    left: str
+    right: str
+    """Below the checkouts."""
+    left_settings: Settings
+    right_settings: Settings
+    known: tuple[Known, ...]
+
+
+_PERMUTED = Known("rope.style", "half", "the publisher rotates neighbours, transformers halves; its converter permutes the rows")
+_ROWS = Known("permuted", "row 2i", "the same permutation, at the weights that it is done to")
+_LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+PAIRS = (
+    Pair(
+        "gpt-oss",
+        "gpt_oss::GptOssForCausalLM",
+        "gpt-oss/gpt_oss/torch/model.py",
+        {},
+        {},
+        (
+            Known("fused", "4096 + 512 + 512", "the publisher keeps query, key and value in one `qkv`"),
+            Known("transposed", "mlp1_weight", "transformers multiplies activations by experts' weights, the publisher the other way"),
+            Known("transposed", "mlp2_weight", "the same for the second projection, which is square: told from the axis that meets the data"),
+        ),
+    ),
+    Pair(
+        "DeepSeek-V3",
+        "deepseek_v3::DeepseekV3ForCausalLM",
+        "DeepSeek-V3/inference/model.py",
+        {"num_hidden_layers": 5, "max_position_embeddings": 163840, "rope_parameters": {
+            "rope_type": "yarn", "rope_theta": 10000.0, "factor": 40.0, "original_max_position_embeddings": 4096,
+            "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0}},
+        {"vocab_size": 129280, "dim": 7168, "inter_dim": 18432, "moe_inter_dim": 2048, "n_layers": 5, "n_dense_layers": 3,
+         "n_heads": 128, "n_routed_experts": 256, "n_shared_experts": 1, "n_activated_experts": 8, "n_expert_groups": 8,
+         "n_limited_groups": 4, "route_scale": 2.5, "score_func": "sigmoid", "q_lora_rank": 1536, "kv_lora_rank": 512,
+         "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "dtype": "bf16", "max_seq_len": 163840},
+        (
+            Known("split", "256 of them stacked", "experts' gate and up weights are one stack in transformers, two linears per expert here"),
+            Known("unstacked", "256 of 7168×2048", "the same for the down projection"),
+            Known("same", "trained on the right", "the selection bias is a buffer in transformers and a parameter here"),
+        ),
+    ),
+    Pair(
+        "Llama 3.1 8B",
+        "llama::LlamaForCausalLM",
+        "llama-models/models/llama3/model.py",
+        {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+         "vocab_size": 128256, "intermediate_size": 14336, "rms_norm_eps": 1e-5, "max_position_embeddings": 131072,
+         "rope_parameters": {**_LLAMA3, "rope_theta": 500000.0, "original_max_position_embeddings": 8192}},
+        {"dim": 4096, "n_layers": 32, "n_heads": 32, "n_kv_heads": 8, "vocab_size": 128256, "multiple_of": 1024,
+         "ffn_dim_multiplier": 1.3, "norm_eps": 1e-5, "rope_theta": 500000.0, "use_scaled_rope": True, "max_seq_len": 131072},
+        (_PERMUTED, _ROWS),
+    ),
+    Pair(
+        "Gemma 7B",
+        "gemma::GemmaForCausalLM",
+        "gemma_pytorch/gemma/model.py",
+        {},
+        {},
+        (Known("fused", "4096 + 4096 + 4096", "the publisher keeps query, key and value in one `qkv_proj`"),),
+    ),
+    Pair(
+        "Mistral 7B",
+        "mistral::MistralForCausalLM",
+        "mistral-inference/src/mistral_inference/transformer.py",
+        {"rms_norm_eps": 1e-5},
+        {"dim": 4096, "n_layers": 32, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32, "n_kv_heads": 8,
+         "norm_eps": 1e-5, "vocab_size": 32000, "sliding_window": 4096, "rope_theta": 10000.0, "max_batch_size": 1},
+        (
+            _PERMUTED,
+            _ROWS,
+            Known("attention.causal", "false", "without a cache the publisher's entry passes no mask; its cache makes the causal window"),
+        ),
+    ),
+    Pair(
+        "GPT-2",
+        "gpt2::GPT2LMHeadModel",
+        "nanoGPT/model.py",
+        {},
+        {"vocab_size": 50257},
+        (
+            Known("mlp.activation", "gelu_tanh", "OpenAI's code and transformers approximate GELU by tanh; nanoGPT has `nn.GELU()`, the exact one"),
+            Known("dropout.residual", "0.1", "nanoGPT trains without dropout by default"),
+            Known("transposed", "c_attn", "transformers keeps OpenAI's `Conv1D`, whose weights are transposed"),
+            Known("transposed", "attn.c_proj", "also where the weight is square"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def main() -> int:
+    """Compare, print, and hold against what is known."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkouts", type=Path, required=True)
+    parser.add_argument("--pair", action="append", default=[])
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    sections, failures = [], []
+    rows = []
+    for pair in PAIRS:
+        if arguments.pair and pair.name not in arguments.pair:
+            continue
+        begin = time.process_time()
+        result = run(pair, arguments.checkouts)
+        took = time.process_time() - begin
+        missing = [known for known in pair.known if not comes_out(known, result)]
+        failures += [f"{pair.name}: {known.where} ({known.why}) did not come out" for known in missing]
+        left_over = len(result.left_only) + len(result.right_only)
+        if left_over or result.pairing:
+            failures.append(f"{pair.name}: {left_over} parameters without a partner {result.pairing}".rstrip())
+        rows.append(
+            f"| {pair.name} | {result.left.total_parameters:,} | {result.right.total_parameters:,} | {len(result.same)} | "
+            f"{len(result.differences)} | {len(result.open)} | {len(result.pairs):,} | {left_over} | "
+            f"{len(pair.known) - len(missing)}/{len(pair.known)} |"
+        )
+        sections.append("\n".join(section(pair, result)))
+        print(f"{pair.name}: {took:.1f} s of one core", file=sys.stderr)
+    head = [
+        "| pair | parameters, transformers | publisher | facts agree | differ | cannot be compared | weights paired | without a partner | known differences |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *rows,
+    ]
+    text = "\n".join(head) + "\n\n" + "\n\n".join(sections) + "\n"
+    if arguments.output:
+        arguments.output.write_text(f"# Two implementations of one model\n\nPrinted by `benchmarks/compare_pairs.py`.\n\n{text}")
+    print(text)
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+def run(pair: Pair, checkouts: Path) -> Comparison:
+    """Both sides analysed with their settings."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "params.json"
+        config.write_text(json.dumps(pair.right_settings))
+        left = main_class(api.inspect(pair.left, Options(settings=tuple(pair.left_settings.items()))), pair.left)
+        target = str(checkouts / pair.right)
+        own = config if pair.right_settings else None
+        right = main_class(api.inspect(target, Options(config=own)), target)
+    return compare(left, right, pair.left, f"{pair.right}::{right.name}")
+
+
+def comes_out(known: Known, result: Comparison) -> bool:
+    """Whether a known difference is among those reported."""
+    for each in result.differences:
+        if each.key == known.where:
+            return known.text in (str(each.left.value).lower(), str(each.right.value).lower())
+    return any(
+        pair.relation == known.where and known.text in f"{' '.join(pair.left)} {' '.join(pair.right)} {pair.how}"
+        for pair in result.pairs
+    )
+
+
+def section(pair: Pair, result: Comparison) -> Iterator[str]:
+    """One pair's differences, each with its lines and why."""
+    yield f"## {pair.name}\n\n`{pair.left}` and `{result.right_target}`\n"
+    yield "| what | transformers | publisher | means | why |\n|---|---|---|---|---|"
+    for each in result.differences:
+        sides = [
+            f"{'none' if side.value is None else wording.value(side.value, each.key)}"
+            + (f" `{wording.place(side.evidence[-1])}`" if side.evidence else "")
+            for side in (each.left, each.right)
+        ]
+        said = [known.why for known in pair.known if known.where == each.key]
+        why = "; ".join([each.explanation, *said])
+        yield f"| `{each.key}` | {sides[0]} | {sides[1]} | {each.meaning} | {why} |"
+    for left, right, relation, how, count in folded(result.pairs):
+        if relation != "same" or how:
+            said = [known.why for known in pair.known if known.where == relation and known.text in f"{left} {right} {how}"]
+            why = "; ".join([how, *said])
+            yield f"| weights, {count} of them | `{left}` | `{right}` | {relation} | {why} |"
+    if result.open:
+        yield "\nCannot be compared: " + "; ".join(f"`{each.key}` ({wording.clean(each.reason)})" for each in result.open) + "."
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
