@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 from specdiff import api
@@ -20,7 +21,12 @@ Files = Mapping[Path, "bytes | None"]
 """Contents that differ from the disk's; None for a file that is not there."""
 
 
-def review(folder: Path, text: str = "", options: Options = Options()) -> Review:  # noqa: B008 - frozen
+def review(
+    folder: Path,
+    text: str = "",
+    options: Options = Options(),  # noqa: B008 - frozen
+    only: tuple[str, ...] = (),
+) -> Review:
     """What a change does to the models of a checkout.
 
     Args:
@@ -28,6 +34,7 @@ def review(folder: Path, text: str = "", options: Options = Options()) -> Review
         text: ``BASE..HEAD``, ``BASE...HEAD``, ``BASE``, or empty for the merge base with the main branch and the
             working tree.
         options: The runs of both sides.
+        only: Patterns of changed files; empty for all.
 
     Raises:
         SpecdiffError: it is no checkout, or a revision is not there.
@@ -36,7 +43,12 @@ def review(folder: Path, text: str = "", options: Options = Options()) -> Review
     changed = [change for change in git.changes(sides) if change.path.endswith(".py")]
     before = _before(sides, changed)
     after = _after(sides, changed)
-    models = [change for change in changed if plan.is_model_file(change.path, _text(sides, after, change))]
+    models = [
+        change
+        for change in changed
+        if plan.is_model_file(change.path, _text(sides, after, change))
+        and (not only or any(fnmatch(change.path, pattern) for pattern in only))
+    ]
     gone = {change.path for change in models if change.status == "D"}
     everything = git.listing(sides)
     direct = plan.targets_of([change for change in models if change.status != "D"], everything)
@@ -73,14 +85,9 @@ def _removed(path: str) -> ClassReview:
 
 def _before(sides: Range, changed: list[Change]) -> Files:
     """The base side as contents over the disk's."""
-    files: dict[Path, bytes | None] = {}
-    for change in changed:
-        files[sides.root / change.path] = (
-            git.content(sides, sides.base, change.old_path) if change.old_path == change.path else None
-        )
-        if change.old_path and change.old_path != change.path:
-            files[sides.root / change.old_path] = git.content(sides, sides.base, change.old_path)
-    return files
+    stored = git.contents(sides, sides.base, (change.old_path for change in changed if change.old_path))
+    files: dict[Path, bytes | None] = {sides.root / change.path: None for change in changed}
+    return files | {sides.root / path: data for path, data in stored.items()}
 
 
 def _after(sides: Range, changed: list[Change]) -> Files:
@@ -89,7 +96,8 @@ def _after(sides: Range, changed: list[Change]) -> Files:
         return {}
     paths = {change.path for change in changed} | {change.old_path for change in changed if change.old_path}
     paths |= {change.path for change in git.changes(Range(sides.root, sides.head, ""))}
-    return {sides.root / path: git.content(sides, sides.head, path) for path in sorted(paths) if path.endswith(".py")}
+    wanted = [path for path in sorted(paths) if path.endswith(".py")]
+    return {sides.root / path: data for path, data in git.contents(sides, sides.head, wanted).items()}
 
 
 def _text(sides: Range, after: Files, change: Change) -> str:

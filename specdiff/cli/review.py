@@ -26,6 +26,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     review.add_argument("--repository", type=Path, default=Path(), metavar="DIR", help="(default: the current folder)")
     review.add_argument(
+        "--files",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="review the changed files that match alone (repeatable; every other change still counts for them)",
+    )
+    review.add_argument(
         "--format", choices=("terminal", "markdown", "json"), default="terminal", help="(default: terminal)"
     )
     review.set_defaults(run=run)
@@ -38,6 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     from specdiff.session import deeply
 
     options = pipeline_options(arguments)
-    result = deeply(lambda: reviews.review(arguments.repository, arguments.range, options))
+    result = deeply(lambda: reviews.review(arguments.repository, arguments.range, options, tuple(arguments.files)))
     emit(arguments, report.render(result, arguments.format, wants_colour(arguments)))
     return DIFFERS if result.fails else OK

@@ -268,6 +268,9 @@ class Attention:
     """Where keys are repeated for groups of query heads."""
     fused: bool = False
     causal_flag: bool = False
+    summed: bool = False
+    """Whether the scores are the sum of two products of tokens with tokens (a head's parts kept apart): neither alone
+    tells a head's size or its rotation."""
 
 
 def attentions(graph: Operations) -> list[Attention]:
@@ -314,6 +317,7 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
     sink = sink_at = None
     current = graph[softmax.inputs[0]]
     tanh_seen: Op | None = None
+    summed = False
     for _ in range(60):
         kind = current.kind
         if kind in _PRODUCTS:
@@ -352,6 +356,7 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
                 current = graph[current.inputs[0]]
                 continue
             left, right = graph.inputs(current)
+            summed = summed or _both_of_tokens(graph, left, right)
             if _product_behind(graph, left):
                 if not _is_maximum_of(graph, right):
                     biases.append(right)
@@ -403,7 +408,21 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
         site.scores = (*softmax.shape[:-1], current.shape[-1])
     _input_scales(graph, site)
     _heads(graph, site)
+    if summed:
+        site.summed, site.head_dim, site.kv_heads, site.value_dim = True, None, None, None
     return site
+
+
+def _both_of_tokens(graph: Operations, left: Op, right: Op) -> bool:
+    """Whether two terms of the scores are each a product whose two factors come from the input."""
+    for term in (left, right):
+        product = graph.source(term, VIEWS | {"dropout", "mul", "div"})
+        if product.kind not in _PRODUCTS or len(product.inputs) < 2:
+            return False
+        for factor_of in graph.inputs(product)[:2]:
+            if not any(graph[each].kind == "input" for each in graph.ancestors([factor_of.id])):
+                return False
+    return True
 
 
 def _condition(graph: Operations, op: Op, main: Op) -> Bound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +96,24 @@ def changes(sides: Range) -> list[Change]:
     return sorted(found, key=lambda change: change.path)
 
 
-def content(sides: Range, revision: str, path: str) -> bytes | None:
-    """A file's content at a revision; None where it is not there."""
-    run = _run(sides.root, "cat-file", "blob", f"{revision}:{path}")
-    return run.stdout if run.returncode == 0 else None
+def contents(sides: Range, revision: str, paths: Iterable[str]) -> dict[str, bytes | None]:
+    """Many files' contents at a revision, by one run of git; None for one that is not there."""
+    wanted = [path for path in dict.fromkeys(paths) if "\n" not in path]
+    asked = "".join(f"{revision}:{path}\n" for path in wanted).encode("utf-8", "surrogateescape")
+    run = _run(sides.root, "cat-file", "--batch", data=asked)
+    found: dict[str, bytes | None] = {}
+    at = 0
+    for path in wanted:
+        end = run.stdout.find(b"\n", at)
+        head = run.stdout[at:end].rsplit(b" ", 2) if end >= 0 else []
+        at = end + 1
+        if len(head) == 3 and head[1] == b"blob":
+            size = int(head[2])
+            found[path] = run.stdout[at : at + size]
+            at += size + 1
+        else:
+            found[path] = None
+    return found
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -109,13 +124,13 @@ def _git(folder: Path, *arguments: str) -> str:
     return run.stdout.decode("utf-8", "surrogateescape")
 
 
-def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _run(folder: Path, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(  # noqa: S603 - git itself, with arguments of our own
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
             capture_output=True,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=data,
         )
     except OSError as error:
         raise TargetError(Problem("git", 0, 0, f"cannot be run: {error.strerror}")) from None
