@@ -52,7 +52,9 @@ class Pair(NamedTuple):
     known: tuple[Known, ...]
 
 
-_PERMUTED = Known("rope.style", "half", "the publisher rotates neighbours, transformers halves; its converter permutes the rows")
+_PERMUTED = Known(
+    "rope.style", "half", "the publisher rotates neighbours, transformers halves; its converter permutes the rows"
+)
 _ROWS = Known("permuted", "row 2i", "the same permutation, at the weights that it is done to")
 _LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
 PAIRS = (
@@ -167,7 +169,9 @@ def main() -> int:
     ]
     text = "\n".join(head) + "\n\n" + "\n\n".join(sections) + "\n"
     if arguments.output:
-        arguments.output.write_text(f"# Two implementations of one model\n\nPrinted by `benchmarks/compare_pairs.py`.\n\n{text}")
+        arguments.output.write_text(
+            f"# Two implementations of one model\n\nPrinted by `benchmarks/compare_pairs.py`.\n\n{text}"
+        )
     print(text)
     for failure in failures:
         print(failure, file=sys.stderr)
@@ -212,11 +216,17 @@ def section(pair: Pair, result: Comparison) -> Iterator[str]:
         yield f"| `{each.key}` | {sides[0]} | {sides[1]} | {each.meaning} | {why} |"
     for left, right, relation, how, count in folded(result.pairs):
         if relation != "same" or how:
-            said = [known.why for known in pair.known if known.where == relation and known.text in f"{left} {right} {how}"]
+            said = [
+                known.why for known in pair.known if known.where == relation and known.text in f"{left} {right} {how}"
+            ]
             why = "; ".join([how, *said])
             yield f"| weights, {count} of them | `{left}` | `{right}` | {relation} | {why} |"
     if result.open:
-        yield "\nCannot be compared: " + "; ".join(f"`{each.key}` ({wording.clean(each.reason)})" for each in result.open) + "."
+        yield (
+            "\nCannot be compared: "
+            + "; ".join(f"`{each.key}` ({wording.clean(each.reason)})" for each in result.open)
+            + "."
+        )
 
 
 if __name__ == "__main__":

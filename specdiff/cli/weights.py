@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="hold SHA-256 hashes against a manifest (sha256sum's format, or JSON from names to hashes)",
     )
     weights.add_argument(
+        "--signature",
+        type=Path,
+        metavar="FILE",
+        help="verify an OpenSSF model signature (needs the model-signing package; reads the files whole)",
+    )
+    weights.add_argument("--public-key", type=Path, metavar="FILE", help="the signer's public key, PEM")
+    weights.add_argument(
+        "--identity", default="", metavar="NAME", help="the signer's identity, with --issuer (sigstore)"
+    )
+    weights.add_argument("--issuer", default="", metavar="URL", help="who vouches for the identity")
+    weights.add_argument(
         "--format", choices=("terminal", "markdown", "json"), default="terminal", help="(default: terminal)"
     )
     weights.set_defaults(run=run)
@@ -40,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from specdiff import checkpoints
     from specdiff.report import weights as report
     from specdiff.session import deeply
-    from specdiff.weights import hashes
+    from specdiff.weights import hashes, signature
 
     options = pipeline_options(arguments)
     result = deeply(lambda: checkpoints.weights(arguments.checkpoint, arguments.target, options))
@@ -49,5 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
         digests = hashes.of(result.checkpoint)
     if arguments.manifest is not None:
         result = hashes.verified(result, digests, hashes.manifest(arguments.manifest))
+    if arguments.signature is not None or arguments.public_key is not None or arguments.identity:
+        folder = arguments.checkpoint if arguments.checkpoint.is_dir() else arguments.checkpoint.parent
+        place = arguments.signature or signature.find(folder) or folder / signature.NAMES[0]
+        trust = signature.Trust(arguments.public_key, arguments.identity, arguments.issuer)
+        wrong = signature.verify(folder, place, trust)
+        result = signature.verified(result, place, wrong)
+        if not wrong:
+            print(f"{place.name}: the signature holds", file=sys.stderr)  # noqa: T201
     emit(arguments, report.render(result, arguments.format, wants_colour(arguments), digests))
     return OK if result.fits else DIFFERS

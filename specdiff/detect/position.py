@@ -32,7 +32,9 @@ def rope(scene: Scene) -> None:
         rotated = [row for row in rows if row[2] is not None]
         if not rotated:
             if any(row[1].summed for row in rows):
-                scene.unsure(tower.key("position"), "the scores are a sum of two products of tokens", rows[0][1].product)
+                scene.unsure(
+                    tower.key("position"), "the scores are a sum of two products of tokens", rows[0][1].product
+                )
             elif all(row[3].projections for row in rows):
                 for name in ("rope.theta", "rope.dims", "rope.layers", "rope.style", "rope.fraction", "rope.sections"):
                     scene.absent(

@@ -254,6 +254,9 @@ def _document(result: Review) -> dict[str, object]:
                     for f in each.findings
                 ],
                 "resolved": [f.id for f in each.resolved],
+                "added": {key: {"value": plain(fact.value), "level": str(fact.level), "evidence": steps(fact.evidence)}
+                          for key, fact in sorted(each.after.sheet.facts.items())}
+                if each.standing is Standing.ADDED and each.after is not None else {},
             }
             for each in result.classes
         ],

@@ -51,6 +51,7 @@ KINDS: dict[str, str] = {
     "buffer.missing": "the code has a persistent buffer that the checkpoint does not have",
     "conversion": "the library's conversion of a group of tensors fails or is not understood",
     "hash": "a file's SHA-256 differs from the one that was published",
+    "signature": "the publisher's signature does not hold for the files",
 }
 
 

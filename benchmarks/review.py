@@ -1,0 +1,233 @@
+"""`review` on consecutive transformers releases, and `weights` on a real-sized set of headers.
+
+    python benchmarks/review.py --releases DIR [--pair 4.56.0..4.57.0]… [--output FILE]
+    python benchmarks/review.py --weights                  # a 120B checkpoint's headers: seconds and memory
+
+DIR holds unpacked releases (`DIR/4.57.0/transformers`) or their wheels. Each pair becomes a git repository with a commit per
+release, and each model of `CASES` is reviewed by itself, a whole process each. `CASES` are changes that the release notes or
+the models' own pages tell; the run fails where one of them is not reported, or where one without an effect on the
+architecture is. Seconds are of one core, with whatever the cache had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Case(NamedTuple):
+    """One model's change between two releases."""
+
+    pair: str
+    model: str
+    told: str
+    """What the release notes or the model's page say, in our words."""
+    key: str
+    """The fact that shows it; `same` where nothing of the architecture changes."""
+    value: object
+    """Its value after the change."""
+
+
+CASES = (
+    Case("4.36.0..4.37.0", "mixtral", "no sliding window by default", "attention.window.size", None),
+    Case("4.36.0..4.37.0", "phi", "rewritten on the library's own rotation and attention", "same", None),
+    Case("4.38.0..4.39.0", "gemma", "tanh approximation of GELU, as Google's code has", "mlp.activation", "gelu_tanh"),
+    Case("4.41.0..4.42.0", "gemma2", "new: soft caps on attention scores", "attention.softcap", 50.0),
+    Case(
+        "4.56.0..4.57.0",
+        "qwen3_next",
+        "new: gated attention between linear attention layers",
+        "attention.output_gate",
+        True,
+    ),
+    Case(
+        "4.56.0..4.57.0", "vaultgemma", "new: Gemma 2 without the norms behind its sub-layers", "norm.placement", "pre"
+    ),
+    Case("4.56.0..4.57.0", "olmo3", "new: three sliding layers to one full", "attention.window.size", 4096),
+    Case("4.56.0..4.57.0", "mistral", "a warning alone", "same", None),
+    Case("5.22.0..5.23.0", "blt", "local encoder and decoder see 512 positions", "attention.window.size", 512),
+    Case("5.22.0..5.23.0", "siglip", "the vision head is optional, and there by default", "same", None),
+)
+
+
+def main() -> int:
+    """Review the pairs, or measure `weights`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--releases", type=Path)
+    parser.add_argument("--pair", action="append", default=[])
+    parser.add_argument("--weights", action="store_true")
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    lines: list[str] = []
+    failures: list[str] = []
+    if arguments.releases:
+        rows, failures = _reviews(arguments.releases.resolve(), set(arguments.pair))
+        lines += [
+            "| releases | model | seconds | classes | changed | facts changed | told | reported |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        lines += rows
+    if arguments.weights:
+        lines += ["", *_weights(failures)]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(f"# Reviews of releases\n\nPrinted by `benchmarks/review.py`.\n\n{text}")
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _reviews(releases: Path, wanted: set[str]) -> tuple[list[str], list[str]]:
+    rows, failures = [], []
+    for pair in dict.fromkeys(case.pair for case in CASES):
+        if wanted and pair not in wanted:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            repository = Path(folder)
+            _commits(repository, releases, *pair.split(".."))
+            for case in CASES:
+                if case.pair == pair:
+                    row, wrong = _one(repository, case)
+                    print(row, file=sys.stderr, flush=True)
+                    rows.append(row)
+                    failures += [wrong] if wrong else []
+    return rows, failures
+
+
+def _commits(repository: Path, releases: Path, *versions: str) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost", "-c", "gc.auto=0")
+        subprocess.run(["git", "-C", str(repository), *who, *words], check=True, capture_output=True)
+
+    git("init", "-q", "-b", "main")
+    for version in versions:
+        target = repository / "src"
+        shutil.rmtree(target, ignore_errors=True)
+        unpacked = releases / version / "transformers"
+        if unpacked.is_dir():
+            shutil.copytree(unpacked, target / "transformers")
+        else:
+            (wheel,) = releases.glob(f"transformers-{version}-*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(target, [name for name in archive.namelist() if name.startswith("transformers/")])
+        git("add", "-A")
+        git("commit", "-qm", version)
+
+
+def _one(repository: Path, case: Case) -> tuple[str, str]:
+    command = [sys.executable, "-m", "specdiff", "review", "HEAD~1..HEAD", "--files", f"*/models/{case.model}/*"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run = subprocess.run(
+        [*command, "--repository", str(repository), "--format", "json"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    head = f"| {case.pair} | {case.model} | {seconds:.1f} |"
+    if not run.stdout:
+        return f"{head} | | | {case.told} | {run.stderr.strip()[-200:]} |", f"{case.model}: {run.stderr.strip()[-300:]}"
+    result = json.loads(run.stdout)
+    classes = [each for each in result["classes"] if not each["through"] or each["standing"] != "same"]
+    changed = [each for each in classes if each["standing"] != "same"]
+    facts = sum(len(each["facts"]) for each in changed)
+    reported = next(_reported(case, classes, result), "")
+    row = f"{head} {len(classes)} | {len(changed)} | {facts} | {case.told} | {reported or 'NOT REPORTED'} |"
+    return row, "" if reported else f"{case.pair} {case.model}: {case.told}: {case.key} is not reported"
+
+
+def _reported(case: Case, classes: list[dict[str, Any]], result: dict[str, Any]) -> Iterator[str]:
+    """The line that reports a case."""
+    if case.key == "same":
+        told = [
+            change for each in classes for change in each["facts"] if change["kind"] in ("added", "removed", "changed")
+        ]
+        if classes and not told and not any(each["parameters"] for each in classes):
+            yield "no fact and no parameter changes"
+        return
+    for each in classes:
+        for change in each["facts"]:
+            if change["key"].endswith(case.key) and change["after"] == case.value:
+                steps = change["after_evidence"] or change["before_evidence"]
+                place = f" `{steps[-1]['file']}:{steps[-1]['line']}`" if steps else ""
+                yield f"`{each['class']}`: {change['key']} {change['before']} → {change['after']}{place}"
+        for key, fact in each.get("added", {}).items():
+            if key.endswith(case.key) and fact["value"] == case.value:
+                steps = fact["evidence"]
+                place = f" `{steps[-1]['file']}:{steps[-1]['line']}`" if steps else ""
+                yield f"`{each['class']}` is new: {key} {fact['value']}{place}"
+
+
+LAYERS, SHARDS = 36, 14
+FIXED = {"model.embed_tokens.weight": (201088, 2880), "lm_head.weight": (201088, 2880), "model.norm.weight": (2880,)}
+LAYER = {
+    "input_layernorm.weight": (2880,), "post_attention_layernorm.weight": (2880,), "self_attn.sinks": (64,),
+    "self_attn.q_proj.weight": (4096, 2880), "self_attn.q_proj.bias": (4096,), "self_attn.k_proj.weight": (512, 2880),
+    "self_attn.k_proj.bias": (512,), "self_attn.v_proj.weight": (512, 2880), "self_attn.v_proj.bias": (512,),
+    "self_attn.o_proj.weight": (2880, 4096), "self_attn.o_proj.bias": (2880,), "mlp.router.weight": (128, 2880),
+    "mlp.router.bias": (128,), "mlp.experts.gate_up_proj": (128, 2880, 5760), "mlp.experts.gate_up_proj_bias": (128, 5760),
+    "mlp.experts.down_proj": (128, 2880, 2880), "mlp.experts.down_proj_bias": (128, 2880),
+}  # fmt: skip
+"""gpt-oss-120b as the card gives it."""
+
+
+def _weights(failures: list[str]) -> Iterator[str]:
+    """Real headers with holes for data, so that 230 GB of files take some kilobytes of a disk."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shapes = FIXED | {f"model.layers.{n}.{k}": shape for n in range(LAYERS) for k, shape in LAYER.items()}
+        names = sorted(shapes)
+        index, total = {}, 0
+        for shard in range(SHARDS):
+            file = f"model-{shard:05d}-of-{SHARDS:05d}.safetensors"
+            at, header = 0, {}
+            for key in names[shard::SHARDS]:
+                size = 2 * prod(shapes[key])
+                header[key] = {"dtype": "BF16", "shape": list(shapes[key]), "data_offsets": [at, at + size]}
+                at += size
+                index[key] = file
+            raw = json.dumps(header).encode()
+            with (folder / file).open("wb") as out:
+                out.write(struct.pack("<Q", len(raw)) + raw)
+                out.truncate(8 + len(raw) + at)
+            total += at
+        (folder / "model.safetensors.index.json").write_text(
+            json.dumps({"metadata": {"total_size": total}, "weight_map": index})
+        )
+        (folder / "config.json").write_text(
+            json.dumps({"architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "torch_dtype": "bfloat16"})
+        )
+        command = [sys.executable, "-m", "specdiff", "weights", str(folder), "--format", "json"]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        yield f"`weights` on {len(names)} tensors, {total:,} bytes in {SHARDS} shards:"
+        yield ""
+        for run in ("first", "again"):
+            begin = time.perf_counter()
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+            assert child.stdout is not None
+            printed = child.stdout.read()
+            _, status, used = os.wait4(child.pid, 0)
+            took = time.perf_counter() - begin
+            peak, core = used.ru_maxrss / 1024, used.ru_utime + used.ru_stime
+            yield f"- {run}: {took:.2f} s ({core:.2f} s of one core), {peak:.0f} MB at most"
+            if os.waitstatus_to_exitcode(status) or not json.loads(printed).get("fits", False):
+                failures.append("weights: a checkpoint that fits is said not to fit")
+            if run == "again" and (core > 1 or peak > 200):
+                failures.append(f"weights: {core:.2f} s of one core and {peak:.0f} MB; wanted are 1 s and 200 MB")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
