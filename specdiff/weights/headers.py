@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from math import prod
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from specdiff.errors import Problem, TargetError
@@ -97,7 +97,7 @@ def _from_index(path: Path, alone: bool) -> Checkpoint:
     shards: dict[str, list[str]] = {}
     for name, file in table.items():
         shards.setdefault(file, []).append(name)
-    there = {file for file in shards if (path.parent / file).is_file()}
+    there = {file for file in shards if not _leads_out(file) and (path.parent / file).is_file()}
     if torch_files or (alone and not there):
         # Names are all that an index has, and pickled shards are not opened.
         checkpoint.tensors = {name: Stored(name, "", None, file) for name, file in table.items()}
@@ -116,9 +116,17 @@ def _from_index(path: Path, alone: bool) -> Checkpoint:
     return checkpoint
 
 
+def _leads_out(name: str) -> bool:
+    """Whether a shard's name is a path to somewhere else; an index must not have files read that are not the checkpoint's."""
+    parts = PurePosixPath(name.replace("\\", "/"))
+    return parts.is_absolute() or ".." in parts.parts or ":" in name or "\0" in name
+
+
 def _missing_shards(checkpoint: Checkpoint, shards: Mapping[str, list[str]], there: set[str]) -> None:
     for file in sorted(set(shards) - there):
         detail = f"the index places {len(shards[file]):,} tensors in it, {shards[file][0]} first"
+        if _leads_out(file):
+            detail += "; it leads out of the checkpoint's folder and is not opened"
         checkpoint.issues.append(Issue("shard.missing", Severity.ERROR, file, detail, file))
         for name in shards[file]:
             checkpoint.tensors[name] = Stored(name, "", None, file)

@@ -167,3 +167,22 @@ def test_another_width_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFix
     assert code == 1
     assert {p["relation"] for p in result["pairs"]} >= {"another size"}
     assert "hidden_size" in [d["key"] for d in result["differences"]]
+
+
+def test_parts_are_told_by_what_becomes_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Equal shapes in another order, and a fused gate whose rows alternate, are not taken for each other."""
+    other = APART.replace("EPS", "1e-6")
+    swapped = other.replace("q, k, v = (f(x)", "k, v, q = (f(x)").replace(
+        "(self.query, self.key, self.value)", "(self.key, self.value, self.query)"
+    )
+    code, result = compared(tmp_path, other, swapped, capsys)
+    assert swapped != other
+    assert code == 0
+    assert all(pair["left"] == pair["right"] for pair in result["pairs"])
+    fused = FUSED.replace("EPS", "1e-6")
+    apart = "inner = x @ self.inner\n        gate, up = inner[..., ::2], inner[..., 1::2]"
+    alternating = fused.replace("gate, up = (x @ self.inner).chunk(2, dim=-1)", apart)
+    code, result = compared(tmp_path, fused, alternating, capsys)
+    (pair,) = (pair for pair in result["pairs"] if pair["left"] == ["blocks.0.mlp.inner"])
+    assert pair["relation"] == "permuted"
+    assert pair["how"].startswith("gate and up rows alternate on the right")

@@ -273,6 +273,9 @@ def entry(begin: int, end: int, shape: list[int], dtype: str = "F32") -> dict[st
         pytest.param(struct.pack("<Q", 1 << 60), "header", id="a length past the end"),
         pytest.param(damaged(b"{nonsense", 0), "header", id="not JSON"),
         pytest.param(damaged([], 0), "header", id="not an object"),
+        pytest.param(damaged(b"[" * 100_000, 0), "header", id="nested without end"),
+        pytest.param(damaged({"a": entry(0, 16, [2**62, 2**62])}, 16), "header", id="more values than there are bytes"),
+        pytest.param(damaged({"a": entry(16, 0, [4])}, 16), "header", id="an end before its begin"),
         pytest.param(damaged({"a": entry(0, 8, [4])}, 8), "header", id="bytes that do not fit the shape"),
         pytest.param(damaged({"a": entry(0, 8, [2], "F99")}, 8), "header", id="an unknown format"),
         pytest.param(damaged({"a": entry(0, 8, [2]), "b": entry(4, 12, [2])}, 12), "offsets", id="overlap"),
@@ -289,6 +292,26 @@ def test_damaged_files_are_issues_and_never_exceptions(content: bytes, kind: str
     (tmp_path / "model.safetensors").write_bytes(content)
     result = weights(tmp_path, "llama::LlamaForCausalLM")
     assert kind in {issue.kind for issue in result.issues}
+
+
+@pytest.mark.parametrize("shard", ["../other.safetensors", "/etc/hostname", "..\\\\other.safetensors"])
+def test_an_index_cannot_have_other_files_opened(shard: str, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (tmp_path / "other.safetensors").write_bytes(damaged({"a": entry(0, 4, [1])}, 4))
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": shard}}))
+    result = weights(folder, "llama::LlamaForCausalLM")
+    assert ("shard.missing", shard) in {(issue.kind, issue.name) for issue in result.issues}
+    assert result.checkpoint.files == {}
+
+
+def test_a_signature_needs_somebody_to_trust(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path, LLAMA, tensors(LLAMA))
+    (folder / "model.sig").write_text("{}")
+    assert main(["weights", str(folder), "--signature", str(folder / "model.sig")]) == 2
+    assert "whose signature? give --public-key" in capsys.readouterr().err
+    assert main(["weights", str(folder), "--public-key", str(folder / "key.pem"), "--signature", "nowhere.sig"]) == 2
+    assert "no such signature" in capsys.readouterr().err
 
 
 def test_hashes_are_held_against_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
