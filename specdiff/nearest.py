@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from specdiff.project.targets import Target, resolve, transformers_folder
 MOST_MODELS = 5
 LEAST_SHARE = 0.25
 """Classes that share less than this are not called near."""
+_ROLE = 5
+"""Letters at the end of two names that say that they play the same part (`Layer`, `Model`)."""
 _CODE = hashlib.sha256(Path(likeness.__file__).read_bytes()).hexdigest()[:16]
 
 
@@ -58,18 +61,15 @@ def nearest(text: str, library: Path | None = None) -> Nearest:
     """
     (target, *_) = resolve(text)
     root = library or transformers_folder() / "models"
+    known = Index(
+        {file: found for file, found in index(root).items() if (root / file).resolve() != target.path.resolve()}
+    )
     own = _shapes(target.path, target.path.name)
-    pool = {file: found for file, found in index(root).items() if (root / file).resolve() != target.path.resolve()}
-    by_digest: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
-    by_member: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
-    for file, found in pool.items():
-        for shape in found:
-            by_digest[shape.digest].append((file, shape))
-            for member in shape.members:
-                by_member[member.digest].append((file, shape))
     wanted = [shape for shape in own if not target.classes or shape.name in target.classes]
-    classes = tuple(_near(shape, by_digest, by_member) for shape in wanted)
-    return Nearest(_name(target), classes, tuple(_models(wanted, by_member)))
+    models = known.models(wanted)
+    rank = {file: number for number, (file, _, _) in enumerate(models)}
+    classes = tuple(known.near(shape, rank) for shape in wanted)
+    return Nearest(_name(target), classes, tuple(models[:MOST_MODELS]))
 
 
 def index(root: Path) -> dict[str, list[Shape]]:
@@ -95,40 +95,82 @@ def _shapes(path: Path, name: str) -> list[Shape]:
     stored = cache.get(key) if digest else None
     if stored is not None:
         return likeness.decode(json.loads(stored))
-    unit = SourceUnit(path, name, cache)
+    # Python's own parser gives the same tree as libcst does, and a whole library is read here.
+    unit = SourceUnit(path, name, support=True)
     found = likeness.shapes(unit)
     cache.put(key, json.dumps(likeness.encode(found), separators=(",", ":")).encode())
     return found
 
 
-def _near(
-    shape: Shape, by_digest: dict[str, list[tuple[str, Shape]]], by_member: dict[str, list[tuple[str, Shape]]]
-) -> Near:
-    equal = sorted(by_digest.get(shape.digest, ()), key=lambda item: (item[0], item[1].name))
-    if equal:
-        file, other = _kin(shape, equal)
-        rest = tuple(f"{name}::{each.name}" for name, each in equal if (name, each.name) != (file, other.name))
-        return Near(shape.name, shape.line, file, other.name, other.line, likeness.likeness(shape, other), rest)
-    # Only classes that share a whole member, or play the same part by name, are worth comparing.
-    candidates = {
-        (file, each.name): each for member in shape.members for file, each in by_member.get(member.digest, ())
-    }
-    best: tuple[float, str, str] | None = None
-    found: Likeness | None = None
-    for (file, name), each in sorted(candidates.items()):
-        alike = likeness.likeness(shape, each)
-        rank = (alike.share, _ending(shape.name, name), file)
-        if alike.share >= LEAST_SHARE and (best is None or rank[:2] > best[:2]):
-            best, found = (alike.share, rank[1], f"{file}::{name}"), alike  # type: ignore[assignment]
-    if best is None or found is None:
-        return Near(shape.name, shape.line, "", "", 0, None, ())
-    file, _, name = best[2].partition("::")
-    return Near(shape.name, shape.line, file, name, candidates[file, name].line, found, ())
+class Index:
+    """The library's classes by what they and their members are."""
+
+    def __init__(self, pool: Mapping[str, list[Shape]]) -> None:
+        self.by_digest: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
+        self.by_member: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
+        for file, found in pool.items():
+            for shape in found:
+                self.by_digest[shape.digest].append((file, shape))
+                for member in shape.members:
+                    self.by_member[member.digest].append((file, shape))
+
+    def near(self, shape: Shape, rank: Mapping[str, int]) -> Near:
+        """The closest class; of several that are equally close, that of the closest model.
+
+        Args:
+            shape: The class.
+            rank: Files by how close their models are; a smaller number is closer.
+        """
+        equal = self.by_digest.get(shape.digest, [])
+        if equal:
+            file, other = min(equal, key=lambda item: (*_preference(shape, item, rank), item[0], item[1].name))
+            rest = sorted(f"{name}::{each.name}" for name, each in equal if (name, each.name) != (file, other.name))
+            return Near(
+                shape.name, shape.line, file, other.name, other.line, likeness.likeness(shape, other), tuple(rest)
+            )
+        best: tuple[tuple[float, int, int, str, str], str, Shape, Likeness] | None = None
+        for file, each in self._kin(shape):
+            alike = likeness.likeness(shape, each)
+            order = (-alike.share, *_preference(shape, (file, each), rank), file, each.name)
+            if alike.share >= LEAST_SHARE and (best is None or order < best[0]):
+                best = (order, file, each, alike)
+        if best is None:
+            return Near(shape.name, shape.line, "", "", 0, None, ())
+        _, file, each, alike = best
+        return Near(shape.name, shape.line, file, each.name, each.line, alike, ())
+
+    def _kin(self, shape: Shape) -> list[tuple[str, Shape]]:
+        """Classes that share a whole member: one that shares none is another class."""
+        found = {
+            (file, each.name): (file, each)
+            for member in shape.members
+            for file, each in self.by_member.get(member.digest, ())
+        }
+        return list(found.values())
+
+    def models(self, own: list[Shape]) -> list[tuple[str, float, int]]:
+        """Files by how much of the target's code they have, each class counted with its best partner there."""
+        weights = {shape.name: sum(len(member.statements) or 1 for member in shape.members) for shape in own}
+        total = sum(weights.values()) or 1
+        scores: dict[str, float] = defaultdict(float)
+        same: dict[str, int] = defaultdict(int)
+        for shape in own:
+            best: dict[str, float] = {}
+            for file, each in self._kin(shape):
+                best[file] = max(best.get(file, 0.0), likeness.likeness(shape, each).share)
+            for file, share in best.items():
+                scores[file] += share * weights[shape.name]
+                same[file] += share == 1.0
+        return sorted(
+            ((file, score / total, same[file]) for file, score in scores.items()), key=lambda row: (-row[1], row[0])
+        )
 
 
-def _kin(shape: Shape, equal: list[tuple[str, Shape]]) -> tuple[str, Shape]:
-    """Of classes that are the same, the one whose name ends alike."""
-    return max(equal, key=lambda item: (_ending(shape.name, item[1].name), -len(item[1].name)))
+def _preference(shape: Shape, item: tuple[str, Shape], rank: Mapping[str, int]) -> tuple[int, int]:
+    """Of classes that are equally alike, one whose name ends alike, then one of the closest model."""
+    file, other = item
+    role = min(_ending(shape.name, other.name), len(shape.name))
+    return (-min(role, _ROLE), rank.get(file, len(rank)))
 
 
 def _ending(one: str, other: str) -> int:
@@ -137,31 +179,6 @@ def _ending(one: str, other: str) -> int:
     while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
         count += 1
     return count
-
-
-def _models(own: list[Shape], by_member: dict[str, list[tuple[str, Shape]]]) -> list[tuple[str, float, int]]:
-    """Files by how much of the target's code they have, each class counted with its best partner there.
-
-    Only classes that share a whole member are compared: one that shares none is another class.
-    """
-    weights = {shape.name: sum(len(member.statements) or 1 for member in shape.members) for shape in own}
-    total = sum(weights.values()) or 1
-    scores: dict[str, float] = defaultdict(float)
-    same: dict[str, int] = defaultdict(int)
-    for shape in own:
-        partners = {
-            (file, each.name): each for member in shape.members for file, each in by_member.get(member.digest, ())
-        }
-        best: dict[str, float] = {}
-        for (file, _), each in partners.items():
-            best[file] = max(best.get(file, 0.0), likeness.likeness(shape, each).share)
-        for file, share in best.items():
-            scores[file] += share * weights[shape.name]
-            same[file] += share == 1.0
-    ranked = sorted(
-        ((file, score / total, same[file]) for file, score in scores.items()), key=lambda row: (-row[1], row[0])
-    )
-    return ranked[:MOST_MODELS]
 
 
 def _name(target: Target) -> str:

@@ -94,10 +94,10 @@ def _bound(item: Any) -> str:
 def _member(name: str, node: Any, own: set[str], prefix: str) -> Member:
     writer = _Writer(own, prefix)
     digest = _short(writer.text(node))
-    statements = tuple(_short(_Writer(own, prefix).text(each)) for each in _statements(node))
+    plain = _Writer(own, prefix, numbered=False)
+    statements = tuple(_short(plain.text(each)) for each in _statements(node))
     if isinstance(node, ir.FunctionDef):
-        head = _Writer(own, prefix)
-        statements = (_short(f"{head.text(node.params)}{head.text(node.decorators)}"), *statements)
+        statements = (_short(f"{plain.text(node.params)}{plain.text(node.decorators)}"), *statements)
     return Member(name, digest, statements)
 
 
@@ -113,14 +113,26 @@ def _statements(node: Any) -> Iterator[Any]:
 class _Writer:
     """Writes lowered code as text without what may differ; owned by one member."""
 
-    def __init__(self, own: set[str], prefix: str) -> None:
+    def __init__(self, own: set[str], prefix: str, numbered: bool = True) -> None:
         self._own = own
         self._prefix = prefix
         self._numbers: dict[str, int] = {}
+        self._numbered = numbered
+        """Whether a name's second use is told from another name's; a statement by itself does without, so that it is
+        written once however deep it stands."""
+        self._written: dict[int, str] = {}
 
     def text(self, node: Any) -> str:
+        if not self._numbered and hasattr(node, "body"):
+            found = self._written.get(id(node))
+            if found is None:
+                found = self._written[id(node)] = self._text(node)
+            return found
+        return self._text(node)
+
+    def _text(self, node: Any) -> str:
         if isinstance(node, ir.Name) and node.id in self._own:
-            return f"#{self._numbers.setdefault(node.id, len(self._numbers))}"
+            return f"#{self._numbers.setdefault(node.id, len(self._numbers))}" if self._numbered else "#"
         if isinstance(node, ir.Const) and isinstance(node.value, str):
             return repr(_neutral(node.value, self._prefix))
         if isinstance(node, tuple):
