@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from specdiff.project.targets import Target, resolve, transformers_folder
 MOST_MODELS = 5
 LEAST_SHARE = 0.25
 """Classes that share less than this are not called near."""
+MOST_READERS = 600
+"""Classes that have a statement in common beyond which it tells nothing (`super().__init__()`)."""
+MOST_KIN = 40
+"""Classes that are compared because of the statements that they share."""
 _ROLE = 5
 """Letters at the end of two names that say that they play the same part (`Layer`, `Model`)."""
 _CODE = hashlib.sha256(Path(likeness.__file__).read_bytes()).hexdigest()[:16]
@@ -64,7 +69,7 @@ def nearest(text: str, library: Path | None = None) -> Nearest:
     known = Index(
         {file: found for file, found in index(root).items() if (root / file).resolve() != target.path.resolve()}
     )
-    own = _shapes(target.path, target.path.name)
+    own = shapes_of(target.path, target.path.name)
     wanted = [shape for shape in own if not target.classes or shape.name in target.classes]
     models = known.models(wanted)
     rank = {file: number for number, (file, _, _) in enumerate(models)}
@@ -78,14 +83,15 @@ def index(root: Path) -> dict[str, list[Shape]]:
     for path in sorted(root.glob("*/modeling_*.py")):
         name = path.relative_to(root).as_posix()
         try:
-            found[name] = _shapes(path, name)
+            found[name] = shapes_of(path, name)
         except SpecdiffError:
             continue  # a library file that is no Python is nobody's neighbour
     ir_cache().flush()
     return found
 
 
-def _shapes(path: Path, name: str) -> list[Shape]:
+def shapes_of(path: Path, name: str) -> list[Shape]:
+    """The classes of one file, from the cache where it has not changed."""
     cache = ir_cache()
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -106,13 +112,24 @@ class Index:
     """The library's classes by what they and their members are."""
 
     def __init__(self, pool: Mapping[str, list[Shape]]) -> None:
+        self.hidden: frozenset[str] = frozenset()
+        """Files that do not count."""
         self.by_digest: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
         self.by_member: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
+        self.by_statement: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
         for file, found in pool.items():
             for shape in found:
                 self.by_digest[shape.digest].append((file, shape))
+                for statement in {each for member in shape.members for each in member.statements}:
+                    self.by_statement[statement].append((file, shape))
                 for member in shape.members:
                     self.by_member[member.digest].append((file, shape))
+
+    def without(self, files: Iterable[str]) -> Index:
+        """The same library without some files."""
+        other = copy.copy(self)
+        other.hidden = self.hidden | frozenset(files)
+        return other
 
     def near(self, shape: Shape, rank: Mapping[str, int]) -> Near:
         """The closest class; of several that are equally close, that of the closest model.
@@ -121,7 +138,7 @@ class Index:
             shape: The class.
             rank: Files by how close their models are; a smaller number is closer.
         """
-        equal = self.by_digest.get(shape.digest, [])
+        equal = [item for item in self.by_digest.get(shape.digest, ()) if item[0] not in self.hidden]
         if equal:
             file, other = min(equal, key=lambda item: (*_preference(shape, item, rank), item[0], item[1].name))
             rest = sorted(f"{name}::{each.name}" for name, each in equal if (name, each.name) != (file, other.name))
@@ -140,12 +157,24 @@ class Index:
         return Near(shape.name, shape.line, file, each.name, each.line, alike, ())
 
     def _kin(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """Classes that share a whole member: one that shares none is another class."""
+        """Classes that share a whole member, and those that share most statements; any other is another class."""
         found = {
             (file, each.name): (file, each)
             for member in shape.members
             for file, each in self.by_member.get(member.digest, ())
+            if file not in self.hidden
         }
+        shared: Counter[tuple[str, str]] = Counter()
+        places: dict[tuple[str, str], tuple[str, Shape]] = {}
+        for statement in {each for member in shape.members for each in member.statements}:
+            readers = self.by_statement.get(statement, ())
+            if len(readers) <= MOST_READERS:
+                for file, each in readers:
+                    shared[file, each.name] += 1
+                    places[file, each.name] = (file, each)
+        for key, _ in shared.most_common(MOST_KIN):
+            if key[0] not in self.hidden:
+                found.setdefault(key, places[key])
         return list(found.values())
 
     def models(self, own: list[Shape]) -> list[tuple[str, float, int]]:

@@ -15,6 +15,7 @@ from specdiff.review import git, plan
 from specdiff.review.differ import review_class
 from specdiff.review.git import Change, Range
 from specdiff.review.model import ClassReview, Review, Standing
+from specdiff.review.modular import at_edited_lines, edited_lines, modular_of
 from specdiff.session import Session
 
 Files = Mapping[Path, "bytes | None"]
@@ -116,8 +117,21 @@ def _file(
         there = files[path] is not None if path in files else path.is_file()
         sets.append(_analysed(session, path, files, f"{file} ({word})", problems) if there else {})
     old, new = sets
+    lines = [_edited(sides.root, file, files) for files in (before, after)]
     for name in [*new, *(name for name in old if name not in new)]:
-        yield review_class(file, why, old.get(name), new.get(name))
+        yield at_edited_lines(review_class(file, why, old.get(name), new.get(name)), *lines)
+
+
+def _edited(root: Path, file: str, files: Files) -> dict[int, int]:
+    """Lines of a modeling file by those of the modular file that it is made from, on one side; none without one."""
+    found = []
+    for name in (file, modular_of(file)):
+        path = root / name
+        data = files[path] if path in files else path.read_bytes() if name and path.is_file() else None
+        if data is None:
+            return {}
+        found.append(data.decode("utf-8", "replace"))
+    return edited_lines(*found)
 
 
 def _analysed(session: Session, path: Path, files: Files, what: str, problems: list[str]) -> dict[str, ClassResult]:
