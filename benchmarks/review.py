@@ -55,13 +55,7 @@ CASES = (
         "attention.softcap",
         50.0,
     ),
-    Case(
-        "4.56.0..4.57.0",
-        "qwen3_next",
-        "new: gated attention between linear attention layers",
-        "attention.output_gate",
-        True,
-    ),
+    Case("4.56.0..4.57.0", "flex_olmo", "new: OLMo 2 with seven experts", "moe.experts", 7),
     Case(
         "4.56.0..4.57.0", "vaultgemma", "new: Gemma 2 without the norms behind its sub-layers", "norm.placement", "pre"
     ),
