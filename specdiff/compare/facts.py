@@ -105,7 +105,31 @@ def _meaning(key: str, left: Side, right: Side, lefts: FactSheet, rights: FactSh
         return Meaning.LAYOUT, _LAYOUTS[name]
     if name == "moe.router.normalise" and _softmax_after(key, lefts) != _softmax_after(key, rights):
         return Meaning.LAYOUT, _LAYOUTS["moe.router.order"]
-    return Meaning.RESULT, "the same weights give another result"
+    return Meaning.RESULT, "the same weights give another result" + _fold(key, name, left, right, (lefts, rights))
+
+
+_FOLDS = {
+    "attention.scale": "the query projection",
+    "embedding.scale": "the embedding table",
+    "logits.scale": "the head",
+}
+
+
+def _fold(key: str, name: str, left: Side, right: Side, sheets: tuple[FactSheet, FactSheet]) -> str:
+    """Which weights would take up a factor that only one side applies; it may as well be forgotten, so both are said."""
+    values = [1.0 if side.value is None else side.value for side in (left, right)]
+    if name not in _FOLDS or not all(isinstance(value, float | int) and value for value in values) or 1 not in values:
+        return ""
+    prefix = key[: -len(name)]
+    held = {"attention.scale": "attention.qk_norm"}.get(name, "embedding.tied")
+    for sheet in sheets:
+        fact = sheet.facts.get(prefix + held)
+        if fact is not None and fact.value not in (None, False, "none", ()):
+            return ""  # a norm takes the factor away again, and tied weights serve two ends
+    one, other = (float(value) for value in values)  # type: ignore[arg-type]
+    side = "left" if other == 1 else "right"
+    plain = "right" if side == "left" else "left"
+    return f", unless the {plain} side has the {side} side's factor {max(one, other, key=lambda v: v != 1):g} in {_FOLDS[name]}'s weights"
 
 
 def _same_order(key: str, left: Side, right: Side, lefts: FactSheet, rights: FactSheet) -> bool:

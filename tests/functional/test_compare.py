@@ -186,3 +186,17 @@ def test_parts_are_told_by_what_becomes_of_them(tmp_path: Path, capsys: pytest.C
     (pair,) = (pair for pair in result["pairs"] if pair["left"] == ["blocks.0.mlp.inner"])
     assert pair["relation"] == "permuted"
     assert pair["how"].startswith("gate and up rows alternate on the right")
+
+
+def test_a_factor_on_one_side_names_the_weights_that_may_hold_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = APART.replace("EPS", "1e-6")
+    scaled = plain.replace("words(input_ids)", "words(input_ids) * 8.0")
+    assert scaled != plain
+    code, result = compared(tmp_path, scaled, plain, capsys)
+    (difference,) = (each for each in result["differences"] if each["key"] == "embedding.scale")
+    assert difference["explanation"].endswith(
+        "unless the right side has the left side's factor 8 in the embedding table's weights"
+    )
+    assert code == 1
