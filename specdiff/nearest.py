@@ -156,7 +156,7 @@ class Index:
         _, file, each, alike = best
         return Near(shape.name, shape.line, file, each.name, each.line, alike, ())
 
-    def _kin(self, shape: Shape) -> list[tuple[str, Shape]]:
+    def _kin(self, shape: Shape, wide: bool = True) -> list[tuple[str, Shape]]:
         """Classes that share a whole member, and those that share most statements; any other is another class."""
         found = {
             (file, each.name): (file, each)
@@ -164,6 +164,8 @@ class Index:
             for file, each in self.by_member.get(member.digest, ())
             if file not in self.hidden
         }
+        if not wide:
+            return list(found.values())
         shared: Counter[tuple[str, str]] = Counter()
         places: dict[tuple[str, str], tuple[str, Shape]] = {}
         for statement in {each for member in shape.members for each in member.statements}:
@@ -185,7 +187,8 @@ class Index:
         same: dict[str, int] = defaultdict(int)
         for shape in own:
             best: dict[str, float] = {}
-            for file, each in self._kin(shape):
+            # What shares statements without a whole member adds up to noise over a model.
+            for file, each in self._kin(shape, wide=False):
                 best[file] = max(best.get(file, 0.0), likeness.likeness(shape, each).share)
             for file, share in best.items():
                 scores[file] += share * weights[shape.name]
