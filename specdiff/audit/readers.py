@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from specdiff.audit.walk import without_words
+from specdiff.cache import content_digest
+from specdiff.project.ledger import file_digest
 
 _ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
 _WORD = re.compile(r"[\"']([A-Za-z_]\w*)[\"']")
@@ -31,20 +33,30 @@ class Readers:
         self._files = tuple(files)
         self._libraries = tuple(libraries)
         self._made: frozenset[str] | None = None
+        self._looked = False
+
+    def looked_at(self) -> tuple[dict[Path, str], dict[Path, str]]:
+        """The files that answers rest on, with digests of their content: the model's own, and the library's."""
+        if not self._looked:
+            return {}, {}
+        libraries = {path: digest for folder in self._libraries for path, digest in _library_digests(folder)}
+        return {path: file_digest(str(path)) for path in self._files}, libraries
 
     def __contains__(self, name: object) -> bool:
         """Whether anything reads a name."""
         if not isinstance(name, str):
             return False
-        return (
-            name in self._names
-            or any(name in file_words(path) for path in self._files)
-            or any(_library_reads(folder, name) for folder in self._libraries)
+        if name in self._names:
+            return True
+        self._looked = True
+        return any(name in file_words(path) for path in self._files) or any(
+            _library_reads(folder, name) for folder in self._libraries
         )
 
     def put_together(self, name: str) -> bool:
         """Whether a reader makes the name from a fixed part and another name the code has (`output_` + `attentions`)."""
         if self._made is None:
+            self._looked = True
             made = {item for item in self._names if _HOLE in item}
             for path in self._files:
                 made.update(item for item in file_words(path) if _HOLE in item)
@@ -89,6 +101,11 @@ def _library_texts(folder: Path) -> tuple[tuple[Path, bytes], ...]:
         except OSError:
             continue
     return tuple(texts)
+
+
+@lru_cache(maxsize=8)
+def _library_digests(folder: Path) -> tuple[tuple[Path, str], ...]:
+    return tuple((path, content_digest(data)) for path, data in _library_texts(folder))
 
 
 @lru_cache(maxsize=65536)

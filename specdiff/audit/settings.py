@@ -61,6 +61,7 @@ def unread(subject: Subject) -> Iterator[Finding]:
                 continue
             told.add((owner.qualname, name))
             yield finding("config.unread", owner.file, line, f"nothing reads the setting {name} of {owner.name}")
+        subject.program.ledger.consult(*readers.looked_at())
 
 
 def _aliases(renames: Value) -> dict[str, frozenset[str]]:

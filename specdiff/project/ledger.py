@@ -7,7 +7,7 @@ module's name leads to (empty where it leads nowhere).
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ class Ledger:
     def __init__(self) -> None:
         self.shared: dict[str, str] = {}
         self._left: list[tuple[weakref.ref[ModuleVal], dict[str, str]]] = []
+        self._consulted: dict[str, str] = {}
 
     def settle(self, roots: Roots, files: Iterable[tuple[Path, str]], is_model: Iterable[str]) -> dict[str, str]:
         """The facts of one target.
@@ -68,6 +69,8 @@ class Ledger:
         for path, digest in files:
             if f"f:{path}" not in self.shared:
                 own[f"f:{path}"] = digest
+        own.update(self._consulted)
+        self._consulted.clear()
         alive = []
         for module, facts in self._left:
             if module() is not None:
@@ -75,6 +78,11 @@ class Ledger:
                 own.update(facts)
         self._left = alive
         return own
+
+    def consult(self, own: Mapping[Path, str], library: Mapping[Path, str]) -> None:
+        """Files whose text was searched, with digests: beside the target's own model, and of the library around it."""
+        self._consulted.update({f"f:{path}": digest for path, digest in own.items()})
+        self.shared.update({f"f:{path}": digest for path, digest in library.items() if f"f:{path}" not in self.shared})
 
     def keep(self, files: Iterable[tuple[Path, str]]) -> None:
         """Files that stay in memory after a target."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from specdiff import api, codec, pipeline
+from specdiff.audit.readers import file_words
 from specdiff.options import Options
 from specdiff.project.targets import replaced, resolve
 from specdiff.results import ClassResult
@@ -218,3 +219,23 @@ def test_a_revision_in_memory_is_kept_beside_the_disk_s(folder: Path, analysed: 
     (folder / "extra.py").write_text("DEPTH = 2\n")
     assert at(old) == [(7, 9), (7,), (7, 9), (7,)]
     assert len(analysed) == 4
+
+
+def test_files_whose_text_was_searched_are_facts(folder: Path, analysed: list[str]) -> None:
+    """A setting that only a file beside the model reads is told unread once that file no longer does."""
+    (folder / "configuration_x.py").write_text(
+        FILES["configuration_x.py"].replace("size=5", "size=5, oddity_kept=1")
+        + "        self.oddity_kept = oddity_kept\n"
+    )
+    (folder / "processing_x.py").write_text("def waits(config):\n    return config.oddity_kept\n")
+
+    def told() -> list[str]:
+        (result,) = api.inspect(str(folder))
+        return [item.message for item in result.findings if item.id == "config.unread"]
+
+    assert [told(), told()] == [[], []]
+    assert len(analysed) == 1
+    file_words.cache_clear()
+    (folder / "processing_x.py").write_text("def waits(config):\n    return 1\n")
+    assert len(told()) == 1
+    assert len(analysed) == 2
