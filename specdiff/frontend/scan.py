@@ -37,7 +37,7 @@ _ASSIGNED = re.compile(
 _ANNOTATED = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*:", re.MULTILINE)
 _DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
 _IMPORTED = re.compile(
-    r"^[ \t]*(?:from[ \t]+[\w. \t]+[ \t]+)?import[ \t]+(\([^)]*\)|[^\n;]*(?:\\\n[^\n]*)*)", re.MULTILINE
+    r"^[ \t]*(?:from[ \t]+[\w. \t]+[ \t]+)?import[ \t]+(\([^)]*\)|(?:[^\n;\\]|\\\r?\n)*)", re.MULTILINE
 )
 _BOUND = re.compile(r"\b(?:as|for)[ \t]+([A-Za-z_]\w*)")
 _LEADING = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*(?=[.\[(])", re.MULTILINE)
@@ -253,7 +253,7 @@ def _imports(body: str) -> list[str]:
     names: list[str] = []
     for match in _IMPORTED.finditer(body):
         plain = body[match.start() : match.end()].lstrip().startswith("import")
-        for part in match.group(1).strip("() \t\n").replace("\\\n", " ").split(","):
+        for part in match.group(1).strip("() \t\n").replace("\\\r\n", " ").replace("\\\n", " ").split(","):
             words = part.split()
             if not words:
                 continue

@@ -266,6 +266,10 @@ def class_attribute(run: Run, cls: ClassVal, name: str) -> Value:
         if type(value) is Property:
             return value
         return bind(run, value, None, cls)
+    if cls.meta is not None:
+        value = _of_metaclass(run, cls, name)
+        if value is not MISSING:
+            return value
     if name == "__name__":
         return cls.name
     if name == "__qualname__":
@@ -283,7 +287,7 @@ def class_attribute(run: Run, cls: ClassVal, name: str) -> Value:
     if name == "__annotations__":
         return {}
     if name == "__class__":
-        return type
+        return type if cls.meta is None else cls.meta
     if name == "__members__" and cls.enum_members is not None:
         return dict(cls.enum_members)
     if name == "__subclasses__":
@@ -299,11 +303,48 @@ def class_attribute(run: Run, cls: ClassVal, name: str) -> Value:
     return MISSING
 
 
+def _of_metaclass(run: Run, cls: ClassVal, name: str) -> Value:
+    """An attribute that a class has from its metaclass."""
+    assert cls.meta is not None
+    value, _ = lookup(cls.meta, name)
+    if type(value) is Property:
+        return run.call(value.getter, (cls,), {})
+    if value is not MISSING:
+        return bind(run, value, cls, cls.meta)
+    method = lookup(cls.meta, "__getattr__")[0]
+    if type(method) is Function and not name.startswith("__"):
+        return run.call(method, (cls, name), {})
+    return MISSING
+
+
+def _super_of_metaclass(run: Run, obj: Super, receiver: ClassVal, meta: ClassVal, name: str) -> Value:
+    """``super()`` in a metaclass: the next metaclass, at last ``type``."""
+    made = name in ("__new__", "__prepare__")
+    for owner in meta.mro[meta.mro.index(obj.cls) + 1 :]:
+        if isinstance(owner, ClassVal) and name in owner.attrs:
+            value = owner.attrs[name]
+            if made:
+                return value.func if type(value) is Wrapped else value
+            return bind(run, value, receiver, meta)
+    model = TYPE_METHODS.get(name)
+    if model is None:
+        return class_attribute(run, receiver, name)
+    return Intrinsic("type." + name, model) if made else BoundMethod(Intrinsic("type." + name, model), receiver)
+
+
+TYPE_METHODS: dict[str, Any] = {}
+"""What ``type`` does for a metaclass; filled where classes are made and called."""
+
+
 def _super(run: Run, obj: Super, name: str) -> Value:
     receiver = obj.receiver
     start = receiver.cls if isinstance(receiver, Instance) else receiver
     if not isinstance(start, ClassVal):
         return run.unknown("super() of a receiver that is not known")
+    if isinstance(receiver, ClassVal) and "metaclass" in obj.cls.flags:
+        meta = receiver if obj.cls in receiver.mro else receiver.meta
+        if meta is not None and obj.cls in meta.mro:
+            return _super_of_metaclass(run, obj, receiver, meta, name)
     mro = start.mro
     index = mro.index(obj.cls) + 1 if obj.cls in mro else 1
     for owner in mro[index:]:

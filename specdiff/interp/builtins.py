@@ -87,6 +87,8 @@ def _is_one(run: Run, obj: Value, kind: Value) -> Value:
             if kind in obj.cls.mro:
                 return True
             return obj.cls.unknown_base if obj.cls.unknown_base is not None else False
+        if isinstance(obj, ClassVal) and "metaclass" in kind.flags:
+            return obj.meta is not None and kind in obj.meta.mro
         if isinstance(obj, Tensor):
             if kind.name in _TENSOR_CLASSES:
                 return True
@@ -105,6 +107,8 @@ def _is_one(run: Run, obj: Value, kind: Value) -> Value:
         return check(obj) if check is not None else False
     if isinstance(kind, Intrinsic):
         short = kind.name.rpartition(".")[2]
+        if short == "partial":
+            return isinstance(obj, Partial)
         if short in _TENSOR_CLASSES:
             return isinstance(obj, Tensor)
         if short == "dtype":
@@ -228,6 +232,8 @@ def _len(ctx: Run, obj: Value) -> Value:
         method = ops.method_of(obj, "__len__")
         if method is not MISSING:
             return ctx.call(method, (), {})
+        if obj.native is None and obj.cls.unknown_base is not None:
+            return ctx.unknown("the length of an object whose class is not fully known", obj.cls.unknown_base)
         obj = ops.payload(obj)
     if isinstance(obj, Tensor):
         if obj.shape is None:
@@ -277,7 +283,7 @@ def _type(ctx: Run, obj: Value, *rest: Value) -> Value:
         found = ctx.loader.module("torch")
         return ctx.getattr(found, "Tensor") if isinstance(found, ModuleVal) else ctx.unknown("the type of a tensor")
     if isinstance(obj, ClassVal):
-        return type
+        return type if obj.meta is None else obj.meta
     if isinstance(obj, Dim):
         return int
     return type(obj)

@@ -8,6 +8,7 @@ from typing import Any
 from specdiff.interp import limits, memo, replay
 from specdiff.interp.attributes import (
     OBJECT_METHODS,
+    TYPE_METHODS,
     BoundIntrinsic,
     get,
     payload_for,
@@ -407,10 +408,12 @@ def _generator_context(run: Run, callee: Wrapped, args: tuple[Value, ...], kwarg
 class ContextValue:
     """A context manager whose entry gives ``value`` and whose exit does nothing."""
 
-    __slots__ = ("value",)
+    __slots__ = ("suppressed", "value")
 
-    def __init__(self, value: Value) -> None:
+    def __init__(self, value: Value, suppressed: tuple[Value, ...] = ()) -> None:
         self.value = value
+        self.suppressed = suppressed
+        """Exception classes that the context swallows (``contextlib.suppress``)."""
 
 
 # --- Instances ---------------------------------------------------------------------------------
@@ -418,9 +421,31 @@ class ContextValue:
 
 def construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     """``cls(*args, **kwargs)``; module constructors that were run before on the same arguments are copied."""
+    if cls.meta is not None:
+        own = lookup(cls.meta, "__call__")[0]
+        if own is not MISSING:
+            return call(run, own, (cls, *args), kwargs)
+    return instantiate(run, cls, args, kwargs)
+
+
+def instantiate(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    """``type.__call__``."""
     if "module" in cls.flags:
         return memo.construct(run, cls, args, kwargs, _construct)
     return _construct(run, cls, args, kwargs)
+
+
+def _type_call(ctx: Run, cls: Value, *args: Value, **kwargs: Value) -> Value:
+    return instantiate(ctx, cls, args, kwargs)
+
+
+def _type_init(ctx: Run, cls: Value, *args: Value, **kwargs: Value) -> None:
+    return None
+
+
+_type_call.raw = True  # type: ignore[attr-defined]
+_type_init.raw = True  # type: ignore[attr-defined]
+TYPE_METHODS.update({"__call__": _type_call, "__init__": _type_init})
 
 
 def _construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:

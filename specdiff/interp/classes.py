@@ -99,7 +99,10 @@ def make_class(run: Run, node: ir.ClassDef, frame: Frame) -> Value:
         qualname = f"{frame.cls.qualname}.{node.name}"
     elif frame.function is not None:
         qualname = f"{frame.function.qualname}.<locals>.{node.name}"
+    meta = kwargs.pop("metaclass", None)
     cls = new_class(run, node.name, qualname, args, frame)
+    if isinstance(meta, ClassVal) and "metaclass" in meta.flags:
+        cls.meta = meta
     cls.node, cls.unit = node, run.unit_of(frame.module)
     cls.file, cls.line = run.file, node.line
     body = Frame(
@@ -113,14 +116,57 @@ def make_class(run: Run, node: ir.ClassDef, frame: Frame) -> Value:
     cls.attrs["__module__"] = frame.module.name
     cls.attrs["__qualname__"] = qualname
     run.execute_block(node.body, body)
-    finish(run, cls, kwargs)
     value: Value = cls
+    if cls.meta is None:
+        finish(run, cls, kwargs)
+    else:
+        value = _through_metaclass(run, cls, cls.meta, args, kwargs)
     for decorator in reversed(node.decorators):
         if run.is_neutral(decorator, frame):
             continue
         run.line = decorator.line
         value = run.decorate(evaluate(run, decorator, frame), value)
     return value
+
+
+def _through_metaclass(
+    run: Run, cls: ClassVal, meta: ClassVal, bases: tuple[Value, ...], kwargs: dict[str, Value]
+) -> Value:
+    """What calling the metaclass gives: its own ``__new__`` and ``__init__`` around the class that was just read."""
+    namespace = dict(cls.attrs)
+    new = ops.lookup(meta, "__new__")[0]
+    value: Value = cls
+    if isinstance(new, Function | Wrapped):
+        cls.attrs["__classcell__"] = None  # until ``type.__new__`` takes the class up
+        run.pending.append((cls, namespace))
+        try:
+            value = run.call(new.func if isinstance(new, Wrapped) else new, (meta, cls.name, bases, namespace), kwargs)
+        finally:
+            run.pending.pop()
+    if cls.attrs.pop("__classcell__", 0) is None or not isinstance(new, Function | Wrapped):
+        finish(run, cls, kwargs)
+    init = ops.lookup(meta, "__init__")[0]
+    if value is cls and isinstance(init, Function):
+        run.call(init, (cls, cls.name, bases, namespace), kwargs)
+    return value
+
+
+def _type_new(ctx: Run, meta: Value, name: Value, bases: Value, namespace: Value, **kwargs: Value) -> Value:
+    """``type.__new__``: the class that a metaclass is being called for, with what the metaclass made of its names."""
+    if not ctx.pending or not isinstance(namespace, dict):
+        return ctx.unknown("a class that a metaclass makes from nothing")
+    cls, given = ctx.pending[-1]
+    assert isinstance(cls, ClassVal)
+    cls.attrs.pop("__classcell__", None)
+    if namespace is not given or namespace != cls.attrs:
+        cls.attrs.clear()
+        cls.attrs.update(namespace)
+    finish(ctx, cls, kwargs)
+    return cls
+
+
+_type_new.raw = True  # type: ignore[attr-defined]
+attributes.TYPE_METHODS["__new__"] = _type_new
 
 
 _DERIVING = frozenset({"Mapping", "MutableMapping", "Sequence", "MutableSequence"})
@@ -131,6 +177,7 @@ def new_class(run: Run, name: str, qualname: str, args: tuple[Value, ...], frame
     """A class with its bases resolved and no body yet."""
     bases: list[Value] = []
     unknown: Value = None
+    meta = False
     for base in args:
         if isinstance(base, GenericAlias):
             base = base.origin
@@ -139,9 +186,12 @@ def new_class(run: Run, name: str, qualname: str, args: tuple[Value, ...], frame
         elif isinstance(base, ClassVal):
             if "marker" not in base.flags:
                 bases.append(base)
+            elif base.name == "ABCMeta":
+                meta = True
             elif base.name in _DERIVING:
                 bases.append(run.getattr(run.loader.module("overlays.abstract"), base.name))
         elif isinstance(base, type):
+            meta = meta or base is type
             if base not in _IGNORED_BASES:
                 bases.append(base)
     cls = ClassVal(name, qualname, frame.module, tuple(bases))
@@ -149,6 +199,9 @@ def new_class(run: Run, name: str, qualname: str, args: tuple[Value, ...], frame
     cls.serial = run.serial
     cls.unknown_base = unknown
     cls.mro = _linearise(run, cls, bases)
+    if meta:
+        cls.flags.add("metaclass")
+    cls.meta = next((base.meta for base in bases if isinstance(base, ClassVal) and base.meta is not None), None)
     for base in cls.mro[1:]:
         if isinstance(base, ClassVal):
             cls.flags |= base.flags - {"getattribute", "setattr", "delattr", "library", "namedtuple_base"}

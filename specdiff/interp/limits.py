@@ -13,7 +13,11 @@ MAX_STEPS = 4_000_000
 """Statements executed for one model class. The largest model of transformers 5 takes some 600,000."""
 
 MAX_LOOP = 20_000
-"""Turns of one loop. Real models loop over layers, experts, vocabulary pieces or label ids."""
+"""Turns of a loop that nothing bounds (``while``, an endless iterator), and items taken from one tensor."""
+
+MAX_ITEMS = 500_000
+"""Turns of a loop over items that are there. Real models loop over layers, experts and label ids; some fill a table with
+an entry per position."""
 
 MAX_CONST_ELEMENTS = 65_536
 """Elements of a tensor or list whose content is computed rather than only its shape."""

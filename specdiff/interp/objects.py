@@ -270,6 +270,7 @@ class ClassVal:
         "file",
         "flags",
         "line",
+        "meta",
         "module",
         "mro",
         "mtime",
@@ -298,6 +299,8 @@ class ClassVal:
         """An `Unknown` among the bases: attributes that are not found are then unknown, not missing."""
         self.flags: set[str] = set()
         """What a class is by inheritance: `module` (torch's Module), `enum`, `config` …"""
+        self.meta: ClassVal | None = None
+        """The metaclass, where it is analysed code."""
         self.fields: dict[str, Value] | None = None
         """Dataclass fields in order, where the class is a dataclass."""
         self.enum_members: dict[str, Value] | None = None

@@ -421,6 +421,8 @@ def contains(run: Run, container: Value, item: Value) -> Value:
             result = run.call(method, (item,), {})
             answer = truth(run, result)
             return result if answer is None else answer
+        if container.native is None and container.cls.unknown_base is not None:
+            return run.unknown("an object whose class is not fully known", container.cls.unknown_base)
         if container.native is None:
             return any(compare(run, "==", entry, item) is True for entry in iterate(run, container))
         container = container.native
@@ -500,6 +502,8 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
                 if missing is not MISSING and isinstance(error.value, KeyError):
                     return run.call(missing, (index,), {})
                 raise
+        if container.cls.unknown_base is not None:
+            return run.unknown("an item of an object whose class is not fully known", container.cls.unknown_base)
         raise raised(run, TypeError(f"'{container.cls.name}' object is not subscriptable"))
     if isinstance(container, ClassVal):
         if container.enum_members is not None:
@@ -545,6 +549,8 @@ def setitem(run: Run, container: Value, index: Value, value: Value) -> None:
         method = method_of(container, "__setitem__")
         if method is not MISSING:
             run.call(method, (index, value), {})
+            return
+        if container.native is None and container.cls.unknown_base is not None:
             return
         if container.native is None:
             raise raised(run, TypeError(f"'{container.cls.name}' object does not support item assignment"))
@@ -637,6 +643,8 @@ def iterate(run: Run, value: Value) -> Iterable[Value]:
         method = method_of(value, "__getitem__")
         if method is not MISSING:
             return _by_index(run, method)
+        if value.cls.unknown_base is not None:
+            raise NotIterable(run.unknown("an object whose class is not fully known", value.cls.unknown_base))
         raise raised(run, TypeError(f"'{value.cls.name}' object is not iterable"))
     if isinstance(value, ClassVal):
         if value.enum_members is not None:

@@ -116,6 +116,8 @@ class Run:
         self.file = ""
         self.line = 0
         self.depth = 0
+        self.pending: list[tuple[Value, dict[str, Value]]] = []
+        """Classes whose metaclass is being called, with the names of their bodies."""
         self.steps = 0
         self.clock = 1
         self.serial = 1
@@ -296,8 +298,8 @@ class Run:
     def bounded(self, items: Iterable[Value]) -> Iterator[Value]:
         """Items within the loop budget."""
         for turns, item in enumerate(items):
-            if turns > limits.MAX_LOOP:
-                raise BudgetExceeded("MAX_LOOP", self.place)
+            if turns > limits.MAX_ITEMS:
+                raise BudgetExceeded("MAX_ITEMS", self.place)
             yield item
 
     @property

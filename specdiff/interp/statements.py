@@ -284,8 +284,8 @@ def _bounded(run: Run, items: Iterable[Value]) -> Iterator[Value]:
     turns = 0
     for item in items:
         turns += 1
-        if turns > limits.MAX_LOOP:
-            raise BudgetExceeded("MAX_LOOP", run.place)
+        if turns > limits.MAX_ITEMS:
+            raise BudgetExceeded("MAX_ITEMS", run.place)
         yield item
 
 
@@ -369,6 +369,8 @@ def _within(run: Run, node: ir.With, frame: Frame, index: int) -> Signal:
         value = run.call(attributes.get(run, context, "__enter__"), (), {})
     if item.target is not None:
         assign(run, item.target, value, frame)
+    if isinstance(context, ContextValue) and context.suppressed:
+        return _suppressing(run, node, frame, index, context.suppressed)
     if not isinstance(context, Instance):
         return _within(run, node, frame, index + 1)
     try:
@@ -383,6 +385,19 @@ def _within(run: Run, node: ir.With, frame: Frame, index: int) -> Signal:
     if leave is not None:
         run.call(leave, (None, None, None), {})
     return signal
+
+
+def _suppressing(run: Run, node: ir.With, frame: Frame, index: int, kinds: tuple[Value, ...]) -> Signal:
+    catches = any(getattr(kind, "__name__", "") in _IMPORT_ERRORS for kind in kinds)
+    run.catching += catches
+    try:
+        return _within(run, node, frame, index + 1)
+    except Raised as error:
+        if any(exception_is(error.value, kind) for kind in kinds):
+            return None
+        raise
+    finally:
+        run.catching -= catches
 
 
 def _try(run: Run, node: ir.Try, frame: Frame) -> Signal:

@@ -19,6 +19,8 @@ from specdiff.interp.values import Intrinsic, Unknown
 
 @raw
 def _partial(ctx: Run, func: Value, *args: Value, **kwargs: Value) -> Value:
+    if isinstance(func, Partial):  # Python flattens them, which shows in ``func``
+        return Partial(func.func, (*func.args, *args), {**func.keywords, **kwargs})
     return Partial(func, args, kwargs)
 
 
@@ -92,6 +94,19 @@ def _repeat(ctx: Run, item: Value, times: Value = None) -> Value:
 @raw
 def _starmap(ctx: Run, function: Value, iterable: Value) -> Value:
     return iter([ctx.call(function, tuple(ops.listed(ctx, args)), {}) for args in ops.iterate(ctx, iterable)])
+
+
+@raw
+def _accumulate(ctx: Run, iterable: Value, func: Value = None, *, initial: Value = None) -> Value:
+    found: list[Value] = [] if initial is None else [initial]
+    for item in ops.iterate(ctx, iterable):
+        if not found:
+            found.append(item)
+        elif func is None:
+            found.append(ops.binary(ctx, "+", found[-1], item))
+        else:
+            found.append(ctx.call(func, (found[-1], item), {}))
+    return iter(found)
 
 
 @raw
@@ -271,7 +286,6 @@ _ITERTOOLS = (
     "chain",
     "zip_longest",
     "islice",
-    "accumulate",
     "combinations",
     "permutations",
     "pairwise",
@@ -298,6 +312,7 @@ TABLE: dict[str, Value] = dict(
         _entry("itertools.cycle", _cycle),
         _entry("itertools.repeat", _repeat),
         _entry("itertools.starmap", _starmap),
+        _entry("itertools.accumulate", _accumulate),
         _entry("itertools.takewhile", _takewhile),
         _entry("itertools.groupby", _groupby),
         ("collections.OrderedDict", dict),

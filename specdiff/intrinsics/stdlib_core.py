@@ -7,10 +7,11 @@ import dataclasses
 import json as host_json
 import math as host_math
 import operator as host_operator
+import posixpath as host_path
 import re as host_re
 import string as host_string
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from specdiff.interp import attributes, ops
 from specdiff.interp.builtins import raw
@@ -326,6 +327,11 @@ def _cached_property(ctx: Run, function: Value) -> Value:
     return Property(function, cached=True)
 
 
+def _part_of_path(name: str) -> Callable[..., Any]:
+    function = getattr(host_path, name)
+    return lambda ctx, path: function(path)
+
+
 def _version(ctx: Run, text: Value) -> Value:
     module = ctx.loader.module("overlays.versions")
     return ctx.call(ctx.getattr(module, "Version"), (text,), {})
@@ -367,6 +373,15 @@ _MATH["math.prod"] = Intrinsic("math.prod", _prod)
 _MATH["math.ceil"] = Intrinsic("math.ceil", _ceil_floor("ceil"))
 _MATH["math.floor"] = Intrinsic("math.floor", _ceil_floor("floor"))
 
+
+class _VersionInfo(NamedTuple):
+    major: int
+    minor: int
+    micro: int
+    releaselevel: str
+    serial: int
+
+
 TABLE: dict[str, Value] = {
     **_MATH,
     **{f"operator.{name}": value for name, value in _OPERATORS.items()},
@@ -403,10 +418,14 @@ TABLE: dict[str, Value] = {
     "os.getenv": Intrinsic("os.getenv", _environ_get),
     "os.environ": Environment(),
     "os.path.join": Intrinsic("os.path.join", _path),
+    **{
+        f"os.path.{name}": Intrinsic(f"os.path.{name}", _part_of_path(name))
+        for name in ("basename", "dirname", "splitext", "split", "normpath", "isabs")
+    },
     "os.path.exists": Intrinsic("os.path.exists", _on_disk("a path")),
     "os.path.isfile": Intrinsic("os.path.isfile", _on_disk("a file")),
     "os.path.isdir": Intrinsic("os.path.isdir", _on_disk("a folder")),
-    "sys.version_info": (3, 11, 0, "final", 0),
+    "sys.version_info": _VersionInfo(3, 11, 0, "final", 0),
     "sys.platform": "linux",
     "sys.maxsize": 2**63 - 1,
     "sys.modules": {},
@@ -416,7 +435,7 @@ TABLE: dict[str, Value] = {
     "importlib.util.find_spec": Intrinsic("importlib.util.find_spec", _find_spec),
     "contextlib.contextmanager": Intrinsic("contextlib.contextmanager", _contextmanager),
     "contextlib.nullcontext": Intrinsic("contextlib.nullcontext", raw(lambda ctx, value=None: ContextValue(value))),
-    "contextlib.suppress": Intrinsic("contextlib.suppress", _context),
+    "contextlib.suppress": Intrinsic("contextlib.suppress", raw(lambda ctx, *kinds: ContextValue(None, kinds))),
     "contextlib.ExitStack": Intrinsic("contextlib.ExitStack", _logger),
     "functools.cached_property": Intrinsic("functools.cached_property", _cached_property),
     "inspect.signature": Intrinsic("inspect.signature", _signature),

@@ -106,6 +106,10 @@ class TableLibrary:
             name in self._modules or name == "numpy" or name in sys.stdlib_module_names or name in _STANDARD_SUBMODULES
         )
 
+    def is_standard(self, name: str) -> bool:
+        """Whether a module of Python's own is modelled."""
+        return name in self._modules and name.partition(".")[0] in sys.stdlib_module_names
+
     def missing_package(self, name: str) -> BaseException | None:
         """What importing a package raises that the analysed code does not find installed."""
         top = name.partition(".")[0]

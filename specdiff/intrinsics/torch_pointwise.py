@@ -75,7 +75,7 @@ def binary(op: str) -> Model:
         dtype = promote(left, right)
         if op == "/" and not is_float(dtype):
             dtype = "float32"
-        const = lazily(lambda numpy, a, b: _numpy_op(op)(_inexact(numpy, a, op), b), left, right)
+        const = lazily(lambda numpy, a, b: _numpy_op(op)(a, b), left, right)
         return ctx.emit(
             _KINDS[op],
             tensors(left, right),
@@ -88,10 +88,6 @@ def binary(op: str) -> Model:
 
     model.__name__ = f"operator {op}"
     return model
-
-
-def _inexact(numpy: Any, value: Any, op: str) -> Any:
-    return numpy.asarray(value, dtype=float) if op == "**" and isinstance(value, int) else value
 
 
 def _plain(left: Any, right: Any) -> Any:
@@ -643,7 +639,7 @@ METHODS: dict[str, Model] = {
     "requires_grad_": _requires_grad,
     "stride": lambda ctx, input, *args: ctx.unknown("the stride of a tensor"),
     "data_ptr": lambda ctx, input: ctx.unknown("the address of a tensor"),
-    "element_size": lambda ctx, input: 4 if input.dtype == "float32" else 2,
+    "element_size": lambda ctx, input: DType(input.dtype).itemsize,
     "is_floating_point": lambda ctx, input: is_float(input.dtype) and not input.dtype.startswith("complex"),
     "is_complex": lambda ctx, input: input.dtype.startswith("complex"),
     "is_contiguous": lambda ctx, input, **kwargs: True,

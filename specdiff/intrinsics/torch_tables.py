@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.values import Device, OwnDType, Tensor
+from specdiff.interp.values import Device, DType, OwnDType, Tensor
 from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_rare, torch_shapes, torch_vmap
 from specdiff.intrinsics.torch_core import is_float
 
@@ -131,7 +131,7 @@ TENSOR_ATTRIBUTES: dict[str, Model] = {
     "layout": lambda ctx, tensor: "strided",
     "real": torch_shapes.SHAPES["real"],
     "imag": torch_shapes.SHAPES["imag"],
-    "itemsize": lambda ctx, tensor: 4 if tensor.dtype == "float32" else 2,
+    "itemsize": lambda ctx, tensor: DType(tensor.dtype).itemsize,
     "names": lambda ctx, tensor: (None,) * len(tensor.shape or ()),
 }
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<<", ">>", "==", "!=", "<", "<=", ">", ">=")

@@ -62,6 +62,9 @@ def make_config(run: Run, cls: ClassVal, values: dict[str, Any]) -> Value:
             name: _field_value(run, cls.fields[name], value) for name, value in values.items() if name in cls.fields
         }
         return run.call(cls, (), given)
+    names = getattr(cls.native, "_fields", None)
+    if names is not None:
+        return run.call(cls, (), {name: value for name, value in values.items() if name in names})
     init = ops.lookup(cls, "__init__")[0]
     if isinstance(init, Function):
         plan = run.plan_of(init)
@@ -113,8 +116,15 @@ def keyword_arguments(run: Run, cls: ClassVal, values: dict[str, Any]) -> tuple[
             config = made if config is None else config
         elif param.name in values:
             kwargs[param.name] = values[param.name]
+        elif param.default is None and values and items_read(param.name, node):
+            kwargs[param.name] = dict(values)
         elif param.default is None and values and attributes_read(param.name, node):
             config = kwargs[param.name] = _namespace(run, values)
+        elif param.default is None and values and param.name.lower().endswith(_SETTINGS):
+            config = kwargs[param.name] = _namespace(run, values)  # handed on to the parts, which read it
+    named = {param.name for param in node.params}
+    if config is None and len(named & set(values)) == len(kwargs) and any(p.kind == "kwarg" for p in node.params):
+        kwargs.update({name: value for name, value in values.items() if name not in named})
     return kwargs, config
 
 
@@ -137,12 +147,27 @@ def _class_of(run: Run, init: Function, param: ir.Param, node: Any) -> Value:
 def holds_settings(cls: ClassVal) -> bool:
     """Whether a class is plain data, as opposed to a module, an enumeration or one of Python's own types."""
     analysed = bool(cls.file) and not cls.file.startswith("<")
-    return analysed and not cls.flags & {"module", "enum"} and cls.enum_members is None and cls.native is None
+    plain = cls.native is None or hasattr(cls.native, "_fields")
+    return analysed and plain and not cls.flags & {"module", "enum"} and cls.enum_members is None
 
 
 def attributes_read(name: str, node: Any) -> set[str]:
     """Attributes that a function reads from one of its parameters."""
     return set(_attributes(name, node.body))
+
+
+def items_read(name: str, node: Any) -> set[str]:
+    """Keys that a function reads from one of its parameters."""
+    return set(_items(name, node.body))
+
+
+def _items(name: str, node: Any) -> Iterator[str]:
+    if type(node) is ir.Item and type(node.value) is ir.Name and node.value.id == name:
+        if type(node.index) is ir.Const and isinstance(node.index.value, str):
+            yield node.index.value
+    elif isinstance(node, tuple):
+        for part in node:
+            yield from _items(name, part)
 
 
 def _attributes(name: str, node: Any) -> Iterator[str]:

@@ -148,7 +148,18 @@ def config_class(run: Run, cls: ClassVal) -> Value:
 
 
 def build(program: Program, target: Target, cls: ClassVal, values: dict[str, Any]) -> Built:
-    """Run a model class's constructor on a configuration."""
+    """Run a model class's constructor on a configuration.
+
+    Where it fails outside of transformers, it runs once more after all of the program's modules have run to their end.
+    """
+    built = _build(program, cls, values)
+    if built.failure is None or built.failure.kind == "Limit" or program.model_prefixes or not program.complete():
+        return built
+    program.run.memo.clear()
+    return _build(program, cls, values)
+
+
+def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
     run = program.run
     run.notes.clear()
     run.open_lists.clear()

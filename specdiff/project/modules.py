@@ -6,6 +6,7 @@ change that name, in order, and what those read in turn. A model file thus costs
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from specdiff.interp.objects import (
     Raised,
     Value,
 )
+from specdiff.interp.ops import NotIterable
 from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.values import Intrinsic, Unknown
 from specdiff.ir import nodes as ir
@@ -45,6 +47,9 @@ class Program:
         self.model_prefixes = model_prefixes
         """Dotted prefixes of modules that count as model code (`transformers.models`)."""
         self.modules: dict[str, ModuleVal] = {}
+        self.sources: dict[str, _SourceModule] = {}
+        self.completed: set[str] = set()
+        """Modules that `complete` has been through."""
         self.units: dict[Path, SourceUnit] = {}
         self.ledger = Ledger()
         self.attention = "eager"
@@ -71,19 +76,38 @@ class Program:
         found = self.modules.get(name)
         if found is not None:
             return found
-        place = self.roots.find(name)
+        place = self.find(name)
         if place is not None:
             return self._source_module(name, *place)
         if self.library.has_module(name):
             made = ModuleVal(name, name, lambda attribute: self._native(name, attribute))
             self.modules[name] = made
             return made
+        own = self._own_package(name)
+        if own is not None:
+            return Unknown(f"there is no module {name.rpartition('.')[2]} in {own}", self.run.place, name=name)
         missing = self.library.missing_package(name)
         if missing is not None and not self.whole:
             if self._must_be_there():
                 return Unknown(f"package {name.partition('.')[0]} is not analysed", self.run.place, name=name)
             raise Raised(missing, [self.run.place])
         return Unknown(f"module {name} is not analysed", self.run.place, name=name)
+
+    def find(self, name: str) -> tuple[Path, bool] | None:
+        """`Roots.find`, but Python's own modules are not those of a neighbouring file: torch has long imported them."""
+        place = self.roots.find(name)
+        if place is None or self.whole or not self.library.is_standard(name):
+            return place
+        own = any(place[0].is_relative_to(folder) for folders in self.roots.packages.values() for folder in folders)
+        return place if own or place[0].is_relative_to(STUBS) else None
+
+    def _own_package(self, name: str) -> str | None:
+        """The folder where a module of the analysed package should be, as reports show it."""
+        top = name.partition(".")[0]
+        if self.run.importing.partition(".")[0] != top or top not in self.roots.packages or top == "transformers":
+            return None
+        parent = "/".join(name.split(".")[1:-1])
+        return parent or "the folder of the target"
 
     def _must_be_there(self) -> bool:
         """Whether code that is not a library's imports something without a way out: then it is there where it runs."""
@@ -92,7 +116,7 @@ class Program:
 
     def is_source(self, level: int, module: str, importer: ModuleVal) -> bool:
         """See `Loader.is_source`."""
-        return not self.whole and self.roots.find(absolute(level, module, importer.package)) is not None
+        return not self.whole and self.find(absolute(level, module, importer.package)) is not None
 
     def name(self, level: int, module: str, name: str, importer: ModuleVal) -> Value:
         """See `Loader.name`."""
@@ -107,7 +131,7 @@ class Program:
         value = found.get(name)
         if value is not MISSING:
             return value
-        if self.roots.find(f"{target}.{name}") is not None or self.library.has_module(f"{target}.{name}"):
+        if self.find(f"{target}.{name}") is not None or self.library.has_module(f"{target}.{name}"):
             return self.module(f"{target}.{name}")
         if found.unit is None or found.file.startswith(STUB_PREFIX):
             return self.run.unknown(f"{target}.{name} is not modelled")
@@ -198,9 +222,40 @@ class Program:
             return made
         source = _SourceModule(self, name, package, self.unit(path))
         self.modules[name] = source.value
+        self.sources[name] = source
         if self.whole and self.roots.folder is not None and path.is_relative_to(self.roots.folder):
             source.run_all()
         return source.value
+
+    def complete(self) -> bool:
+        """Run what the modules of the analysed folder have left aside, imports first; whether there was anything.
+
+        Names bind only when they are read, so a class that registers itself somewhere may not have been made.
+        """
+        ran = False
+        for name in list(self.sources):
+            if self._is_own(name):
+                ran |= self._complete(name)
+        return ran
+
+    def _is_own(self, name: str) -> bool:
+        place = self.find(name)
+        return place is not None and name.partition(".")[0] != "transformers" and not place[0].is_relative_to(STUBS)
+
+    def _complete(self, name: str) -> bool:
+        if name in self.completed or len(self.completed) > MAX_COMPLETED:
+            return False
+        self.completed.add(name)
+        ran = False
+        if name not in self.sources and isinstance(self.module(name), Unknown):
+            return False
+        source = self.sources.get(name)
+        if source is None:
+            return False
+        for other in source.imported():
+            if self._is_own(other):
+                ran |= self._complete(other)
+        return source.run_rest() or ran
 
     def _submodule(self, name: str, attribute: str) -> Value:
         found = self.roots.find(f"{name}.{attribute}")
@@ -217,6 +272,10 @@ class Program:
         if attribute.startswith("__"):
             return MISSING
         return self.run.unknown(f"{dotted} is not modelled")
+
+
+MAX_COMPLETED = 300
+"""Modules that are run to their end where a class that could not be built may miss what they register."""
 
 
 def absolute(level: int, module: str, package: str) -> str:
@@ -317,6 +376,35 @@ class _SourceModule:
         finally:
             run.sites.pop()
             run.caller = caller
+
+    def imported(self) -> list[str]:
+        """Dotted names of modules that the module's import statements may mean."""
+        found: list[str] = []
+        for position, chunk in enumerate(self.unit.chunks):
+            if chunk.kind == "simple" and "import" in self.unit.chunk_text(position):
+                for node in self.unit.statements(position):
+                    if isinstance(node, ir.Import):
+                        found.extend(alias.name for alias in node.names)
+                    elif isinstance(node, ir.ImportFrom):
+                        target = absolute(node.level, node.module, self.value.package)
+                        found.extend([target, *(f"{target}.{alias.name}" for alias in node.names)])
+        return found
+
+    def run_rest(self) -> bool:
+        """Run the statements that nobody has asked for and that may leave traces elsewhere; what fails is passed over."""
+        ran = False
+        for position, chunk in enumerate(self.unit.chunks):
+            if position in self.done or (chunk.kind == "def" and not chunk.decorators):
+                continue
+            if chunk.kind == "simple" and "import" in self.unit.chunk_text(position):
+                continue
+            ran = True
+            with (
+                contextlib.suppress(Raised, BudgetExceeded, NotIterable, SourceError, RecursionError),
+                self.program.run.at(self.unit.name, chunk.line),
+            ):
+                self._execute(position, chunk.name)
+        return ran
 
     def _relevant(self, position: int, name: str) -> bool:
         chunk = self.unit.chunks[position]

@@ -34,3 +34,5 @@ b5 = torch.normal(0, 0.1, size=(7,))  # => (7,)
 b6 = torch.normal(torch.zeros(2, 3), 1.0)  # => (2, 3)
 b7 = torch.nn.Parameter(torch.normal(0.0, 0.1, (4, 2)))  # => (4, 2)
 b8 = torch.full_like(h, h[-1]).tolist()  # => [12, 12, 12]
+powers = (4 ** torch.arange(3)).tolist()  # => [1, 4, 16]
+bytes_of = [torch.empty(1, dtype=kind).element_size() for kind in (torch.float8_e4m3fn, torch.int8, torch.float64, torch.bfloat16)]  # => [1, 1, 8, 2]

@@ -1,9 +1,14 @@
 """Scripting leaves functions as they are."""
 
 from .._jit_internal import Final, export, ignore, unused
+from ..nn.modules.module import Module
 
 
-class ScriptModule:
+class ScriptModule(Module):
+    pass
+
+
+class RecursiveScriptModule(ScriptModule):
     pass
 
 

@@ -1,0 +1,3 @@
+"""timm's building blocks under their older name."""
+
+from timm.layers import *

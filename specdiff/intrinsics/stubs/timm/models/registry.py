@@ -1,0 +1,5 @@
+"""Registering a model leaves its function as it is."""
+
+
+def register_model(fn):
+    return fn

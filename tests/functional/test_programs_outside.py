@@ -1,0 +1,178 @@
+"""Programs outside of transformers: how they get their arguments, and what their modules leave in each other."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from specdiff.options import Options
+from specdiff.project.targets import resolve
+from specdiff.session import Session, deeply
+
+CASES: dict[str, tuple[dict[str, str], dict[str, object], dict[str, list[int]]]] = {
+    "a mapping as the argument": (
+        {
+            "model.py": """
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self, cfg):
+                    super().__init__()
+                    self.emb = nn.Embedding(cfg["vocab"], cfg["dim"])
+            """
+        },
+        {"vocab": 7, "dim": 3},
+        {"emb.weight": [7, 3]},
+    ),
+    "a named tuple as the argument": (
+        {
+            "model.py": """
+            from typing import NamedTuple
+            from torch import nn
+            class Args(NamedTuple):
+                dim: int
+                out: int = 5
+            class Net(nn.Module):
+                def __init__(self, args: Args):
+                    super().__init__()
+                    self.fc = nn.Linear(args.dim, args.out, bias=False)
+            """
+        },
+        {"dim": 3, "unrelated": 1},
+        {"fc.weight": [5, 3]},
+    ),
+    "settings that are only handed on": (
+        {
+            "model.py": """
+            from torch import nn
+            class Part(nn.Module):
+                def __init__(self, args):
+                    super().__init__()
+                    self.fc = nn.Linear(args.dim, args.dim, bias=False)
+            class Net(nn.Module):
+                def __init__(self, args):
+                    super().__init__()
+                    self.part = Part(args)
+            """
+        },
+        {"dim": 3},
+        {"part.fc.weight": [3, 3]},
+    ),
+    "keyword arguments that are handed on": (
+        {
+            "model.py": """
+            from torch import nn
+            class Base(nn.Module):
+                def __init__(self, dim, depth=1, causal=False):
+                    super().__init__()
+                    self.layers = nn.ModuleList([nn.Linear(dim, dim, bias=False) for _ in range(depth)])
+            class Net(Base):
+                def __init__(self, **kwargs):
+                    super().__init__(causal=True, **kwargs)
+            """
+        },
+        {"dim": 3, "depth": 2},
+        {"layers.0.weight": [3, 3], "layers.1.weight": [3, 3]},
+    ),
+    "classes that register themselves": (
+        {
+            "registry.py": """
+            KNOWN = {}
+            def register(name):
+                def wrap(cls):
+                    KNOWN[name] = cls
+                    return cls
+                return wrap
+            """,
+            "parts.py": """
+            from torch import nn
+            from registry import register
+            @register("mlp")
+            class Mlp(nn.Module):
+                def __init__(self, n):
+                    super().__init__()
+                    self.fc = nn.Linear(n, n, bias=False)
+            """,
+            "model.py": """
+            from torch import nn
+            import parts
+            from registry import KNOWN
+            class Net(nn.Module):
+                def __init__(self, kind="mlp"):
+                    super().__init__()
+                    self.part = KNOWN[kind](4)
+            """,
+        },
+        {},
+        {"part.fc.weight": [4, 4]},
+    ),
+    "folders named like modules of Python": (
+        {
+            "copy/__init__.py": "",
+            "types.py": "",
+            "model.py": """
+            import copy, types
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self, n=2):
+                    super().__init__()
+                    config = copy.deepcopy(types.SimpleNamespace(n=n))
+                    self.fc = nn.Linear(config.n, 1, bias=False)
+            """,
+        },
+        {},
+        {"fc.weight": [1, 2]},
+    ),
+    "timm's building blocks": (
+        {
+            "model.py": """
+            from torch import nn
+            from timm.models.layers import DropPath, to_2tuple
+            from timm.models.vision_transformer import Mlp
+            class Net(nn.Module):
+                def __init__(self, size=4):
+                    super().__init__()
+                    height, width = to_2tuple(size)
+                    self.drop = DropPath(0.1)
+                    self.mlp = Mlp(height, 2 * width, bias=False)
+            """
+        },
+        {},
+        {"mlp.fc1.weight": [8, 4], "mlp.fc2.weight": [4, 8]},
+    ),
+    "scripted modules": (
+        {
+            "model.py": """
+            import torch
+            from torch import nn
+            Base = torch.jit.ScriptModule
+            class Part(Base):
+                def __init__(self, n):
+                    super().__init__()
+                    self.fc = nn.Linear(n, n, bias=False)
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.parts = nn.ModuleList([Part(2)])
+            """
+        },
+        {},
+        {"parts.0.fc.weight": [2, 2]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_parameters(name: str, tmp_path: Path) -> None:
+    files, settings, expected = CASES[name]
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(textwrap.dedent(text))
+    config = tmp_path / "settings.json"
+    config.write_text(json.dumps(settings))
+    options = Options(config=config, only=frozenset({"parameters"}), use_cache=False)
+    (target,) = resolve(str(tmp_path / "model.py"), ("Net",))
+    (result,) = deeply(lambda: list(Session(options).analyse(target)))
+    assert {key: list(shape) for key, shape in result.parameters.items()} == expected
