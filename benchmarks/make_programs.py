@@ -33,11 +33,19 @@ from make_truth import MESSAGE, built_by
 PROGRAMS = Path(__file__).resolve().parent / "programs.json"
 
 
+def _attribute(self: Any, name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return stand_in(name)
+
+
 class Loose(type):
     """The kind of class that a missing package is taken to have: any attribute, any arguments, a decorator too."""
 
     def __new__(cls, name: str, bases: Any, body: dict[str, Any], **kwargs: Any) -> Any:
         """A class; one that is derived in earnest is a plain class."""
+        if not bases:
+            body = {"__init__": lambda self, *given, **named: None, "__getattr__": _attribute, **body}
         return super().__new__(cls, name, bases, body)
 
     def __init__(cls, *args: Any, **kwargs: Any) -> None:
@@ -46,14 +54,22 @@ class Loose(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         """An instance, or the function that was to be decorated."""
         if cls.__module__ == __name__:
-            return MagicMock(side_effect=_plain_decorator)
+            return stand_in(cls.__name__)
         return super().__call__(*args, **kwargs)
 
     def __getattr__(cls, name: str) -> Any:
         """Any attribute."""
         if name.startswith("__"):
             raise AttributeError(name)
-        return MagicMock(name=name)
+        return stand_in(name)
+
+
+def stand_in(name: str) -> Any:
+    """A value of a missing package: called, indexed, compared with numbers."""
+    made = MagicMock(name=name, side_effect=_plain_decorator)
+    for operator in ("__lt__", "__le__", "__gt__", "__ge__"):
+        getattr(made, operator).return_value = True
+    return made
 
 
 class Anything(types.ModuleType):
@@ -64,10 +80,10 @@ class Anything(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name == "driver":
+        if name in ("driver", "runtime"):
             raise RuntimeError("there is no device here")
         made = Loose if name[:1].isupper() else MagicMock
-        value: Any = made(name, (), {}) if made is Loose else MagicMock(name=name, side_effect=_plain_decorator)
+        value: Any = made(name, (), {}) if made is Loose else stand_in(name)
         setattr(self, name, value)
         return value
 
@@ -75,8 +91,14 @@ class Anything(types.ModuleType):
 def _plain_decorator(*args: Any, **kwargs: Any) -> Any:
     """A decorator of a missing package leaves the function as it is."""
     if len(args) == 1 and callable(args[0]) and not kwargs:
-        return args[0]
-    return lambda function: function
+        return _plain_decorator_of(args[0])
+    return _plain_decorator_of
+
+
+def _plain_decorator_of(function: Any) -> Any:
+    if inspect.isfunction(function):
+        function.arg_names = list(inspect.signature(function).parameters)  # type: ignore[attr-defined]
+    return function
 
 
 class Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):

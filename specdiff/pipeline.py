@@ -29,7 +29,8 @@ from specdiff.interp.objects import ClassVal, Function, ModuleVal
 from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.table import TableLibrary
 from specdiff.options import Options
-from specdiff.project.build import Built, Failure, build, model_classes, read_config
+from specdiff.project.arguments import takes
+from specdiff.project.build import Built, Failure, build, is_pretrained, model_classes, read_config
 from specdiff.project.forward import Forwarded, forward, outputs_in, tensors_in
 from specdiff.project.locate import Roots
 from specdiff.project.modes import PADDED
@@ -116,7 +117,10 @@ def analyse(
     module = program.module(target.module)
     if isinstance(module, Unknown) or module.unit is None:
         raise TargetError(Problem(target.text, 0, 0, "the module cannot be read"))
-    for entry in model_classes(program, module, target.classes):
+    entries = model_classes(program, module, target.classes)
+    if options.settings:
+        _refuse_unknown(program, entries, options.settings)
+    for entry in entries:
         name = entry.name if isinstance(entry, ClassVal) else entry[0]
         if name in skip:
             continue
@@ -134,6 +138,19 @@ def analyse(
                 raise
             message = f"a defect in specdiff itself: {type(error).__name__}: {error}"
             yield _failed(name, entry.file, entry.line, Failure(DEFECT, message, ()))
+
+
+def _refuse_unknown(
+    program: Program, entries: list[ClassVal | tuple[str, Failure]], settings: tuple[tuple[str, object], ...]
+) -> None:
+    """Say which settings none of the classes can take, before anything is built."""
+    classes = [entry for entry in entries if isinstance(entry, ClassVal)]
+    if not classes or any(is_pretrained(cls) for cls in classes):
+        return
+    unknown = [key for key, _ in settings if not any(takes(program.run, cls, key.partition(".")[0]) for cls in classes)]
+    if unknown:
+        where = ", ".join(cls.name for cls in classes[:3])
+        raise TargetError(*[Problem("--set", 0, 0, f"{key}: {where} takes no such setting") for key in unknown])
 
 
 def _line_of(module: ModuleVal, name: str) -> int:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from specdiff.cli.options import OK, TARGET_HELP, add_classes, emit, pipeline_options, wants_colour
+from specdiff.errors import Problem, TargetError
 from specdiff.report import INSPECT_FORMATS
 
 
@@ -40,6 +41,12 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     inspect.set_defaults(run=run)
 
 
+def _nothing(targets: list[str]) -> TargetError:
+    return TargetError(
+        Problem(" ".join(targets), 0, 0, "no model class here; a target is code that defines a torch.nn.Module")
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Analyse and print."""
     from specdiff import api, report
@@ -50,10 +57,16 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.output is not None:
             emit(arguments, "".join(rows))
         else:
+            found = False
             for row in rows:
+                found = True
                 sys.stdout.write(row)
                 sys.stdout.flush()
+            if not found:
+                raise _nothing(arguments.targets)
         return OK
     results = api.inspect_all(arguments.targets, options)
+    if not results:
+        raise _nothing(arguments.targets)
     emit(arguments, report.render_inspect(results, arguments.format, wants_colour(arguments), options.only))
     return OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -47,7 +48,7 @@ def parse_expression(text: str, line: int, name: str) -> ir.Expr:
     try:
         tree = cst.parse_expression(text)
     except cst.ParserSyntaxError as error:
-        raise _problem(error, line - 1, name) from None
+        raise problem_of(error, line - 1, name) from None
     return lower_expression(tree, Cursor(text, line - 1))
 
 
@@ -64,10 +65,18 @@ def _parse(text: str, offset: int, name: str) -> cst.Module:
     try:
         return cst.parse_module(text)
     except cst.ParserSyntaxError as error:
-        raise _problem(error, offset, name) from None
+        raise problem_of(error, offset, name, text) from None
 
 
-def _problem(error: cst.ParserSyntaxError, offset: int, name: str) -> SourceError:
+def problem_of(error: cst.ParserSyntaxError, offset: int, name: str, text: str) -> SourceError:
+    """The place and the words of Python's own parser, which says what to do, where it refuses the text too."""
+    try:
+        ast.parse(text)
+    except SyntaxError as own:
+        line, column = own.lineno or error.raw_line, own.offset or 0
+        return SourceError(Problem(name, line + offset, column, f"not valid Python: {own.msg}"))
+    except (ValueError, MemoryError, RecursionError):
+        pass
     message = error.message.partition("\n")[0].replace("parser error: ", "").strip()
     message = _WHERE.sub("here", message)
     return SourceError(Problem(name, error.raw_line + offset, error.raw_column + 1, f"not valid Python: {message}"))

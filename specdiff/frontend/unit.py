@@ -169,8 +169,13 @@ def _read(path: Path, name: str, read: Callable[[Path], bytes]) -> tuple[str, st
         raise SourceError(Problem(name, 0, 0, f"cannot be read: {error.strerror}")) from None
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise SourceError(Problem(name, 0, 0, "not UTF-8 text")) from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"not UTF-8 text (byte 0x{data[error.start]:02x}); save the file as UTF-8"
+        raise SourceError(Problem(name, line, 0, message)) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise SourceError(Problem(name, line, 0, "not Python source: it contains null bytes"))
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text, content_digest(data)

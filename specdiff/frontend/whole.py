@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-from specdiff.errors import Problem, SourceError
+from specdiff.frontend.lower import problem_of
 from specdiff.frontend.scan import Chunk, Comment, names_in
 
 
@@ -18,8 +18,7 @@ def chunks_of(text: str, name: str) -> tuple[tuple[Chunk, ...], tuple[Comment, .
     try:
         module = cst.parse_module(text)
     except cst.ParserSyntaxError as error:
-        message = error.message.partition("\n")[0]
-        raise SourceError(Problem(name, error.raw_line, error.raw_column + 1, f"not valid Python: {message}")) from None
+        raise problem_of(error, 0, name, text) from None
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
     positions = wrapper.resolve(PositionProvider)
     starts = [0]

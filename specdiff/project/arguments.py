@@ -128,6 +128,27 @@ def keyword_arguments(run: Run, cls: ClassVal, values: dict[str, Any]) -> tuple[
     return kwargs, config
 
 
+def takes(run: Run, cls: ClassVal, key: str) -> bool:
+    """Whether a value given by name may reach a class's constructor: False only where it certainly cannot."""
+    init = ops.lookup(cls, "__init__")[0]
+    if not isinstance(init, Function) or "config" in cls.flags:
+        return True
+    node = node_of(init)
+    for param in node.params[1:]:
+        if param.name == key or param.kind == "kwarg":
+            return True
+        kind = _class_of(run, init, param, node)
+        if isinstance(kind, ClassVal):
+            fields = kind.fields if kind.fields is not None else getattr(kind.native, "_fields", None)
+            if kind.unknown_base is not None or (takes(run, kind, key) if fields is None else key in fields):
+                return True
+        elif param.default is None and (
+            items_read(param.name, node) or attributes_read(param.name, node) or param.name.lower().endswith(_SETTINGS)
+        ):
+            return True
+    return False
+
+
 def _class_of(run: Run, init: Function, param: ir.Param, node: Any) -> Value:
     """The class of settings that a parameter stands for, or None."""
     if param.annotation is not None:
@@ -216,4 +237,4 @@ def _namespace(run: Run, values: dict[str, Any]) -> Value:
     return made
 
 
-__all__ = ["MISSING", "keyword_arguments", "make_config", "resolve_annotation"]
+__all__ = ["MISSING", "keyword_arguments", "make_config", "resolve_annotation", "takes"]
