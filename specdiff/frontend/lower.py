@@ -48,7 +48,7 @@ def parse_expression(text: str, line: int, name: str) -> ir.Expr:
     try:
         tree = cst.parse_expression(text)
     except cst.ParserSyntaxError as error:
-        raise problem_of(error, line - 1, name) from None
+        raise problem_of(error, line - 1, name, text) from None
     return lower_expression(tree, Cursor(text, line - 1))
 
 
