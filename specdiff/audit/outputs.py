@@ -74,7 +74,15 @@ def _is_defect(subject: Subject, failure: Failure) -> bool:
     """
     if failure.shape or failure.kind == "RuntimeError" or not subject.certain:
         return False  # shapes that do not fit are findings of the run itself
-    if failure.kind in ("Undecided", "Limit", "Defect", "NotImplementedError", "UnboundLocalError", "ImportError"):
+    if failure.kind in (
+        "Undecided",
+        "Limit",
+        "Defect",
+        "NotImplementedError",
+        "UnboundLocalError",
+        "ImportError",
+        "AssertionError",
+    ):
         return False
     place = next((place for place in failure.places if not place.file.startswith("<")), None)
     if place is None or failure.deliberate or "NoneType" in failure.message or failure.kind == "NameError":

@@ -205,6 +205,9 @@ def undefined(subject: Subject) -> Iterator[Finding]:
                 if owner.module.unit is not None:
                     known |= words(owner.module.unit).any | words(owner.module.unit).quoted
                     known |= _assigned(owner.module.unit)
+                    # A part of the configuration that a property makes has a class of its own in the same file.
+                    chunks = owner.module.unit.chunks
+                    known |= {member.name for chunk in chunks if chunk.kind == "class" for member in chunk.members}
         renames = lookup(config.cls, "attribute_map")[0]
         known |= set(renames) if isinstance(renames, dict) else set()
     for folders_of in subject.program.roots.packages.values():

@@ -56,7 +56,7 @@ def verdict(subject: Subject, findings: Iterable[Finding]) -> tuple[str, tuple[s
     if not subject.parameters and _forward_of(subject) is None:
         if is_base(subject):
             return COMPLETE, ()  # what others derive from has nothing of its own to compute
-        return SKELETON, (f"{subject.built.cls.name} has neither parameters nor a forward",)
+        return UNDECIDED, ()
     missing = [
         item
         for item in found
