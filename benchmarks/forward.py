@@ -37,6 +37,7 @@ SYMBOLS = {
     "batch": 2, "sequence": 13, "target_sequence": 7, "query_sequence": 5, "source_sequence": 11,
 }  # fmt: skip
 """The numbers that outputs were recorded with."""
+_PLAIN = (int, float, bool, str, type(None))
 Row = dict[str, Any]
 _PROGRAMS: dict[str, Any] = {}
 """The process's program, so that the library around the models is interpreted once."""
@@ -102,7 +103,7 @@ def described(value: Any) -> list[Any]:
     if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
         return [[], "list", [described(item) for item in value]]
     if not isinstance(value, Tensor):
-        return [[], "value", value]
+        return [[], "value", value if type(value) in _PLAIN else type(value).__name__]
     values = constant(value)
     return [[str(size) for size in value.shape or ()], value.dtype, None if values is None else values.tolist()]
 

@@ -183,7 +183,7 @@ def _moved(run: Run, old: Value, new: Value, turns: Any) -> Value:
         if old.shape is not None and new.shape is not None and len(old.shape) == len(new.shape):
             shape = tuple(a if a == b else a + (b - a) * turns for a, b in zip(old.shape, new.shape, strict=True))
             return run.emit("join", (new,), shape, new.dtype)
-        return run.emit("join", (new,), None, new.dtype)
+        return run.emit("join", (new,), new.shape, new.dtype)  # a first turn gives it its form
     return new
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from specdiff.interp import limits
+from specdiff.interp.dims import fresh
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Frame, Function, Instance, ModuleVal, Value
 from specdiff.interp.tracked import Recording
 from specdiff.interp.values import Place, Tensor, Unknown
@@ -98,6 +99,11 @@ class Note:
     def __init__(self, reason: str, place: Place) -> None:
         self.reason = reason
         self.place = place
+
+
+def _with_open_sizes(shape: Any) -> tuple[Any, ...]:
+    """A shape whose sizes that data decide are sizes of which nothing is known."""
+    return tuple([fresh("size") if isinstance(size, Tensor | Unknown) else size for size in shape])
 
 
 def _as_now(tensor: Tensor) -> Tensor:
@@ -400,6 +406,10 @@ class Run:
     ) -> Tensor:
         """See `CallContext.emit`."""
         self.serial += 1
+        for size in shape or ():
+            if type(size) is Tensor or type(size) is Unknown:
+                shape = _with_open_sizes(shape)
+                break
         result = Tensor(shape, dtype, const=const, base=view_of, place=Place(self.file, self.line))
         result.serial = self.serial
         if inputs:

@@ -463,7 +463,9 @@ BOTH: dict[str, Model] = {
     "pinverse": _opaque("pinverse"),
     "det": _opaque("det"),
     "renorm": unary("renorm"),
-    "multinomial": _opaque("random", "int64"),
+    "multinomial": lambda ctx, input, num_samples, replacement=False, **kwargs: ctx.emit(
+        "random", (input,), None if input.shape is None else (*input.shape[:-1], num_samples), "int64"
+    ),
     "bernoulli": unary("random"),
     "histc": lambda ctx, input, bins=100, **kwargs: ctx.emit("histc", (input,), (bins,), input.dtype),
     "rot90": _opaque("rot90"),
