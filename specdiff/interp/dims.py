@@ -11,6 +11,8 @@ from fractions import Fraction
 from math import gcd
 from typing import Any, TypeAlias
 
+from specdiff.interp.limits import MAX_TERMS
+
 Monomial: TypeAlias = tuple[str, ...]
 """Symbols of a product, sorted, repeated for powers; empty for the constant term."""
 Size: TypeAlias = "int | Dim"
@@ -327,7 +329,7 @@ def _made(terms: dict[Monomial, int]) -> Size:
         return 0
     if len(terms) == 1 and () in terms:
         return terms[()]
-    return Dim(terms)
+    return Dim(terms) if len(terms) <= MAX_TERMS else fresh("large")
 
 
 def _sum(left: Size, right: Size, sign: int) -> Size:

@@ -12,6 +12,13 @@ MAX_RECURSION = 6
 MAX_STEPS = 4_000_000
 """Statements executed for one model class. The largest model of transformers 5 takes some 600,000."""
 
+MAX_OPERATIONS = 500_000
+"""Operations of one run of ``forward``, each of which takes up to a kilobyte. The longest run of a class of transformers 5
+has some 60,000."""
+
+MAX_TERMS = 200
+"""Terms of one symbolic size; a longer sum becomes a size of which nothing is known."""
+
 MAX_LOOP = 20_000
 """Turns of a loop that nothing bounds (``while``, an endless iterator), and items taken from one tensor."""
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from specdiff.interp import limits
 from specdiff.interp.dims import MADE, Dim, renamed
 from specdiff.interp.memo import LazyInstance, template_of
-from specdiff.interp.objects import BoundMethod, ClassVal, Function, Instance, ModuleVal, Value
+from specdiff.interp.objects import BoundMethod, BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Value
 from specdiff.interp.run import Run
 from specdiff.interp.trace import Op, Trace
 from specdiff.interp.tracked import Recording, Tracked
@@ -509,6 +510,8 @@ class _Repetition:
     def value(self) -> Value:
         """Repeat the operations; the result."""
         trace = self.trace
+        if len(trace.ops) + self.past.end - self.past.start > limits.MAX_OPERATIONS:
+            raise BudgetExceeded("MAX_OPERATIONS", self.run.place)
         for op in trace.ops[self.past.start : self.past.end]:
             self._operation(op)
         carrier = _Carrier(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from specdiff.interp import limits
 from specdiff.interp.memo import template_of
-from specdiff.interp.objects import Function, Instance
+from specdiff.interp.objects import BudgetExceeded, Function, Instance
 from specdiff.interp.values import Tensor, Unknown
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Trace:
 
     def add(self, run: Run, kind: str, ids: tuple[int, ...], result: Tensor, attrs: dict[str, Any]) -> int:
         """Add an operation whose inputs are known by id."""
+        if len(self.ops) >= limits.MAX_OPERATIONS:
+            raise BudgetExceeded("MAX_OPERATIONS", run.place)
         file, line = run.model_place()
         function = run.caller.qualname if run.caller is not None else ""
         op = Op(
