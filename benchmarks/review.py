@@ -61,7 +61,13 @@ CASES = (
     ),
     Case("4.56.0..4.57.0", "olmo3", "new: three sliding layers to one full", "attention.window.size", 4096),
     Case("4.56.0..4.57.0", "mistral", "a warning alone", "same", None),
-    Case("5.22.0..5.23.0", "blt", "local encoder and decoder see 512 positions", "attention.window.size", 512),
+    Case(
+        "5.22.0..5.23.0",
+        "blt",
+        "the patcher looks back 512 positions where it had no window",
+        "attention.window.size",
+        512,
+    ),
     Case("5.22.0..5.23.0", "siglip", "the vision head is optional, and there by default", "same", None),
 )
 
