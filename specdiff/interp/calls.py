@@ -153,7 +153,8 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
 
 def _alike(options: tuple[Value, ...]) -> bool:
     """Whether all of several objects are modules of one class, so that a choice among them is a choice of weights."""
-    return len({option.cls if isinstance(option, Instance) else option for option in options}) == 1
+    # By identity: a method of a list is an option, too, and has no hash.
+    return len({id(option.cls if isinstance(option, Instance) else option) for option in options}) == 1
 
 
 def _hand_over(run: Run, values: list[Value], read: dict[int, Tensor]) -> None:
