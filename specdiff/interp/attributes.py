@@ -624,8 +624,7 @@ def _torch_type(value: Value) -> str:
 
 def _set_tensor(run: Run, obj: Tensor, name: str, value: Value) -> None:
     if name == "data" and isinstance(value, Tensor):
-        obj.shape, obj.dtype = value.shape, value.dtype
-        run.write(obj, value)
+        run.reform(obj, value)
     elif name == "requires_grad":
         obj.grad = value is True
     elif name != "grad":

@@ -17,7 +17,7 @@ from specdiff.interp.objects import (
     Raised,
     Value,
 )
-from specdiff.interp.run import Journal, Run
+from specdiff.interp.run import Journal, Run, tensor_state
 from specdiff.interp.signals import Returned
 from specdiff.interp.values import Tensor, Unknown
 
@@ -206,7 +206,7 @@ def _state(target: Any) -> Any:
         native = target.native
         return dict(target.attrs), native.copy() if isinstance(native, dict | list | set) else native
     if isinstance(target, Tensor):
-        return target.node, target.const
+        return tensor_state(target)
     return target.copy()
 
 
@@ -220,7 +220,7 @@ def _restore(target: Any, state: Any) -> None:
         else:
             target.native = native
     elif isinstance(target, Tensor):
-        target.node, target.const = state
+        target.node, target.const, target.shape, target.dtype, target.recipe = state
     else:
         _refill(target, state)
 
@@ -274,13 +274,11 @@ def _merge(run: Run, first: Changes, second: Changes, reason: str) -> None:
         b = second[key][2] if key in second else old
         _touch(run, target)
         if isinstance(target, Tensor):
-            if a[0] != b[0]:
-                left, right = (
-                    Tensor(target.shape, target.dtype, node=a[0]),
-                    Tensor(target.shape, target.dtype, node=b[0]),
-                )
-                joined = run.emit("join", (left, right), target.shape, target.dtype, condition=reason)
-                target.node, target.const = joined.node, None
+            if a[0] != b[0] or a[1] is not b[1] or a[2] != b[2]:
+                left, right = Tensor(a[2], a[3], node=a[0]), Tensor(b[2], b[3], node=b[0])
+                shape = _common(left, right)
+                joined = run.emit("join", (left, right), shape, left.dtype, condition=reason)
+                _restore(target, (joined.node, None, shape, left.dtype, None))
         elif isinstance(target, Instance):
             _restore(target, (_joined(run, a[0], b[0], reason), a[1]))
         elif isinstance(target, dict):

@@ -33,6 +33,9 @@ class CallContext(Protocol):
     def write(self, target: Tensor, result: Tensor) -> Tensor:
         """Make ``result`` the current value of ``target`` (an in-place operation); returns ``target``."""
 
+    def reform(self, target: Tensor, result: Tensor) -> Tensor:
+        """Make ``target`` itself be ``result``, its form too, with nothing written into what it is a view of."""
+
     def unknown(self, reason: str) -> Unknown:
         """A value that is not known, at this line."""
 

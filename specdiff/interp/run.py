@@ -86,9 +86,14 @@ class Journal:
                 copied = native.copy() if isinstance(native, dict | list | set) else native
                 self.saved[key] = (target, (dict(target.attrs), copied))
             elif isinstance(target, Tensor):
-                self.saved[key] = (target, (target.node, target.const))
+                self.saved[key] = (target, tensor_state(target))
             else:
                 self.saved[key] = (target, target.copy())
+
+
+def tensor_state(tensor: Tensor) -> tuple[Any, ...]:
+    """What operations in place can change of a tensor."""
+    return tensor.node, tensor.const, tensor.shape, tensor.dtype, tensor.recipe
 
 
 class Note:
@@ -424,8 +429,26 @@ class Run:
             result.recipe = (kind, tuple(_as_now(item) for item in inputs), attrs)
         return result
 
+    def reform(self, target: Tensor, result: Tensor) -> Tensor:
+        """See `CallContext.reform`."""
+        self._before_write(target)
+        target.node, target.const, target.recipe = result.node, result.const, result.recipe
+        target.shape, target.dtype = result.shape, result.dtype
+        return target
+
     def write(self, target: Tensor, result: Tensor) -> Tensor:
         """See `CallContext.write`."""
+        self._before_write(target)
+        target.node, target.const, target.recipe = result.node, result.const, result.recipe
+        base, seen = target.base, 0
+        while base is not None and seen < 16:
+            if self.trace is not None:
+                base.node = self.trace.overwrite(self, base, target)
+            base.const = base.recipe = None
+            base, seen = base.base, seen + 1
+        return target
+
+    def _before_write(self, target: Tensor) -> None:
         self.clock += 1
         if self.journal is not None:
             owner: Tensor | None = target
@@ -438,13 +461,3 @@ class Run:
         while recording is not None and min(target.serial, oldest.serial) < recording.start:
             recording.impure = True
             recording = recording.parent
-        target.node = result.node
-        target.const = result.const
-        target.recipe = result.recipe
-        base, seen = target.base, 0
-        while base is not None and seen < 16:
-            if self.trace is not None:
-                base.node = self.trace.overwrite(self, base, target)
-            base.const = base.recipe = None
-            base, seen = base.base, seen + 1
-        return target

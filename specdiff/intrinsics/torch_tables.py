@@ -14,7 +14,7 @@ from typing import Any
 
 from specdiff.interp.values import Device, DType, OwnDType, Tensor
 from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_rare, torch_shapes, torch_vmap
-from specdiff.intrinsics.torch_core import is_float
+from specdiff.intrinsics.torch_core import is_float, sizes
 
 Model = Callable[..., Any]
 _BOTH: dict[str, Model] = {**torch_pointwise.POINTWISE, **torch_shapes.SHAPES, **torch_linear.BOTH, **torch_rare.BOTH}
@@ -47,10 +47,6 @@ _INPLACE_ONLY = {
         input.shape,
         input.dtype,
     ),
-    "resize_": lambda ctx, input, *args, **kwargs: input,
-    "squeeze_": lambda ctx, input, *args: input,
-    "unsqueeze_": lambda ctx, input, *args: input,
-    "transpose_": lambda ctx, input, *args: input,
     "scatter_reduce_": torch_shapes.SHAPES["scatter_reduce"],
     "scatter_add_": torch_shapes.SHAPES["scatter_add"],
 }
@@ -65,6 +61,28 @@ def _inplace(name: str, function: Model) -> Model:
     return model
 
 
+def _resized(ctx: Any, input: Tensor, *size: Any, **kwargs: Any) -> Any:  # noqa: A002
+    return ctx.emit("view", (input,), sizes(size, "resize_"), input.dtype)
+
+
+def _forming(name: str, function: Model) -> Model:
+    """An operation in place that gives its tensor another form."""
+
+    def model(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+        return ctx.reform(input, function(ctx, input, *args, **kwargs))
+
+    model.__name__ = name
+    return model
+
+
+_FORMING: dict[str, Model] = {
+    **{
+        f"{name}_": _BOTH[name]
+        for name in ("as_strided", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
+    },
+    "resize_": _resized,
+    "resize_as_": lambda ctx, input, other, **kwargs: ctx.emit("view", (input,), other.shape, input.dtype),
+}
 _NOT_INPLACE = frozenset({"max", "min", "sort", "topk", "split", "chunk", "unbind", "unique", "numel", "reshape"})
 TENSOR_METHODS: dict[str, Model] = {
     **_BOTH,
@@ -73,6 +91,7 @@ TENSOR_METHODS: dict[str, Model] = {
     **torch_factories.METHODS,
     **{f"{name}_": _inplace(f"{name}_", function) for name, function in _BOTH.items() if name not in _NOT_INPLACE},
     **{name: _inplace(name, function) for name, function in _INPLACE_ONLY.items()},
+    **{name: _forming(name, function) for name, function in _FORMING.items()},
     "square_": _inplace("square_", _BOTH["square"]),
     "where": lambda ctx, input, condition, other: _BOTH["where"](ctx, condition, input, other),
     "masked_fill_": _inplace("masked_fill_", _BOTH["masked_fill"]),

@@ -53,6 +53,19 @@ SHAPES = [
     ("return x.new_zeros(3, sum([2] * length))", "(3, 2*sequence)"),
     ("return x[:, :1] if length // 4 > 1 else x", "(batch, 1, 64)"),
     ("return x.new_zeros(int(torch.distributions.Normal(0, 1).icdf(torch.tensor(0.975)).item() * 100))", "(195,)"),
+    ("x.unsqueeze_(1)\n        return x", "(batch, 1, sequence, 64)"),
+    ("x.unsqueeze_(0).squeeze_(0)\n        return x.transpose_(1, 2)", "(batch, 64, sequence)"),
+    ("y = x[:, 0]\n        y.t_()\n        return torch.stack([x[:, 1].t(), y])", "(2, 64, batch)"),
+    ("y = x[0]\n        y.swapaxes_(0, 1).mul_(2)\n        return x + y.t()", "(batch, sequence, 64)"),
+    ("x.resize_(3, 5)\n        return x", "(3, 5)"),
+    (
+        "if tokens.sum() > 0:\n            x.unsqueeze_(0)\n        else:\n            x.mul_(2).unsqueeze_(0)\n        return x.new_zeros(x.shape)",
+        "(1, batch, sequence, 64)",
+    ),
+    (
+        "if tokens.sum() > 0:\n            x.transpose_(0, 2)\n        return x.sum(1).new_zeros(x.size(1), 2)",
+        "(sequence, 2)",
+    ),
     ("return torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))", "(batch, sequence, 32)"),
 ]
 REFUSED = [
