@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp import attributes, calls, ops
+from specdiff.interp import attributes, calls, ops, rows
 from specdiff.interp.dims import Dim
 from specdiff.interp.formatting import format_value
 from specdiff.interp.objects import MISSING, Frame, Function, LazyName, Raised, Super, Value
@@ -285,6 +285,10 @@ def _comp(run: Run, node: ir.Comp, frame: Frame) -> Value:
 
         _clauses(run, node.clauses, 0, inner, add_pair, frame)
         return mapping
+    if node.kind == "list" and len(node.clauses) == 1:
+        made = rows.row(run, node, inner)
+        if made is not None:
+            return made
     found: list[Value] = []
 
     def add() -> None:

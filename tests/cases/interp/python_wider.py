@@ -104,3 +104,22 @@ whole = isinstance(functools.partial(int), functools.partial)  # => True
 modern = sys.version_info.major >= 3 and sys.version_info >= (3, 8)  # => True
 continued = basename(dirname('a/b/c'))  # => 'b'
 many = len([1 for _ in range(40000)])  # => 40000
+
+
+def divided(start):
+    return [1 / i + i for i in range(start, 90)]
+
+
+def guarded_division():
+    try:
+        return divided(0)
+    except ZeroDivisionError as error:
+        return str(error)
+
+
+squares = [i * i - 3 for i in range(100)][-2:]  # => [9601, 9798]
+halves = [(7 - i) // 2 % 5 for i in range(-40, 40)][:3]  # => [3, 3, 2]
+exact = [i * 10**17 + 1 for i in range(100)][-1]  # => 9900000000000000001
+quotients = divided(1)[-1]  # => 89.01123595505618
+refused = guarded_division()  # => 'division by zero'
+mixed = [i + 0.5 if i else "first" for i in range(80)][:2]  # => ['first', 1.5]

@@ -1,4 +1,5 @@
 """Small constant tensors are computed, so that sizes derived from them are known."""
+import numpy as np
 import torch
 
 h = torch.cumprod(torch.tensor([2, 2, 3]), dim=0)
@@ -36,3 +37,8 @@ b7 = torch.nn.Parameter(torch.normal(0.0, 0.1, (4, 2)))  # => (4, 2)
 b8 = torch.full_like(h, h[-1]).tolist()  # => [12, 12, 12]
 powers = (4 ** torch.arange(3)).tolist()  # => [1, 4, 16]
 bytes_of = [torch.empty(1, dtype=kind).element_size() for kind in (torch.float8_e4m3fn, torch.int8, torch.float64, torch.bfloat16)]  # => [1, 1, 8, 2]
+
+angles = [3 / np.power(10000, 2 * (j // 2) / 128) for j in range(128)]
+slow_angles = [3 / np.power(10000, 2 * (j // 2) / 128) for j in (*range(128),)]
+same_angles = angles == slow_angles  # => True
+last_angle = angles[-1]  # => 0.0003464345954068375
