@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from specdiff.interp.dims import Dim, fresh
@@ -145,7 +146,8 @@ def loop(run: Run, frame: Frame, turn: Callable[[], Any], why: Unknown, length: 
     lists that it filled have as many items (`Run.open_lists`). A body that raises is taken not to run.
     """
     before = dict(frame.locals)
-    outcome, changes, after = _side(run, frame, turn)
+    with nullcontext() if run.trace is None else run.trace.example():
+        outcome, changes, after = _side(run, frame, turn)
     frame.locals.clear()
     if outcome[0] == "raised":
         frame.locals.update(before)

@@ -21,6 +21,7 @@ from specdiff.interp.objects import (
     Union,
     Value,
 )
+from specdiff.interp.possible import decided
 from specdiff.interp.run import Run
 from specdiff.interp.scalars import are_operands, as_tensor, given_back
 from specdiff.interp.tracked import Tracked, plain
@@ -153,7 +154,8 @@ def truth(run: Run, value: Value) -> bool | None:
         const = constant(value)
         if const is not None and const.size == 1:
             return bool(const.reshape(-1)[0])
-        return None
+        known = decided(run, value) if const is None else None
+        return None if known is None else bool(known)
     if kind is Dim:
         answer = value > 0
         return answer if isinstance(answer, bool) else None

@@ -518,6 +518,8 @@ class _Repetition:
             self.past.recording.start, self._node, self.tensors, self.match.objects, self.run, self.names
         )
         result = carrier.carry(self.past.result)
+        if any(self.past.start <= start < self.past.end for start, _ in trace.examples):
+            trace.examples.append((len(trace.ops), len(trace.ops) + len(self.ops)))
         trace.ops.extend(self.ops)
         MADE.extend(self.sizes)
         for number, tensor in self.settled:

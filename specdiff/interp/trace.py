@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specdiff.interp import limits
@@ -54,6 +56,10 @@ class Trace:
         """The tensors from outside (parameters, buffers, constants) that operations stand for."""
         self.parts: dict[int, Tensor] = {}
         """Operations that repeat how such a constant was made."""
+        self.examples: list[tuple[int, int]] = []
+        """From which operation to which the bodies of loops ran once for all their turns."""
+        self.open_examples = 0
+        """How many such loops are running."""
         self.past: dict[Any, list[Any]] = {}
         """Recorded runs of modules (`replay`)."""
         self.journal: Any = None
@@ -64,6 +70,18 @@ class Trace:
         """Names of the modules below a module, by identity."""
         self._tables: dict[int, tuple[int, dict[int, str]]] = {}
         """Names of a module's own tensors by identity, and the youngest tensor that was looked for."""
+
+    @contextmanager
+    def example(self) -> Iterator[None]:
+        """Within it one turn of a loop runs for all of them: values are those of the first."""
+        start = len(self.ops)
+        self.open_examples += 1
+        try:
+            yield
+        finally:
+            self.open_examples -= 1
+            if len(self.ops) > start:
+                self.examples.append((start, len(self.ops)))
 
     def record(self, run: Run, kind: str, inputs: tuple[Tensor, ...], result: Tensor, attrs: dict[str, Any]) -> int:
         """Add an operation; parameters and other tensors from outside become sources."""

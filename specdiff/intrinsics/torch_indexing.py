@@ -321,9 +321,18 @@ def index_select(ctx: Any, input: Tensor, dim: Any, index: Tensor) -> Any:  # no
     )
 
 
+def _number(item: Any) -> Any:
+    """A place or a length given as a number, as a tensor of one, or as one that data decide."""
+    if isinstance(item, Tensor):
+        array = constant(item)
+        return fresh("size") if array is None else int(array.reshape(-1)[0])
+    return fresh("size") if isinstance(item, Unknown) else item
+
+
 def narrow(ctx: Any, input: Tensor, dim: Any, start: Any, length: Any) -> Any:  # noqa: A002
     assert input.shape is not None
     where = axis(dim, len(input.shape))
+    start, length = (_number(item) for item in (start, length))
     return ctx.emit(
         "slice",
         (input,),

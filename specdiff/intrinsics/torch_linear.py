@@ -215,6 +215,10 @@ def _pool(n: int, which: str) -> Model:
             _pair(padding, n),
             _pair(dilation, n),
         )
+        if 0 in s:
+            raise RuntimeError("stride should not be zero")
+        if 0 in k:
+            raise RuntimeError("kernel size should be greater than zero")
         sizes = []
         for index in range(n):
             span = input.shape[-n + index] + 2 * p[index] - d[index] * (k[index] - 1) - 1

@@ -8,6 +8,7 @@ from typing import Any
 from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim, Ratio
 from specdiff.interp.limits import MAX_LISTED
+from specdiff.interp.possible import decided
 from specdiff.interp.scalars import nested, number_of
 from specdiff.interp.turns import opened
 from specdiff.interp.values import DType, OwnDType, Tensor, Unknown
@@ -70,6 +71,7 @@ def binary(op: str) -> Model:
                 "bool",
                 op=op,
                 other=_plain(left, right),
+                reflected=not isinstance(left, Tensor),
                 const=lazily(lambda numpy, a, b: _numpy_op(op)(a, b), left, right),
             )
         dtype = promote(left, right)
@@ -405,7 +407,10 @@ def _item(ctx: Any, input: Any, *args: Any) -> Any:  # noqa: A002
     if isinstance(input, Unknown):
         return input
     const = constant(input)
-    if const is None or const.size != 1:
+    if const is None:
+        value = decided(ctx, input)
+        return number_of(ctx, input) if value is None else value
+    if const.size != 1:
         return number_of(ctx, input)
     return const.reshape(-1)[0].item()
 

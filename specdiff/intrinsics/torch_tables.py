@@ -62,7 +62,7 @@ def _inplace(name: str, function: Model) -> Model:
 
 
 def _resized(ctx: Any, input: Tensor, *size: Any, **kwargs: Any) -> Any:  # noqa: A002
-    return ctx.emit("view", (input,), sizes(size, "resize_"), input.dtype)
+    return ctx.emit("resize", (input,), sizes(size, "resize_"), input.dtype)
 
 
 def _forming(name: str, function: Model) -> Model:
@@ -81,7 +81,7 @@ _FORMING: dict[str, Model] = {
         for name in ("as_strided", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
     },
     "resize_": _resized,
-    "resize_as_": lambda ctx, input, other, **kwargs: ctx.emit("view", (input,), other.shape, input.dtype),
+    "resize_as_": lambda ctx, input, other, **kwargs: ctx.emit("resize", (input,), other.shape, input.dtype),
 }
 _NOT_INPLACE = frozenset({"max", "min", "sort", "topk", "split", "chunk", "unbind", "unique", "numel", "reshape"})
 TENSOR_METHODS: dict[str, Model] = {

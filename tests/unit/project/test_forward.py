@@ -66,8 +66,26 @@ SHAPES = [
         "if tokens.sum() > 0:\n            x.transpose_(0, 2)\n        return x.sum(1).new_zeros(x.size(1), 2)",
         "(sequence, 2)",
     ),
+    ("return x.narrow(1, 0, tokens.argmax())[:, :0]", "(batch, 0, 64)"),
+    (
+        "mask = F.pad(torch.ones(tokens.shape), (0, 3), value=0)[:, None]\n"
+        "        mask = 1 - mask\n"
+        "        mask = mask.masked_fill(mask.bool(), -1e9) * mask\n"
+        "        return x[:, :1] if (mask > 0).any().item() else x",
+        "(batch, sequence, 64)",
+    ),
+    ("return x if torch.all(torch.ones_like(tokens) == 1) else x[:, :1]", "(batch, sequence, 64)"),
+    ("return x[:, :1] if 0 < torch.zeros_like(tokens).max() else x", "(batch, sequence, 64)"),
     ("return torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))", "(batch, sequence, 32)"),
 ]
+OPEN = [
+    "return x[:, :1] if (F.pad(torch.ones(tokens.shape), (0, 3)) == 1).all() else x",
+    "return x[:, :1] if (torch.ones(tokens.shape) * tokens == 1).all() else x",
+    "seen = torch.zeros(batch)\n        for row in tokens.T:\n            seen = seen + 1\n        return x[:, :1] if seen.max() > 1 else x",
+    "mask = torch.ones(tokens.shape)\n        mask[:, 0] = tokens[:, 0]\n        return x[:, :1] if mask.all() else x",
+    "mask = torch.ones(tokens.shape)\n        mask[:, :2].zero_()\n        return x[:, :1] if mask.all() else x",
+]
+"""Branches that hang on what data, or the other turns of a loop, make of a tensor."""
 REFUSED = [
     ("return self.inner(self.inner(x))", "shape.matmul", "mat1 and mat2 shapes cannot be multiplied"),
     ("return x.view(batch, length, 5, 13)", "shape.view", "is invalid"),
@@ -103,6 +121,32 @@ def test_output_shape(tmp_path: Path, body: str, expected: str) -> None:
         return str(outputs_in(ran.outputs)[0]["output"].shape)
 
     assert deeply(run) == expected
+
+
+def _ran(folder: Path, body: str):
+    target = _target(folder, body)
+    program = new_program(target, Options(use_cache=False))
+    return forward(program, build(program, target, program.module(target.module).get("Model"), {}))
+
+
+@pytest.mark.parametrize("body", OPEN)
+def test_branches_on_what_is_not_known(tmp_path: Path, body: str) -> None:
+    ran = deeply(lambda: _ran(tmp_path, body))
+    assert ran.failure is None
+    assert [op.kind for op in ran.undecided_operations()] == ["join"]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("return F.avg_pool1d(x, 0)", "stride should not be zero"),
+        ("return F.max_pool1d(x, 0, 1)", "kernel size should be greater than zero"),
+    ],
+)
+def test_refused_windows(tmp_path: Path, body: str, text: str) -> None:
+    ran = deeply(lambda: _ran(tmp_path, body))
+    assert ran.failure is not None
+    assert text in ran.failure.message
 
 
 @pytest.mark.parametrize(("body", "finding", "text"), REFUSED)
