@@ -189,7 +189,9 @@ def _operator(op: Op, function: Callable[[Any, Any], _Number]) -> Callable[..., 
     other = op.attrs.get("other")
     if len(op.inputs) != 1 or not isinstance(other, bool | int | float) or not _whole(other):
         raise _Open
-    return (lambda value: function(other, value)) if op.attrs.get("reflected") else (lambda value: function(value, other))
+    return (
+        (lambda value: function(other, value)) if op.attrs.get("reflected") else (lambda value: function(value, other))
+    )
 
 
 def _computed(op: Op, a: _Number, b: _Number) -> _Number:

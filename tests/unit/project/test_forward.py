@@ -30,6 +30,9 @@ class Model(nn.Module):
         batch, length, width = x.shape
         {body}
 """
+PADDED_MASK = """mask = 1 - F.pad(torch.ones(tokens.shape), (0, 3), value=0)[:, None]
+        mask = mask.masked_fill(mask.bool(), -1e9) * mask
+        return x[:, :1] if (mask > 0).any().item() else x"""
 SHAPES = [
     ("return self.outer(self.inner(x))", "(batch, sequence, 64)"),
     ("return x.view(batch, length, 8, -1).transpose(1, 2)", "(batch, 8, sequence, 8)"),
@@ -68,10 +71,7 @@ SHAPES = [
     ),
     ("return x.narrow(1, 0, tokens.argmax())[:, :0]", "(batch, 0, 64)"),
     (
-        "mask = F.pad(torch.ones(tokens.shape), (0, 3), value=0)[:, None]\n"
-        "        mask = 1 - mask\n"
-        "        mask = mask.masked_fill(mask.bool(), -1e9) * mask\n"
-        "        return x[:, :1] if (mask > 0).any().item() else x",
+        PADDED_MASK,
         "(batch, sequence, 64)",
     ),
     ("return x if torch.all(torch.ones_like(tokens) == 1) else x[:, :1]", "(batch, sequence, 64)"),
