@@ -151,9 +151,11 @@ def _is_empty(subject: Subject, cls: ClassVal, name: str) -> bool:
             return False  # a layer of torch sets what it makes
         for item in nodes_in(body_of(init).body):
             if isinstance(item, ir.Assign) and any(dotted(target) == f"self.{name}" for target in item.targets):
-                calls = [dotted(inner.func) for inner in nodes_in(item.value) if isinstance(inner, ir.Call)]
-                if any(each.endswith("_") for each in calls):
+                functions = [inner.func for inner in nodes_in(item.value) if isinstance(inner, ir.Call)]
+                # The last name alone, too: `torch.Tensor(n).uniform_()` calls a method of a call.
+                if any(dotted(each).endswith("_") or (isinstance(each, ir.Attr) and each.name.endswith("_")) for each in functions):
                     return False  # written in place on the same line
+                calls = [dotted(each) for each in functions]
                 return any(
                     each in ("torch.empty", "torch.Tensor", "torch.FloatTensor", "torch.empty_like") for each in calls
                 )

@@ -42,7 +42,8 @@ def configs(subject: Subject) -> list[Instance]:
 def unread(subject: Subject) -> Iterator[Finding]:
     """`config.unread`."""
     told: set[tuple[str, str]] = set()
-    for config in configs(subject):
+    around = configs(subject)
+    for config in around:
         declared = list(_declared(subject, config.cls))
         if not declared:
             continue
@@ -57,7 +58,7 @@ def unread(subject: Subject) -> Iterator[Finding]:
             if any(
                 name in own
                 for own in (_own_reads(owner), *[_own_reads(c) for c in config.cls.mro if isinstance(c, ClassVal)])
-            ):
+            ) or any(name in _reads_of_parts(other.cls) for other in around if other is not config):
                 continue
             told.add((owner.qualname, name))
             yield finding("config.unread", owner.file, line, f"nothing reads the setting {name} of {owner.name}")
@@ -104,6 +105,31 @@ def _own_reads(cls: ClassVal) -> frozenset[str]:
             if isinstance(function, Function) and isinstance(node_of(function), ir.FunctionDef):
                 reads |= _used_in(body_of(function))
         found = _OWN[cls] = frozenset(reads)
+    return found
+
+
+_PARTS: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()
+
+
+def _reads_of_parts(cls: ClassVal) -> frozenset[str]:
+    """Settings that a configuration class's own methods read of a part of the configuration: ``self.part.x``."""
+    found = _PARTS.get(cls)
+    if found is None:
+        reads: set[str] = set()
+        for value in cls.attrs.values():
+            function = getattr(value, "getter", None) or getattr(value, "func", None) or value
+            if not isinstance(function, Function) or not isinstance(node_of(function), ir.FunctionDef):
+                continue
+            body = body_of(function).body
+            written = {id(target) for item in nodes_in(body) if isinstance(item, ir.Assign) for target in item.targets}
+            for item in nodes_in(body):
+                if isinstance(item, ir.Attr) and id(item) not in written and dotted(item.value) != "self":
+                    reads.add(item.name)
+                elif isinstance(item, ir.Call) and dotted(item.func) in ("getattr", "hasattr") and len(item.args) > 1:
+                    part, name = (each.value for each in item.args[:2])
+                    if dotted(part) != "self" and isinstance(name, ir.Const) and isinstance(name.value, str):
+                        reads.add(name.value)
+        found = _PARTS[cls] = frozenset(reads)
     return found
 
 

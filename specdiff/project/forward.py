@@ -114,7 +114,8 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
     if best.failure is not None and fullest is not None:
         other = _with_what_is_missing(program, built, fullest)
         best = max(best, other, key=_reach)
-    best.certain = best.failure is not None and all(set(inputs) <= _CERTAIN for inputs in choices)
+    # An input that was added later is a guess, too: a failure on it may be the guess's own.
+    best.certain = best.failure is not None and all(set(inputs) <= _CERTAIN for inputs in (*choices, best.inputs))
     return best
 
 

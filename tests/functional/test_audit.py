@@ -43,7 +43,8 @@ def test_findings_stand_where_they_belong(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_every_expected_id_is_in_the_table() -> None:
-    assert {rule for _, _, rule in expectations()} <= set(RULES)
+    # What does not fit in shape is told by the run itself, not by an audit.
+    assert {rule for _, _, rule in expectations() if not rule.startswith("shape.")} <= set(RULES)
     assert all(rule.why and rule.check and rule.title.endswith(".") for rule in RULES.values())
 
 

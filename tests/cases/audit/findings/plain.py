@@ -400,3 +400,19 @@ class RotatesBothSides(Rotary):
         x = self.emb(input_ids)
         q, k = rotated(x, x, *self.tables(input_ids))
         return q @ k.transpose(1, 2)
+
+
+# absent: init.missing
+# absent: shape.broadcast
+class WrittenInPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.scale = nn.Parameter(torch.Tensor(4).uniform_())
+
+    def forward(self, input_ids):
+        hidden = self.emb(input_ids) * self.scale
+        mask = torch.where(input_ids < 3, 1, 0)
+        mask[:, 0] = 1
+        mask.unsqueeze_(2)
+        return hidden - mask * 1e6
