@@ -19,6 +19,10 @@ _ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
 _WORD = re.compile(r"[\"']([A-Za-z_]\w*)[\"']")
 _MADE_NAME = re.compile(r"attr\s*\([^()]*?,\s*f([\"'])(\w*)\{\w+\}(\w*)\1")
 """A reader that puts the name of a setting together: ``getattr(config, f"output_{kind}")``; see `made_names`."""
+_MOVED = re.compile(
+    r"\b(\w+)\.startswith\(\s*[\"'](\w+_)[\"']\s*\)[^#]{0,120}?setattr(?:__)?\([^()]*?\b\1\s*(?:\[|\.removeprefix)"
+)
+"""A reader of all settings of a prefix, which it keeps without it: ``setattr(config, name[5:], value)``."""
 _HOLE = "{}"
 """Stands in a name that is put together for the part that varies."""
 _FOLDERS = ("generation", "integrations", "loss", "utils", "quantizers")
@@ -78,6 +82,15 @@ def made_names(text: str) -> Iterator[str]:
             yield f"{before}{_HOLE}{after}"
 
 
+    yield from (f"{prefix}{_HOLE}" for prefix in moved_prefixes(text))
+
+
+def moved_prefixes(text: str) -> Iterator[str]:
+    """Prefixes whose settings a text takes together and sets again without the prefix."""
+    if "setattr" in text:
+        yield from (match.group(2) for match in _MOVED.finditer(text))
+
+
 def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
@@ -123,7 +136,7 @@ def _library_made(folder: Path) -> frozenset[str]:
     return frozenset(
         item
         for path, data in _library_texts(folder)
-        if b"attr" in data and _MADE_NAME.search(data.decode("utf-8", "replace")) is not None
+        if b"attr" in data and any(made_names(data.decode("utf-8", "replace")))
         for item in file_words(path)
         if _HOLE in item
     )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from specdiff.audit.readers import Readers, file_words, made_names
+from specdiff.audit.readers import Readers, file_words, made_names, moved_prefixes
 from specdiff.audit.subject import Subject, body_of, finding, words
 from specdiff.audit.walk import blocks_in, dotted, nodes_in, without_words
 from specdiff.facts import Evidence
@@ -240,6 +240,9 @@ def undefined(subject: Subject) -> Iterator[Finding]:
         for folder in folders_of:
             if (folder / "configuration_utils.py").is_file():
                 known |= _config_words(folder)
+    units = {id(function.unit): function.unit for function in subject.path if function.unit is not None}
+    for prefix in {prefix for unit in units.values() for prefix in moved_prefixes(unit.text)}:
+        known |= {name.removeprefix(prefix) for name in known if name.startswith(prefix)}
     told: set[str] = set()
     for function in subject.path:
         node = body_of(function)

@@ -416,3 +416,22 @@ class WrittenInPlace(nn.Module):
         mask[:, 0] = 1
         mask.unsqueeze_(2)
         return hidden - mask * 1e6
+
+
+class InnerSettings:
+    def __init__(self, width=4, inner_width=2):
+        self.width = width
+        self.inner_width = inner_width
+
+
+# absent: config.unread
+class TakesSettingsOfAPrefix(nn.Module):
+    def __init__(self, config: InnerSettings):
+        super().__init__()
+        for name, value in vars(config).items():
+            if name.startswith("inner_"):
+                setattr(config, name[6:], value)
+        self.emb = nn.Embedding(8, config.width)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
