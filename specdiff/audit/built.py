@@ -153,7 +153,10 @@ def _is_empty(subject: Subject, cls: ClassVal, name: str) -> bool:
             if isinstance(item, ir.Assign) and any(dotted(target) == f"self.{name}" for target in item.targets):
                 functions = [inner.func for inner in nodes_in(item.value) if isinstance(inner, ir.Call)]
                 # The last name alone, too: `torch.Tensor(n).uniform_()` calls a method of a call.
-                if any(dotted(each).endswith("_") or (isinstance(each, ir.Attr) and each.name.endswith("_")) for each in functions):
+                if any(
+                    dotted(each).endswith("_") or (isinstance(each, ir.Attr) and each.name.endswith("_"))
+                    for each in functions
+                ):
                     return False  # written in place on the same line
                 calls = [dotted(each) for each in functions]
                 return any(

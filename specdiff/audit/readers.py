@@ -81,7 +81,6 @@ def made_names(text: str) -> Iterator[str]:
         if bool(before) != bool(after) and word[-3:] in ("get", "has", "set") and not _is_word(word[:-3]):
             yield f"{before}{_HOLE}{after}"
 
-
     yield from (f"{prefix}{_HOLE}" for prefix in moved_prefixes(text))
 
 
