@@ -87,15 +87,23 @@ class _Search:
         """The values of an operation's result, each with what its operands hold at the same position."""
         if index not in self.found:
             op = self.ops[index]
-            if any(start <= index < end for start, end in self.examples):
-                raise _Open  # one turn of a loop stands for all
-            if depth > _DEPTH or (op.shape is not None and any(isinstance(s, int) and s == 0 for s in op.shape)):
-                raise _Open
-            found = self._cases(op, depth + 1)
-            if not found or len(found) > _MOST or not all(_whole(value) for _, value in found):
-                raise _Open
-            self.found[index] = found
+            try:
+                self.found[index] = self._known(op, depth)
+            except (_Open, ArithmeticError):
+                if op.dtype != "bool":
+                    raise
+                self.found[index] = _atoms(op, (False, True))
         return self.found[index]
+
+    def _known(self, op: Op, depth: int) -> _Cases:
+        if any(start <= op.id < end for start, end in self.examples):
+            raise _Open  # one turn of a loop stands for all
+        if depth > _DEPTH or (op.shape is not None and any(isinstance(s, int) and s == 0 for s in op.shape)):
+            raise _Open
+        found = self._cases(op, depth + 1)
+        if not found or len(found) > _MOST or not all(_whole(value) for _, value in found):
+            raise _Open
+        return found
 
     def _cases(self, op: Op, depth: int) -> _Cases:
         if op.kind == "constant" and not op.inputs and isinstance(op.attrs.get("fill"), bool | int | float):
@@ -113,9 +121,22 @@ class _Search:
             if not isinstance(filled, bool | int | float):
                 raise _Open
             return _atoms(op, [*self._values(op.inputs[:1], depth), filled])
+        if op.kind == "setitem" and not self._fills_where(op):
+            if not isinstance(op.attrs.get("value"), bool | int | float):
+                raise _Open
+            return _atoms(op, [*self._values(op.inputs[:1], depth), op.attrs["value"]])
         if op.kind == "reduce":
             return _atoms(op, _reduced(op.attrs.get("which"), set(self._values(op.inputs, depth))))
         return self._elementwise(op, depth)
+
+    def _fills_where(self, op: Op) -> bool:
+        """Whether ``tensor[mask] = number`` does what ``masked_fill`` does."""
+        return (
+            isinstance(op.attrs.get("value"), bool | int | float)
+            and len(op.inputs) == 2
+            and self.ops[op.inputs[1]].dtype == "bool"
+            and self.ops[op.inputs[1]].shape == op.shape
+        )
 
     def _values(self, inputs: Iterable[int], depth: int) -> list[_Number]:
         return [value for index in inputs for _, value in self.cases(index, depth)]
@@ -166,13 +187,19 @@ def _function(op: Op) -> Callable[..., _Number]:
         return lambda value: _as_format(value, op.dtype)
     if op.kind in _NEGATIONS and count == 1 and op.dtype == "bool":
         return lambda value: not value
-    if op.kind == "masked_fill":
+    if op.kind in ("masked_fill", "setitem"):
         if count == 3:
             return lambda value, mask, filled: filled if mask else value
         if count == 2 and isinstance(attrs.get("value"), bool | int | float):
             return lambda value, mask: attrs["value"] if mask else value
-    if op.kind == "where" and count == 3:
-        return lambda condition, first, second: first if condition else second
+    if op.kind == "where":
+        return _choice(attrs.get("values") or (None, None), count)
+    if op.kind == "clamp" and count == 1:
+        low, high = (
+            -math.inf if attrs["min"] is None else attrs["min"],
+            math.inf if attrs["max"] is None else attrs["max"],
+        )
+        return lambda value: min(max(value, low), high)
     if op.kind == "compare":
         return _operator(op, _COMPARE[attrs["op"]])
     if op.kind in _LOGIC and op.dtype == "bool":
@@ -180,6 +207,19 @@ def _function(op: Op) -> Callable[..., _Number]:
     if op.kind in _ARITHMETIC:
         return _operator(op, lambda a, b: _computed(op, a, b))
     raise _Open
+
+
+def _choice(numbers: tuple[Any, Any], count: int) -> Callable[..., _Number]:
+    """``where``, of which either side may be a number."""
+    if count != 1 + sum(number is None for number in numbers):
+        raise _Open
+
+    def choose(condition: _Number, *tensors: _Number) -> _Number:
+        rest = list(tensors)
+        first, second = (rest.pop(0) if number is None else number for number in numbers)
+        return first if condition else second
+
+    return choose
 
 
 def _operator(op: Op, function: Callable[[Any, Any], _Number]) -> Callable[..., _Number]:

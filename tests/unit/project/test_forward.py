@@ -74,6 +74,12 @@ SHAPES = [
         PADDED_MASK,
         "(batch, sequence, 64)",
     ),
+    (
+        """mask = torch.where(torch.ones_like(tokens).clamp(min=0, max=1).bool() & (tokens > 2), 0.0, -1e9)
+        mask[torch.ones_like(tokens) == 2] = 1e9
+        return x[:, :1] if (mask > 0).any() else x""",
+        "(batch, sequence, 64)",
+    ),
     ("return x if torch.all(torch.ones_like(tokens) == 1) else x[:, :1]", "(batch, sequence, 64)"),
     ("return x[:, :1] if 0 < torch.zeros_like(tokens).max() else x", "(batch, sequence, 64)"),
     ("return torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))", "(batch, sequence, 32)"),
@@ -83,6 +89,8 @@ OPEN = [
     "return x[:, :1] if (torch.ones(tokens.shape) * tokens == 1).all() else x",
     "seen = torch.zeros(batch)\n        for row in tokens.T:\n            seen = seen + 1\n        return x[:, :1] if seen.max() > 1 else x",
     "mask = torch.ones(tokens.shape)\n        mask[:, 0] = tokens[:, 0]\n        return x[:, :1] if mask.all() else x",
+    "mask = torch.where(tokens > 2, 0.0, 1.0)\n        return x[:, :1] if mask.max() > 0 else x",
+    "mask = torch.zeros(tokens.shape)\n        mask[tokens > 2] = 1\n        return x[:, :1] if mask.any() else x",
     "mask = torch.ones(tokens.shape)\n        mask[:, :2].zero_()\n        return x[:, :1] if mask.all() else x",
 ]
 """Branches that hang on what data, or the other turns of a loop, make of a tensor."""
