@@ -117,6 +117,12 @@ def _decay(graph: Operations, block: Block, op: Op, conv: Op | None) -> Recurren
             (learned if source.kind == "parameter" else steps).append(source if source.kind == "parameter" else each)
             if source.kind == "parameter":
                 continue
+        elif each.kind in ("log", "log1p"):
+            spelled = _spelled_softplus(graph, each)
+            if spelled is not None:
+                steps.append(next((r for r in graph.readers(each, VIEWS) if r.kind == "where"), each))
+                stack.append(spelled)
+                continue
         elif each.kind == "sigmoid":
             sigmoids.append(each)
         elif each.kind == "maximum":
@@ -143,6 +149,16 @@ def _decay(graph: Operations, block: Block, op: Op, conv: Op | None) -> Recurren
         if state is not None:
             return Recurrence("lightning", op, "", (), None, conv, state=state)
     return None
+
+
+def _spelled_softplus(graph: Operations, op: Op) -> int | None:
+    """What log(1 + exp(x)) takes as x."""
+    inner = graph.source(graph[op.inputs[0]]) if op.inputs else op
+    if op.kind == "log":
+        if inner.kind != "add":
+            return None
+        inner = next((each for each in map(graph.source, graph.inputs(inner)) if each.kind == "exp"), inner)
+    return inner.inputs[0] if inner.kind == "exp" and inner.inputs else None
 
 
 def _slope_near(graph: Operations, block: Block) -> Op | None:
