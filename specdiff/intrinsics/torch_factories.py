@@ -89,6 +89,8 @@ def _arange(
     floating = any(isinstance(value, float) for value in (begin, stop, step))
     default = "float32" if floating else "int64"
     if any(isinstance(value, Dim) for value in (begin, stop, step)):
+        # Whole numbers written as floats leave the length whole: `arange(length, -1, -1.0)`.
+        begin, stop, step = (int(v) if isinstance(v, float) and v.is_integer() else v for v in (begin, stop, step))
         length: Any = stop - begin if step == 1 else (stop - begin + step - 1) // step
         return ctx.emit("constant", (), (length,), dtype_name(dtype, default), range=(begin, stop, step))
     if not all(isinstance(value, int | float) for value in (begin, stop, step)):
@@ -471,6 +473,7 @@ CONSTANTS: dict[str, Any] = {
     "torch.strided": "strided",
     "torch.contiguous_format": "contiguous_format",
     "torch.channels_last": "channels_last",
+    "torch.legacy_contiguous_format": "legacy_contiguous_format",
     "torch.preserve_format": "preserve_format",
 }
 METHODS: dict[str, Callable[..., Any]] = {

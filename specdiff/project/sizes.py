@@ -161,5 +161,13 @@ class Sizes:
 
     def bins(self) -> int:
         """Mel bins of audio features."""
-        names = ("num_mel_bins", "feature_size", "input_feat_per_channel", "n_mels", "input_feat_size", "mel_bins")
+        names = (
+            "feature_projection_input_dim",
+            "num_mel_bins",
+            "feature_size",
+            "input_feat_per_channel",
+            "n_mels",
+            "input_feat_size",
+            "mel_bins",
+        )
         return self.number((*names, "input_size", "num_mels", "feat_in", "input_dim"), 80, AUDIO)
