@@ -91,7 +91,8 @@ def _arange(
     if any(isinstance(value, Dim) for value in (begin, stop, step)):
         # Whole numbers written as floats leave the length whole: `arange(length, -1, -1.0)`.
         begin, stop, step = (int(v) if isinstance(v, float) and v.is_integer() else v for v in (begin, stop, step))
-        length: Any = stop - begin if step == 1 else (stop - begin + step - 1) // step
+        low, high, stride = (stop, begin, -step) if not isinstance(step, Dim) and step < 0 else (begin, stop, step)
+        length: Any = high - low if stride == 1 else (high - low + stride - 1) // stride
         return ctx.emit("constant", (), (length,), dtype_name(dtype, default), range=(begin, stop, step))
     if not all(isinstance(value, int | float) for value in (begin, stop, step)):
         raise TypeError(f"arange(): argument 'end' (position 1) must be Number, not {type(stop).__name__}")
