@@ -55,6 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _folder(path: str) -> str:
+    """A spec's folder: its file's name, and its variant's."""
+    file, _, variant = path.partition("::")
+    name = "-".join(part for part in (Path(file).stem, variant) if part)
+    return "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in name)
+
+
 def _build(paths: Sequence[str], output: Path) -> tuple[list[Any], list[tuple[str, int, int, str]]]:
     """Check some specs and write their folders; their cards, and what was wrong."""
     from specdiff import api
@@ -66,7 +73,7 @@ def _build(paths: Sequence[str], output: Path) -> tuple[list[Any], list[tuple[st
     for path in paths:
         try:
             (result,) = api.check_all([Path(path)], Options())
-            folder = "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in result.name)
+            folder = _folder(path)
             write_reports(result, output / folder)
         except SpecdiffError as error:
             problems.extend((each.file, each.line, each.column, each.message) for each in error.problems)
