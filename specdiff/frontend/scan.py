@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""
-    (?:[^\#"'()\[\]{}\\\n]+|\([^\#"'()\[\]{}\\\n]*\))*+
+    [^\#"'()\[\]{}\\\n]*(?:\([^\#"'()\[\]{}\\\n]*\)[^\#"'()\[\]{}\\\n]*)*
     (?:
         (?P<newline>\n)
       | (?P<string>\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
@@ -19,11 +19,14 @@ _TOKEN = re.compile(
       | (?P<close>[)\]}])
       | (?P<comment>\#[^\n]*)
       | (?P<joined>\\\r?\n)
+      | (?P<odd>["'\\])
+      | (?P<end>\Z)
     )
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""What is between the things that matter is skipped first: most of a file is, and so are calls without nesting.
+"""What is between the things that matter is skipped first: most of a file is, and so are calls without nesting. No
+possessive quantifier does it: those of Python before 3.11.5 lose text (CPython issue 106052).
 A string's prefix does not matter, for a backslash keeps a quote from closing a raw string too."""
 _WORD = re.compile(r"\w+|@|.")
 _DEF = re.compile(r"(?:async\s+)?def\s+(\w+)")
@@ -135,7 +138,9 @@ def _logical_lines(text: str) -> tuple[list[Line], tuple[Comment, ...]]:
                 raise Uncertain
         elif kind == "joined":
             number += 1
-        else:
+        elif kind == "odd":
+            raise Uncertain  # a quote that nothing closes
+        elif kind == "comment":
             comments.append(Comment(number, match.group("comment")))
     if depth:
         raise Uncertain

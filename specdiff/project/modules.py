@@ -84,6 +84,8 @@ class Program:
             self.modules[name] = made
             return made
         own = self._own_package(name)
+        if own is not None and self.run.catching:
+            raise Raised(ModuleNotFoundError(f"No module named '{name}'"), [self.run.place])
         if own is not None:
             return Unknown(f"there is no module {name.rpartition('.')[2]} in {own}", self.run.place, name=name)
         missing = self.library.missing_package(name)
