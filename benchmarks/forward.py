@@ -21,8 +21,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function
-from specdiff.interp.ops import constant, lookup
+from specdiff.interp.scalars import constant
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.options import Options
 from specdiff.pipeline import new_program

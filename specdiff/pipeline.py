@@ -22,7 +22,7 @@ from specdiff.graph.liveness import Liveness, liveness
 from specdiff.graph.modules import Collector, Folder, NamedParameter, tied_pairs, total
 from specdiff.graph.operations import Operations
 from specdiff.graph.uses import steps, uses
-from specdiff.interp import ops
+from specdiff.interp import guarding
 from specdiff.interp.dims import MADE
 from specdiff.interp.evaluator import new_run
 from specdiff.interp.objects import ClassVal, Function, ModuleVal
@@ -55,7 +55,7 @@ def new_program(target: Target, options: Options) -> Program:
     """A program with its run, ready to build classes of a target."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     gc.set_threshold(*GC_THRESHOLD)
-    ops.DEBUG = options.debug
+    guarding.DEBUG = options.debug
     library = TableLibrary()
     program = Program(target.roots, library, target.model_prefixes, ir_cache() if options.use_cache else None)
     program.attention = options.attention

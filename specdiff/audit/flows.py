@@ -15,8 +15,8 @@ from specdiff.audit.subject import Subject, body_of
 from specdiff.audit.walk import dotted, nodes_in
 from specdiff.facts import Evidence, Fact, Level
 from specdiff.interp.calls import node_of
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function
-from specdiff.interp.ops import lookup
 from specdiff.ir import nodes as ir
 
 SETTINGS = "computation.settings"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from specdiff.audit.subject import Subject, body_of, finding
 from specdiff.audit.walk import nodes_in
 from specdiff.graph.operations import PASSING, Operations
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function
-from specdiff.interp.ops import lookup
 from specdiff.ir import nodes as ir
 from specdiff.project.build import Failure
 from specdiff.results import Finding, Severity

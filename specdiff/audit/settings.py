@@ -15,8 +15,8 @@ from specdiff.audit.walk import blocks_in, dotted, nodes_in, without_words
 from specdiff.facts import Evidence
 from specdiff.interp.calls import node_of
 from specdiff.interp.classes import Annotation
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function, Instance, Value
-from specdiff.interp.ops import lookup
 from specdiff.ir import nodes as ir
 from specdiff.results import Finding, Severity
 

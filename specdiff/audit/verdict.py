@@ -8,8 +8,8 @@ from math import prod
 
 from specdiff.audit.rules import RULES
 from specdiff.audit.subject import Subject
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import Function
-from specdiff.interp.ops import lookup
 from specdiff.results import Finding, Severity
 
 COMPLETE, PARTIAL, SKELETON, UNDECIDED = "complete", "partial", "skeleton", "undecided"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specdiff.interp.dims import Dim
+from specdiff.interp.guarding import HOST_ERRORS, raised
+from specdiff.interp.lookups import lookup, method_of, type_name
 from specdiff.interp.objects import (
     MISSING,
     BoundMethod,
@@ -21,7 +23,7 @@ from specdiff.interp.objects import (
     Value,
     Wrapped,
 )
-from specdiff.interp.ops import HOST_ERRORS, lookup, method_of, plain, raised, type_name
+from specdiff.interp.ops import plain
 from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.tracked import Tracked
 from specdiff.interp.values import Intrinsic, Tensor, Unknown

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp import attributes, calls, formatting, ops
+from specdiff.interp import attributes, calls, containers, formatting, lookups, ops, scalars
 from specdiff.interp.dims import Dim, Ratio
 from specdiff.interp.iterating import FUNCTIONS as ITERATING
 from specdiff.interp.iterating import TYPES as ITERATED
@@ -138,21 +138,21 @@ def _derives(cls: ClassVal, name: str) -> bool:
 
 
 def _is_mapping(obj: Value) -> bool:
-    return isinstance(ops.payload(obj), dict)
+    return isinstance(lookups.payload(obj), dict)
 
 
 _ABSTRACT: dict[str, Callable[[Value], bool]] = {
     "Mapping": _is_mapping,
     "MutableMapping": _is_mapping,
     "Iterable": lambda obj: (
-        isinstance(ops.payload(obj), list | tuple | dict | set | str | range)
-        or ops.method_of(obj, "__iter__") is not MISSING
+        isinstance(lookups.payload(obj), list | tuple | dict | set | str | range)
+        or lookups.method_of(obj, "__iter__") is not MISSING
     ),
-    "Sequence": lambda obj: isinstance(ops.payload(obj), list | tuple | str | range),
-    "MutableSequence": lambda obj: isinstance(ops.payload(obj), list),
-    "Sized": lambda obj: hasattr(ops.payload(obj), "__len__"),
-    "Collection": lambda obj: isinstance(ops.payload(obj), list | tuple | dict | set | str | range),
-    "Set": lambda obj: isinstance(ops.payload(obj), set | frozenset),
+    "Sequence": lambda obj: isinstance(lookups.payload(obj), list | tuple | str | range),
+    "MutableSequence": lambda obj: isinstance(lookups.payload(obj), list),
+    "Sized": lambda obj: hasattr(lookups.payload(obj), "__len__"),
+    "Collection": lambda obj: isinstance(lookups.payload(obj), list | tuple | dict | set | str | range),
+    "Set": lambda obj: isinstance(lookups.payload(obj), set | frozenset),
     "Callable": calls.is_callable,
     "FunctionType": lambda obj: isinstance(obj, Function),
     "ModuleType": lambda obj: isinstance(obj, ModuleVal),
@@ -183,7 +183,7 @@ def _issubclass(ctx: Run, cls: Value, kinds: Value) -> Value:
 
 @raw
 def _getattr(ctx: Run, obj: Value, name: Value, *default: Value) -> Value:
-    name = ops.payload(plain(name))
+    name = lookups.payload(plain(name))
     if isinstance(name, Unknown):
         return name
     if not default:
@@ -198,7 +198,7 @@ def _getattr(ctx: Run, obj: Value, name: Value, *default: Value) -> Value:
 
 @raw
 def _hasattr(ctx: Run, obj: Value, name: Value) -> Value:
-    name = ops.payload(plain(name))
+    name = lookups.payload(plain(name))
     if isinstance(obj, Unknown):
         return obj
     try:
@@ -218,7 +218,7 @@ _NOTHING = object()
 
 @raw
 def _setattr(ctx: Run, obj: Value, name: Value, value: Value) -> None:
-    name = ops.payload(plain(name))
+    name = lookups.payload(plain(name))
     if not isinstance(name, Unknown):
         attributes.set_(ctx, obj, name, value)
 
@@ -229,12 +229,12 @@ def _delattr(ctx: Run, obj: Value, name: str) -> None:
 
 def _len(ctx: Run, obj: Value) -> Value:
     if isinstance(obj, Instance):
-        method = ops.method_of(obj, "__len__")
+        method = lookups.method_of(obj, "__len__")
         if method is not MISSING:
             return ctx.call(method, (), {})
         if obj.native is None and obj.cls.unknown_base is not None:
             return ctx.unknown("the length of an object whose class is not fully known", obj.cls.unknown_base)
-        obj = ops.payload(obj)
+        obj = lookups.payload(obj)
     if isinstance(obj, Tensor):
         if obj.shape is None:
             return ctx.unknown("the length of a tensor of unknown shape")
@@ -252,7 +252,7 @@ def _len(ctx: Run, obj: Value) -> Value:
     try:
         return len(obj)
     except TypeError:
-        raise TypeError(f"object of type '{ops.type_name(obj)}' has no len()") from None
+        raise TypeError(f"object of type '{lookups.type_name(obj)}' has no len()") from None
 
 
 @raw
@@ -299,7 +299,7 @@ def _iter(ctx: Run, obj: Value, *sentinel: Value) -> Value:
 
 
 def _iterator(ctx: Run, obj: Value) -> Value:
-    items = ops.iterate(ctx, obj)
+    items = containers.iterate(ctx, obj)
     return iter(items)
 
 
@@ -308,7 +308,7 @@ def _next(ctx: Run, iterator: Value, *default: Value) -> Value:
     if isinstance(iterator, Unknown):
         return iterator
     if isinstance(iterator, Instance):
-        method = ops.method_of(iterator, "__next__")
+        method = lookups.method_of(iterator, "__next__")
         if method is not MISSING:
             try:
                 return ctx.call(method, (), {})
@@ -325,28 +325,28 @@ def _next(ctx: Run, iterator: Value, *default: Value) -> Value:
     except StopIteration:
         raise
     except TypeError:
-        raise TypeError(f"'{ops.type_name(iterator)}' object is not an iterator") from None
+        raise TypeError(f"'{lookups.type_name(iterator)}' object is not an iterator") from None
 
 
 @raw
 def _dict(ctx: Run, *args: Value, **kwargs: Value) -> Value:
     result: dict[Value, Value] = {}
     if args:
-        source = ops.payload(plain(args[0]))
+        source = lookups.payload(plain(args[0]))
         if isinstance(source, Unknown):
             return source
         if isinstance(source, dict):
             ctx.reached(source, source)
             result.update(source)
         elif isinstance(source, Instance) and attributes.get(ctx, source, "keys", None) is not None:
-            for key in ops.listed(ctx, ctx.call(attributes.get(ctx, source, "keys"), (), {})):
-                result[key] = ops.getitem(ctx, source, key)
+            for key in containers.listed(ctx, ctx.call(attributes.get(ctx, source, "keys"), (), {})):
+                result[key] = containers.getitem(ctx, source, key)
         else:
             try:
-                for pair in ops.listed(ctx, source):
-                    key, value = ops.listed(ctx, pair)
-                    result[ops.payload(plain(key))] = plain(value)
-            except ops.NotIterable as stop:
+                for pair in containers.listed(ctx, source):
+                    key, value = containers.listed(ctx, pair)
+                    result[lookups.payload(plain(key))] = plain(value)
+            except containers.NotIterable as stop:
                 return stop.value
     result.update({key: plain(value) for key, value in kwargs.items()})
     return result
@@ -356,9 +356,9 @@ def _number(kind: type) -> Callable[..., Any]:
     def model(ctx: Run, *args: Value) -> Value:
         if not args:
             return kind()
-        value = ops.payload(args[0])
+        value = lookups.payload(args[0])
         if isinstance(value, Tensor):
-            const = ops.constant(value)
+            const = scalars.constant(value)
             if const is None or const.size != 1:
                 return number_of(ctx, value, f"{kind.__name__}() of a tensor's data")
             return kind(const.reshape(-1)[0])
@@ -367,14 +367,14 @@ def _number(kind: type) -> Callable[..., Any]:
         if isinstance(value, Ratio):
             return value.floor if kind is int else value
         if isinstance(value, Instance):
-            method = ops.method_of(value, f"__{kind.__name__}__")
+            method = lookups.method_of(value, f"__{kind.__name__}__")
             if method is not MISSING:
                 return ctx.call(method, (), {})
         if isinstance(value, Instance | list | dict | Function | ClassVal):
             raise TypeError(
-                f"{kind.__name__}() argument must be a string, a bytes-like object or a real number, not '{ops.type_name(value)}'"
+                f"{kind.__name__}() argument must be a string, a bytes-like object or a real number, not '{lookups.type_name(value)}'"
                 if kind is int
-                else f"float() argument must be a string or a real number, not '{ops.type_name(value)}'"
+                else f"float() argument must be a string or a real number, not '{lookups.type_name(value)}'"
             )
         return kind(value, *[plain(arg) for arg in args[1:]])
 
@@ -424,7 +424,7 @@ def _range(ctx: Run, *args: Value) -> Value:
         return Turns(some_number(ctx, "a turn of a loop that depends on data"), None, "a range that depends on data")
     for bound in bounds:
         if not isinstance(bound, int):
-            raise TypeError(f"'{ops.type_name(bound)}' object cannot be interpreted as an integer")
+            raise TypeError(f"'{lookups.type_name(bound)}' object cannot be interpreted as an integer")
     return range(*bounds)
 
 

@@ -15,6 +15,8 @@ from specdiff.interp.attributes import (
 )
 from specdiff.interp.branches import ROUTED
 from specdiff.interp.dims import Dim
+from specdiff.interp.guarding import HOST_ERRORS, guarded, raised
+from specdiff.interp.lookups import lookup, method_of, payload, type_name
 from specdiff.interp.objects import (
     MISSING,
     BoundMethod,
@@ -31,7 +33,6 @@ from specdiff.interp.objects import (
     Value,
     Wrapped,
 )
-from specdiff.interp.ops import HOST_ERRORS, guarded, lookup, method_of, payload, raised, type_name
 from specdiff.interp.run import Run
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.tracked import Tracked, plain

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 from typing import Any
 
-from specdiff.interp import attributes, ops
+from specdiff.interp import attributes, guarding, lookups, ops
 from specdiff.interp.expressions import arguments, evaluate
 from specdiff.interp.objects import (
     MISSING,
@@ -134,7 +134,7 @@ def _through_metaclass(
 ) -> Value:
     """What calling the metaclass gives: its own ``__new__`` and ``__init__`` around the class that was just read."""
     namespace = dict(cls.attrs)
-    new = ops.lookup(meta, "__new__")[0]
+    new = lookups.lookup(meta, "__new__")[0]
     value: Value = cls
     if isinstance(new, Function | Wrapped):
         cls.attrs["__classcell__"] = None  # until ``type.__new__`` takes the class up
@@ -145,7 +145,7 @@ def _through_metaclass(
             run.pending.pop()
     if cls.attrs.pop("__classcell__", 0) is None or not isinstance(new, Function | Wrapped):
         finish(run, cls, kwargs)
-    init = ops.lookup(meta, "__init__")[0]
+    init = lookups.lookup(meta, "__init__")[0]
     if value is cls and isinstance(init, Function):
         run.call(init, (cls, cls.name, bases, namespace), kwargs)
     return value
@@ -231,7 +231,7 @@ def _linearise(run: Run, cls: ClassVal, bases: list[Value]) -> tuple[Value, ...]
             if not any(head in other[1:] for other in sequences):
                 break
         else:
-            raise ops.raised(run, TypeError("Cannot create a consistent method resolution order (MRO)"))
+            raise guarding.raised(run, TypeError("Cannot create a consistent method resolution order (MRO)"))
         order.append(head)
         for sequence in sequences:
             if sequence[0] is head:
@@ -248,7 +248,7 @@ def finish(run: Run, cls: ClassVal, kwargs: dict[str, Value]) -> None:
     if run.is_library(cls.file):
         cls.flags.add("library")
     for name, flag in (("__getattribute__", "getattribute"), ("__setattr__", "setattr"), ("__delattr__", "delattr")):
-        found, owner = ops.lookup(cls, name)
+        found, owner = lookups.lookup(cls, name)
         if isinstance(found, Function) and not run.is_library_module_class(owner):
             cls.flags.add(flag)
     if cls.name in ("PreTrainedConfig", "PretrainedConfig") and "configuration_utils" in module:
@@ -258,7 +258,7 @@ def finish(run: Run, cls: ClassVal, kwargs: dict[str, Value]) -> None:
         if type(value) is Property:
             value.name = name
         elif isinstance(value, Instance):
-            method = ops.method_of(value, "__set_name__")
+            method = lookups.method_of(value, "__set_name__")
             if method is not MISSING:
                 run.call(method, (cls, name), {})
     if "enum" in cls.flags and module != "enum":
@@ -305,7 +305,7 @@ def _enumerate(run: Run, cls: ClassVal) -> None:
             member.native = bare
         members[name] = member
         cls.attrs[name] = member
-        init = ops.lookup(cls, "__init__")[0]
+        init = lookups.lookup(cls, "__init__")[0]
         if isinstance(init, Function):
             run.call(init, (member, *(value if isinstance(value, tuple) else (value,))), {})
     cls.enum_members = members
@@ -427,7 +427,7 @@ def _initialiser(cls: ClassVal) -> Any:
             raise TypeError(
                 f"{cls.name}.__init__() missing {len(missing)} required positional argument{plural}: {text}"
             )
-        post = ops.method_of(obj, "__post_init__")
+        post = lookups.method_of(obj, "__post_init__")
         if post is not MISSING:
             ctx.call(post, tuple(extra), {})
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from specdiff.interp import attributes, branches, builtins, calls, classes, expressions, formatting, ops, statements
+from specdiff.interp import (
+    attributes,
+    branches,
+    builtins,
+    calls,
+    classes,
+    containers,
+    expressions,
+    formatting,
+    statements,
+)
 from specdiff.interp.run import Library, Loader, Run
 
 
@@ -18,8 +28,8 @@ def new_run(loader: Loader, library: Library) -> Run:
         call=calls.call,
         getattr=attributes.get,
         setattr=attributes.set_,
-        getitem=ops.getitem,
-        listed=ops.listed,
+        getitem=containers.getitem,
+        listed=containers.listed,
         either=branches.either,
         printable=formatting.printable,
         plan_of=calls.plan_of,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp import attributes, calls, ops, rows
+from specdiff.interp import attributes, calls, containers, lookups, ops, rows, scalars
+from specdiff.interp.containers import NotIterable
 from specdiff.interp.dims import Dim
 from specdiff.interp.formatting import format_value
+from specdiff.interp.guarding import raised
 from specdiff.interp.objects import MISSING, Frame, Function, LazyName, Raised, Super, Value
-from specdiff.interp.ops import NotIterable, raised
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Tracked, plain
 from specdiff.interp.values import Tensor, Turns, Unknown
@@ -67,7 +68,7 @@ def _item(run: Run, node: ir.Item, frame: Frame) -> Value:
     container = evaluate(run, node.value, frame)
     index = evaluate(run, node.index, frame)
     run.line = node.line
-    return ops.getitem(run, container, index)
+    return containers.getitem(run, container, index)
 
 
 def _slice(run: Run, node: ir.SliceExpr, frame: Frame) -> Value:
@@ -89,9 +90,9 @@ def arguments(run: Run, args: tuple[ir.Arg, ...], frame: Frame) -> tuple[tuple[V
             else:
                 named[arg.name] = value
         elif arg.star == 1:
-            positional.extend(ops.listed(run, value))
+            positional.extend(containers.listed(run, value))
         else:
-            value = ops.payload(plain(value))
+            value = lookups.payload(plain(value))
             if isinstance(value, Unknown):
                 run.note(f"keyword arguments that are not known: {value.reason}", value.place)
             elif isinstance(value, dict):
@@ -100,8 +101,8 @@ def arguments(run: Run, args: tuple[ir.Arg, ...], frame: Frame) -> tuple[tuple[V
                         raise raised(run, TypeError(f"got multiple values for keyword argument '{key}'"))
                     named[key] = item
             else:
-                for key in ops.listed(run, run.call(attributes.get(run, value, "keys"), (), {})):
-                    named[key] = ops.getitem(run, value, key)
+                for key in containers.listed(run, run.call(attributes.get(run, value, "keys"), (), {})):
+                    named[key] = containers.getitem(run, value, key)
     return tuple(positional), named
 
 
@@ -221,7 +222,7 @@ def items_of(run: Run, items: tuple[ir.Expr, ...], frame: Frame) -> list[Value]:
     values: list[Value] = []
     for item in items:
         if type(item) is ir.Starred:
-            values.extend(ops.listed(run, evaluate(run, item.value, frame)))
+            values.extend(containers.listed(run, evaluate(run, item.value, frame)))
         else:
             values.append(evaluate(run, item, frame))
     return values
@@ -236,7 +237,7 @@ def _list(run: Run, node: ir.ListExpr, frame: Frame) -> Value:
 
 
 def _hashable(run: Run, value: Value) -> Value:
-    value = ops.payload(plain(value))
+    value = lookups.payload(plain(value))
     if isinstance(value, Unknown | Dim) or value.__hash__ is None:
         if isinstance(value, list | dict | set):
             raise raised(run, TypeError(f"unhashable type: '{type(value).__name__}'"))
@@ -251,14 +252,14 @@ def _dict(run: Run, node: ir.DictExpr, frame: Frame) -> Value:
     result: dict[Value, Value] = {}
     for item in node.items:
         if item.key is None:
-            value = ops.payload(plain(evaluate(run, item.value, frame)))
+            value = lookups.payload(plain(evaluate(run, item.value, frame)))
             if isinstance(value, dict):
                 result.update(value)
             elif isinstance(value, Unknown):
                 run.note(f"a mapping that is not known: {value.reason}", value.place)
             else:
-                for key in ops.listed(run, run.call(attributes.get(run, value, "keys"), (), {})):
-                    result[key] = ops.getitem(run, value, key)
+                for key in containers.listed(run, run.call(attributes.get(run, value, "keys"), (), {})):
+                    result[key] = containers.getitem(run, value, key)
         else:
             key = _hashable(run, evaluate(run, item.key, frame))
             value = evaluate(run, item.value, frame)
@@ -332,7 +333,7 @@ def _clauses(
     target = clause.target
     simple = target.id if type(target) is ir.Name else None
     filtered = False
-    for item in run.bounded(ops.iterate(run, iterable)):
+    for item in run.bounded(containers.iterate(run, iterable)):
         if simple is not None:
             inner.locals[simple] = item
         else:
@@ -375,7 +376,7 @@ def _fstring(run: Run, node: ir.FString, frame: Frame) -> Value:
         value = evaluate(run, part.value, frame)
         if isinstance(value, Unknown):
             return value
-        if isinstance(value, Tensor) and ops.constant(value) is None:
+        if isinstance(value, Tensor) and scalars.constant(value) is None:
             return run.unknown("the text of a tensor's data")
         spec = _fstring(run, part.spec, frame) if part.spec is not None else ""
         if isinstance(spec, Unknown):
@@ -423,7 +424,7 @@ def _yield(run: Run, node: ir.Yield, frame: Frame) -> Value:
 
 
 def _yield_from(run: Run, node: ir.YieldFrom, frame: Frame) -> Value:
-    _yields(frame).extend(ops.listed(run, evaluate(run, node.value, frame)))
+    _yields(frame).extend(containers.listed(run, evaluate(run, node.value, frame)))
     return None
 
 

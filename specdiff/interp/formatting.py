@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from specdiff.interp.guarding import HOST_ERRORS, raised
+from specdiff.interp.lookups import method_of, payload
 from specdiff.interp.objects import MISSING, ClassVal, Function, Instance, Value
-from specdiff.interp.ops import HOST_ERRORS, method_of, payload, raised
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import plain
 from specdiff.interp.values import Tensor

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp import ops
+from specdiff.interp import containers, lookups, ops
+from specdiff.interp.containers import NotIterable
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import MISSING, Value
-from specdiff.interp.ops import NotIterable
 from specdiff.interp.run import Run
 from specdiff.interp.scalars import some_number
 from specdiff.interp.tracked import Tracked, plain
@@ -32,7 +32,7 @@ def turns_of(stop: NotIterable) -> Turns | None:
 def items_or_turns(run: Run, value: Value) -> list[Value] | Turns:
     """All items of an iterable, or one for all of them."""
     try:
-        return ops.listed(run, value)
+        return containers.listed(run, value)
     except NotIterable as stop:
         turns = turns_of(stop)
         if turns is None:
@@ -50,7 +50,7 @@ def _pairs(function: Callable[..., Any]) -> Callable[..., Any]:
                 return arg
         try:
             return function(ctx, *args, **{key: plain(value) for key, value in kwargs.items()})
-        except ops.NotIterable as stop:
+        except containers.NotIterable as stop:
             return stop.value
 
     model.__name__ = function.__name__
@@ -62,7 +62,7 @@ def _zip(ctx: Run, *iterables: Value, strict: bool = False) -> Value:
     columns: list[Any] = []
     for item in iterables:
         try:
-            columns.append(ops.iterate(ctx, item))
+            columns.append(containers.iterate(ctx, item))
         except NotIterable as stop:
             turns = turns_of(stop)
             if turns is None:
@@ -90,7 +90,7 @@ def _row(columns: list[Any], items: list[Value]) -> tuple[Value, ...]:
 @_pairs
 def _enumerate(ctx: Run, iterable: Value, start: Value = 0) -> Value:
     try:
-        return enumerate(ops.iterate(ctx, iterable), plain(start))
+        return enumerate(containers.iterate(ctx, iterable), plain(start))
     except NotIterable as stop:
         turns = turns_of(stop)
         if turns is None:
@@ -100,7 +100,7 @@ def _enumerate(ctx: Run, iterable: Value, start: Value = 0) -> Value:
 
 @_pairs
 def _reversed(ctx: Run, iterable: Value) -> Value:
-    method = ops.method_of(iterable, "__reversed__")
+    method = lookups.method_of(iterable, "__reversed__")
     if method is not MISSING:
         return ctx.call(method, (), {})
     items = items_or_turns(ctx, iterable)
@@ -119,7 +119,7 @@ def _map(ctx: Run, function: Value, *iterables: Value) -> Value:
 @_pairs
 def _filter(ctx: Run, function: Value, iterable: Value) -> Value:
     kept = []
-    for item in ops.iterate(ctx, iterable):
+    for item in containers.iterate(ctx, iterable):
         answer = ops.truth(ctx, item if function is None else ctx.call(function, (item,), {}))
         if answer is None:
             return ctx.unknown("a filter by something that is not known")
@@ -131,7 +131,7 @@ def _filter(ctx: Run, function: Value, iterable: Value) -> Value:
 @_pairs
 def _any(ctx: Run, iterable: Value) -> Value:
     undecided: Value = False
-    for item in ops.iterate(ctx, iterable):
+    for item in containers.iterate(ctx, iterable):
         answer = ops.truth(ctx, item)
         if answer is True:
             return True
@@ -143,7 +143,7 @@ def _any(ctx: Run, iterable: Value) -> Value:
 @_pairs
 def _all(ctx: Run, iterable: Value) -> Value:
     undecided: Value = True
-    for item in ops.iterate(ctx, iterable):
+    for item in containers.iterate(ctx, iterable):
         answer = ops.truth(ctx, item)
         if answer is False:
             return False
@@ -177,7 +177,7 @@ def _extreme(name: str, better: str) -> Callable[..., Any]:
     def model(ctx: Run, *args: Value, key: Value = None, default: Value = MISSING) -> Value:
         try:
             items = items_or_turns(ctx, args[0]) if len(args) == 1 else list(args)
-        except ops.NotIterable as stop:
+        except containers.NotIterable as stop:
             return stop.value
         if isinstance(items, Turns):
             element = items.element
@@ -207,7 +207,7 @@ def _extreme(name: str, better: str) -> Callable[..., Any]:
 
 @_pairs
 def _sorted(ctx: Run, iterable: Value, key: Value = None, reverse: Value = False) -> Value:
-    items = [ops.payload(plain(item)) for item in ops.listed(ctx, iterable)]
+    items = [lookups.payload(plain(item)) for item in containers.listed(ctx, iterable)]
     if any(isinstance(item, Unknown) for item in items):
         return ctx.unknown("sorting values that are not known")
     return sorted(items, key=ctx.host_callable(key) if key is not None else None, reverse=bool(reverse))
@@ -222,14 +222,14 @@ def _collection(kind: type) -> Callable[..., Any]:
             return args[0]
         try:
             items = items_or_turns(ctx, args[0])
-        except ops.NotIterable as stop:
+        except containers.NotIterable as stop:
             return stop.value
         if isinstance(items, Turns):
             if kind is list:
                 return opened(ctx, items.element, items.length)
             return items if kind is tuple else ctx.unknown(items.why)
         if kind in (set, frozenset):
-            items = [ops.payload(plain(item)) for item in items]
+            items = [lookups.payload(plain(item)) for item in items]
         elif kind is list:
             items = [plain(item) if type(item) is Tracked else item for item in items]
         return kind(items)

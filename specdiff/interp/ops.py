@@ -1,49 +1,30 @@
-"""Operators, truth, items and iteration over the program's values."""
+"""Operators, comparison and truth over the program's values."""
 
 from __future__ import annotations
 
-import opcode
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp import limits
+from specdiff.interp.containers import SHARED, iterate
 from specdiff.interp.dims import Dim, decide
+from specdiff.interp.guarding import HOST_ERRORS, guarded, raised
+from specdiff.interp.lookups import method_of, payload, type_name
 from specdiff.interp.objects import (
     MISSING,
     BoundMethod,
-    BudgetExceeded,
     ClassVal,
-    Function,
     GenericAlias,
     Instance,
-    Raised,
     Union,
     Value,
 )
 from specdiff.interp.possible import decided
 from specdiff.interp.run import Run
-from specdiff.interp.scalars import are_operands, as_tensor, given_back
+from specdiff.interp.scalars import are_operands, as_tensor, constant, given_back
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.turns import item_of, item_of_open, opened
-from specdiff.interp.values import Intrinsic, Tensor, Turns, Unknown
-
-HOST_ERRORS = (
-    TypeError,
-    ValueError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ZeroDivisionError,
-    OverflowError,
-    StopIteration,
-    RuntimeError,
-    NotImplementedError,
-    AssertionError,
-    OSError,
-    UnicodeError,
-)
-"""What an operation on concrete values can raise; the analysed program sees it."""
+from specdiff.interp.turns import opened
+from specdiff.interp.values import Tensor, Unknown
 
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -99,46 +80,6 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 _REFLECTED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _NUMBERS = frozenset({int, float, bool})
-_SHARED = frozenset({list, dict, set})
-
-
-def raised(run: Run, error: BaseException) -> Raised:
-    """A host exception as one of the analysed program, at the line being executed."""
-    return Raised(error, [run.place])
-
-
-def payload(value: Value) -> Value:
-    """The host value that an instance of a class extending ``dict``, ``str`` … carries; else the value."""
-    if isinstance(value, Instance) and value.native is not None:
-        return value.native
-    return value
-
-
-def method_of(value: Value, name: str) -> Value:
-    """A special method that the class of an instance defines in analysed code, or `MISSING`."""
-    if isinstance(value, Instance):
-        found = value.cls.cache.get(name)
-        if found is None:
-            found = lookup(value.cls, name)
-        if isinstance(found[0], Function | Intrinsic):
-            return BoundMethod(found[0], value)
-        return MISSING if found[0] is MISSING else found[0]
-    return MISSING
-
-
-def lookup(cls: ClassVal, name: str) -> tuple[Value, Value]:
-    """A class attribute along the method resolution order: (value, owner), or (MISSING, None)."""
-    found = cls.cache.get(name)
-    if found is None:
-        found = (MISSING, None)
-        for owner in cls.mro:
-            if isinstance(owner, ClassVal):
-                value = owner.attrs.get(name, MISSING)
-                if value is not MISSING:
-                    found = (value, owner)
-                    break
-        cls.cache[name] = found
-    return found
 
 
 def truth(run: Run, value: Value) -> bool | None:
@@ -167,20 +108,12 @@ def truth(run: Run, value: Value) -> bool | None:
         if value.native is not None:
             return bool(value.native)
         return True
-    if kind in _SHARED:
+    if kind in SHARED:
         run.reached(value, value)
     try:
         return bool(value)
     except HOST_ERRORS as error:
         raise raised(run, error) from None
-
-
-def constant(tensor: Tensor) -> Any:
-    """The numpy array a small constant tensor holds, computed at most once; else None."""
-    const = tensor.const
-    if callable(const):
-        const = tensor.const = const()
-    return const
 
 
 def binary(run: Run, op: str, left: Value, right: Value, inplace: bool = False) -> Value:
@@ -227,7 +160,7 @@ def binary(run: Run, op: str, left: Value, right: Value, inplace: bool = False) 
         return Union((*_members(left), *_members(right)))
     if op == "|" and left is None and isinstance(right, ClassVal | GenericAlias | type):
         return Union((None, *_members(right)))
-    if inplace and kind in _SHARED:
+    if inplace and kind in SHARED:
         run.touch(left)
         try:
             return INPLACE.get(op, BINARY[op])(left, right)
@@ -257,23 +190,6 @@ def _named(error: BaseException, op: str, left: Value, right: Value) -> BaseExce
         symbol = "** or pow()" if op == "**" else op
         return TypeError(f"unsupported operand type(s) for {symbol}: '{type_name(left)}' and '{type_name(right)}'")
     return error
-
-
-def type_name(value: Value) -> str:
-    """The name Python would print for the type of a value."""
-    if isinstance(value, Instance):
-        return value.cls.name
-    if isinstance(value, Function):
-        return "function"
-    if isinstance(value, BoundMethod):
-        return "method"
-    if isinstance(value, ClassVal):
-        return "type"
-    if isinstance(value, Dim):
-        return "int"
-    if isinstance(value, Tracked):
-        return type(value.value).__name__
-    return type(value).__name__
 
 
 def _tracked_binary(run: Run, op: str, left: Value, right: Value) -> Value:
@@ -428,7 +344,7 @@ def contains(run: Run, container: Value, item: Value) -> Value:
         if container.native is None:
             return any(compare(run, "==", entry, item) is True for entry in iterate(run, container))
         container = container.native
-    if type(container) in _SHARED:
+    if type(container) in SHARED:
         run.reached(container, container)
     if isinstance(item, Tracked) and isinstance(container, list | tuple | range | set | frozenset | dict):
         return item.observe_as(lambda value: value in container)
@@ -452,280 +368,3 @@ def contains(run: Run, container: Value, item: Value) -> Value:
         return item in container
     except HOST_ERRORS as error:
         raise raised(run, error) from None
-
-
-def getitem(run: Run, container: Value, index: Value) -> Value:
-    """``container[index]``."""
-    kind = type(container)
-    if kind is list or kind is dict or kind is tuple or kind is str:
-        if type(index) is Tracked:
-            if run.recording is not None:
-                run.reached(container, container)
-            try:
-                return index.observe_as(lambda value: container[value])
-            except HOST_ERRORS as error:
-                raise raised(run, error) from None
-        if isinstance(index, Unknown):
-            return any_item(run, container, index)
-        index = payload(index)
-        if kind is list and run.open_lists and id(container) in run.open_lists:
-            return item_of_open(run, container, index)
-        if isinstance(index, slice):
-            index = slice(plain(index.start), plain(index.stop), plain(index.step))
-            if any(isinstance(part, Unknown | Dim) for part in (index.start, index.stop, index.step)):
-                return run.unknown("a slice with a bound that is not known")
-        elif isinstance(index, Tensor):
-            const = constant(index)
-            if const is None or const.size != 1:
-                return any_item(run, container, run.unknown("an index that depends on data"))
-            index = int(const.reshape(-1)[0])
-        try:
-            result = container[index]
-        except HOST_ERRORS as error:
-            raise raised(run, error) from None
-        if type(result) in _SHARED and run.recording is not None:
-            run.reached(result, container)
-        return result
-    if kind is Unknown:
-        return container
-    if kind is Turns:
-        return item_of(container, payload(plain(index)))
-    if kind is Tensor:
-        return guarded(run, run.library.getitem, (run, container, plain(index)), {})
-    if isinstance(container, Instance):
-        method = method_of(container, "__getitem__")
-        if method is not MISSING:
-            return run.call(method, (index,), {})
-        if container.native is not None:
-            try:
-                return getitem(run, container.native, index)
-            except Raised as error:
-                missing = method_of(container, "__missing__")
-                if missing is not MISSING and isinstance(error.value, KeyError):
-                    return run.call(missing, (index,), {})
-                raise
-        if container.cls.unknown_base is not None:
-            return run.unknown("an item of an object whose class is not fully known", container.cls.unknown_base)
-        raise raised(run, TypeError(f"'{container.cls.name}' object is not subscriptable"))
-    if isinstance(container, ClassVal):
-        if container.enum_members is not None:
-            if index in container.enum_members:
-                return container.enum_members[index]
-            raise raised(run, KeyError(index))
-        method = lookup(container, "__class_getitem__")[0]
-        if method is not MISSING and isinstance(method, Function):
-            return run.call(method, (container, index), {})
-        return GenericAlias(container, index)
-    if isinstance(container, (type, GenericAlias)):
-        return GenericAlias(container, index)
-    if container is None or isinstance(container, int | float | Function | BoundMethod):
-        raise raised(run, TypeError(f"'{type_name(container)}' object is not subscriptable"))
-    if isinstance(index, Unknown):
-        return index
-    try:
-        return container[payload(plain(index))]
-    except HOST_ERRORS as error:
-        raise raised(run, error) from None
-
-
-def any_item(run: Run, container: Value, why: Unknown) -> Unknown:
-    """One of a container's items, it is not known which."""
-    items = container.values() if isinstance(container, dict) else container if not isinstance(container, str) else ()
-    options = tuple({id(item): item for item in items if isinstance(item, _CALLABLE)}.values())
-    return Unknown(why.reason, why.place, why.cause, options=options) if options else why
-
-
-_CALLABLE = (Instance, Function, BoundMethod, ClassVal)
-
-
-def setitem(run: Run, container: Value, index: Value, value: Value) -> None:
-    """``container[index] = value``."""
-    if isinstance(container, Unknown):
-        return
-    if isinstance(container, Tensor):
-        if run.trace is not None and (isinstance(value, Unknown) or isinstance(index, Unknown)):
-            run.trace.lose(container, value)
-        guarded(run, run.library.setitem, (run, container, plain(index), value), {})
-        return
-    if isinstance(container, Instance):
-        method = method_of(container, "__setitem__")
-        if method is not MISSING:
-            run.call(method, (index, value), {})
-            return
-        if container.native is None and container.cls.unknown_base is not None:
-            return
-        if container.native is None:
-            raise raised(run, TypeError(f"'{container.cls.name}' object does not support item assignment"))
-        run.touch(container)
-        container = container.native
-    if isinstance(index, Unknown):
-        run.note("an item is set under a key that is not known")
-        return
-    if type(container) in _SHARED:
-        run.touch(container)
-    try:
-        container[payload(plain(index))] = plain(value)
-    except HOST_ERRORS as error:
-        raise raised(run, error) from None
-
-
-def delitem(run: Run, container: Value, index: Value) -> None:
-    """``del container[index]``."""
-    if isinstance(container, Unknown | Tensor):
-        return
-    if isinstance(container, Instance):
-        method = method_of(container, "__delitem__")
-        if method is not MISSING:
-            run.call(method, (index,), {})
-            return
-        run.touch(container)
-        container = container.native
-    elif type(container) in _SHARED:
-        run.touch(container)
-    try:
-        del container[payload(plain(index))]
-    except HOST_ERRORS as error:
-        raise raised(run, error) from None
-
-
-class _Turns:
-    """An iterator over the results of an analysed ``__next__``."""
-
-    def __init__(self, run: Run, method: Value) -> None:
-        self.run = run
-        self.method = method
-
-    def __iter__(self) -> Iterator[Value]:
-        return self
-
-    def __next__(self) -> Value:
-        try:
-            return self.run.call(self.method, (), {})
-        except Raised as error:
-            if isinstance(error.value, StopIteration):
-                raise StopIteration from None
-            raise
-
-
-def iterate(run: Run, value: Value) -> Iterable[Value]:
-    """The items of an iterable, or raises `NotIterable` where they are not known."""
-    kind = type(value)
-    if kind is list or kind is tuple or kind is range or kind is dict or kind is set or kind is str:
-        if kind is list and run.open_lists and id(value) in run.open_lists:
-            length = run.open_lists[id(value)][1]
-            raise NotIterable(run.unknown("a list that a loop over a symbolic size filled"), value[-1], length)
-        if kind in _SHARED:
-            if run.recording is not None:
-                run.reached(value, value)
-            return list(value)
-        return value  # type: ignore[no-any-return]
-    if isinstance(value, Unknown):
-        raise NotIterable(value)
-    if kind is Turns:
-        raise NotIterable(run.unknown(value.why), value.element, value.length)
-    if isinstance(value, Tensor):
-        if value.shape is None or not value.shape:
-            raise NotIterable(run.unknown("iteration over a tensor of unknown shape"))
-        count = value.shape[0]
-        if not isinstance(count, int) or count > limits.MAX_LOOP:
-            element = guarded(run, run.library.getitem, (run, value, 0), {})
-            raise NotIterable(run.unknown("iteration over a tensor whose length is not known"), element, count)
-        return [guarded(run, run.library.getitem, (run, value, index), {}) for index in range(count)]
-    if isinstance(value, Instance):
-        method = method_of(value, "__iter__")
-        if method is not MISSING:
-            iterator = run.call(method, (), {})
-            following = method_of(iterator, "__next__")
-            return iterate(run, iterator) if following is MISSING else _Turns(run, following)
-        method = method_of(value, "__next__")
-        if method is not MISSING:
-            return _Turns(run, method)
-        if value.native is not None:
-            return list(value.native) if isinstance(value.native, dict | list | set) else value.native  # type: ignore[no-any-return]
-        method = method_of(value, "__getitem__")
-        if method is not MISSING:
-            return _by_index(run, method)
-        if value.cls.unknown_base is not None:
-            raise NotIterable(run.unknown("an object whose class is not fully known", value.cls.unknown_base))
-        raise raised(run, TypeError(f"'{value.cls.name}' object is not iterable"))
-    if isinstance(value, ClassVal):
-        if value.enum_members is not None:
-            return list(value.enum_members.values())
-        raise raised(run, TypeError("'type' object is not iterable"))
-    if isinstance(value, Dim):
-        raise raised(run, TypeError("'int' object is not iterable"))
-    try:
-        return iter(value)
-    except HOST_ERRORS as error:
-        raise raised(run, error) from None
-
-
-def _by_index(run: Run, method: Value) -> Iterator[Value]:
-    for index in range(limits.MAX_LOOP):
-        try:
-            yield run.call(method, (index,), {})
-        except Raised as error:
-            if isinstance(error.value, IndexError):
-                return
-            raise
-    raise BudgetExceeded("MAX_LOOP", run.place)
-
-
-class NotIterable(Exception):
-    """Indicates that the items of a value are not known; carries the `Unknown` and, for a tensor, what an item is like."""
-
-    def __init__(self, value: Unknown, element: Value = None, length: Any = None) -> None:
-        super().__init__(value.reason)
-        self.value = value
-        self.element = value if element is None else element
-        self.length = length
-        """How many items there are, where that is a symbolic size."""
-
-
-def listed(run: Run, value: Value) -> list[Value]:
-    """All items of an iterable, within the loop budget."""
-    items = []
-    for item in iterate(run, value):
-        items.append(item)
-        if len(items) > limits.MAX_LOOP * 50:
-            raise BudgetExceeded("MAX_LOOP", run.place)
-    return items
-
-
-def guarded(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Value:
-    """Call a native model of a library function. What it raises on purpose is the analysed program's error;
-    an accident inside it makes the result unknown instead."""
-    try:
-        return function(*args, **kwargs)
-    except Raised:
-        raise
-    except HOST_ERRORS as error:
-        if _deliberate(error):
-            raise raised(run, error) from None
-        name = getattr(function, "__name__", "library function")
-        if DEBUG:
-            raise
-        reason = f"the model of {name} failed here ({type(error).__name__}: {error})"
-        inputs = [*args[1:], *kwargs.values()]
-        tensors = tuple(item for item in inputs if isinstance(item, Tensor))
-        if run.trace is not None and tensors:  # the data still flows on; only its shape is lost
-            run.note(reason)
-            return run.emit("opaque", tensors, None, tensors[0].dtype)
-        return run.unknown(reason)
-
-
-DEBUG = False
-"""Let accidents inside library models propagate (tests and ``--debug``)."""
-
-_RAISE_VARARGS = opcode.opmap["RAISE_VARARGS"]
-"""The host's instruction for an explicit ``raise``."""
-
-
-def _deliberate(error: BaseException) -> bool:
-    """Whether an exception was raised by a ``raise`` statement or by binding the call's own arguments."""
-    trace = error.__traceback__
-    if trace is None or trace.tb_next is None:
-        return True  # raised by the call itself: the arguments do not fit the signature
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == _RAISE_VARARGS

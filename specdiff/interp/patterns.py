@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specdiff.interp import attributes, ops
+from specdiff.interp import attributes, lookups, ops
 from specdiff.interp.expressions import evaluate
 from specdiff.interp.objects import ClassVal, Frame, Instance, Value
 from specdiff.interp.run import Run
@@ -75,7 +75,7 @@ def _all(run: Run, pairs: list[tuple[ir.Pattern, Value]], frame: Frame) -> bool 
 
 
 def _mapping(run: Run, pattern: ir.PatMapping, subject: Value, frame: Frame) -> bool | None:
-    subject = ops.payload(subject)
+    subject = lookups.payload(subject)
     if not isinstance(subject, dict):
         return False
     pairs = []

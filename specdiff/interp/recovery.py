@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from specdiff.interp import expressions, statements
+from specdiff.interp.containers import NotIterable
 from specdiff.interp.objects import Frame, Instance, Raised, Value
-from specdiff.interp.ops import NotIterable
 from specdiff.interp.run import Run
 from specdiff.interp.values import Unknown
 from specdiff.ir import nodes as ir

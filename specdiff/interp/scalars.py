@@ -1,4 +1,5 @@
-"""Numbers that depend on data (``counts.tolist()[3]``): unknown, but computed with like the tensor they were read from."""
+"""Numbers in tensors: those that are known, and those that depend on data (``counts.tolist()[3]``): unknown, but computed with like the
+tensor they were read from."""
 
 from __future__ import annotations
 
@@ -57,3 +58,11 @@ def nested(run: Run, tensor: Tensor, most: int) -> Any:
     if not tensor.shape:
         return number_of(run, tensor)
     return [nested(run, run.getitem(tensor, index), most) for index in range(tensor.shape[0])]
+
+
+def constant(tensor: Tensor) -> Any:
+    """The numpy array a small constant tensor holds, computed at most once; else None."""
+    const = tensor.const
+    if callable(const):
+        const = tensor.const = const()
+    return const

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from specdiff.interp import attributes, branches, classes, limits, ops
+from specdiff.interp import attributes, branches, classes, containers, limits, ops
 from specdiff.interp.calls import ContextValue
+from specdiff.interp.containers import NotIterable
 from specdiff.interp.expressions import evaluate
+from specdiff.interp.guarding import raised
 from specdiff.interp.objects import (
     MISSING,
     BudgetExceeded,
@@ -22,7 +24,6 @@ from specdiff.interp.objects import (
     Raised,
     Value,
 )
-from specdiff.interp.ops import NotIterable, raised
 from specdiff.interp.patterns import matches
 from specdiff.interp.run import Run
 from specdiff.interp.signals import BREAK, CONTINUE, Returned
@@ -88,7 +89,7 @@ def assign(run: Run, target: ir.Expr, value: Value, frame: Frame) -> None:
         container = evaluate(run, target.value, frame)  # type: ignore[union-attr,arg-type]
         index = evaluate(run, target.index, frame)  # type: ignore[union-attr,arg-type]
         run.line = target.line
-        ops.setitem(run, container, index, value)
+        containers.setitem(run, container, index, value)
     elif kind is ir.TupleExpr or kind is ir.ListExpr:
         _unpack(run, target.items, value, frame)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Starred:
@@ -122,7 +123,7 @@ def _unpack(run: Run, targets: tuple[ir.Expr, ...], value: Value, frame: Frame) 
             assign(run, target, value, frame)
         return
     try:
-        items = ops.listed(run, value)
+        items = containers.listed(run, value)
     except NotIterable as stop:
         for target in targets:
             assign(run, target, stop.value, frame)
@@ -171,9 +172,9 @@ def _augassign(run: Run, node: ir.AugAssign, frame: Frame) -> Signal:
     elif type(target) is ir.Item:
         container = evaluate(run, target.value, frame)
         index = evaluate(run, target.index, frame)
-        left = ops.getitem(run, container, index)
+        left = containers.getitem(run, container, index)
         value = ops.binary(run, node.op, left, evaluate(run, node.value, frame), inplace=True)
-        ops.setitem(run, container, index, value)
+        containers.setitem(run, container, index, value)
     return None
 
 
@@ -210,7 +211,7 @@ def _delete(run: Run, node: ir.Delete, frame: Frame) -> Signal:
             elif type(part) is ir.Attr:
                 attributes.delete(run, evaluate(run, part.value, frame), part.name)
             elif type(part) is ir.Item:
-                ops.delitem(run, evaluate(run, part.value, frame), evaluate(run, part.index, frame))
+                containers.delitem(run, evaluate(run, part.value, frame), evaluate(run, part.index, frame))
     return None
 
 
@@ -296,7 +297,7 @@ def _for(run: Run, node: ir.For, frame: Frame) -> Signal:
         node.target.id if type(node.target) is ir.Name and frame.globals_ is None and frame.nonlocals is None else None
     )
     try:
-        items = ops.iterate(run, iterable)
+        items = containers.iterate(run, iterable)
     except NotIterable as stop:
         return _open_loop(run, node, frame, stop.value, stop.element, stop.length)
     body = node.body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from specdiff.interp import ops
+from specdiff.interp import lookups, scalars
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import MISSING, Value
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
@@ -137,9 +137,9 @@ def _caller(name: str) -> Any:
 
 
 def _host(value: Value) -> Value:
-    value = ops.payload(value)
+    value = lookups.payload(value)
     if isinstance(value, Tensor):
-        const = ops.constant(value)
+        const = scalars.constant(value)
         return MISSING if const is None else const
     if isinstance(value, Intrinsic):
         return value.name.rpartition(".")[2].rstrip("_")  # numpy.float32 as a dtype

@@ -8,7 +8,7 @@ import itertools as host_itertools
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp import limits, ops
+from specdiff.interp import containers, limits, lookups, ops
 from specdiff.interp.builtins import raw
 from specdiff.interp.classes import AUTO, Field, FieldSpec, make_dataclass
 from specdiff.interp.objects import ClassVal, Function, GenericAlias, Instance, Partial, Value
@@ -45,7 +45,7 @@ def _cache(ctx: Run, function: Value = None, **kwargs: Value) -> Value:
 
 @raw
 def _reduce(ctx: Run, function: Value, iterable: Value, *initial: Value) -> Value:
-    items = ops.listed(ctx, iterable)
+    items = containers.listed(ctx, iterable)
     if initial:
         items.insert(0, initial[0])
     if not items:
@@ -70,7 +70,7 @@ def _over(function: Callable[..., Any]) -> Callable[..., Any]:
         for item in iterables:
             if isinstance(item, Unknown):
                 return item
-            lists.append(item if isinstance(item, int) or item is None else ops.iterate(ctx, item))
+            lists.append(item if isinstance(item, int) or item is None else containers.iterate(ctx, item))
         return function(*lists, **{key: plain(value) for key, value in kwargs.items()})
 
     model.__name__ = function.__name__
@@ -83,7 +83,7 @@ def _count(ctx: Run, start: int = 0, step: int = 1) -> Value:
 
 @raw
 def _cycle(ctx: Run, iterable: Value) -> Value:
-    return host_itertools.cycle(ops.listed(ctx, iterable))
+    return host_itertools.cycle(containers.listed(ctx, iterable))
 
 
 @raw
@@ -93,13 +93,15 @@ def _repeat(ctx: Run, item: Value, times: Value = None) -> Value:
 
 @raw
 def _starmap(ctx: Run, function: Value, iterable: Value) -> Value:
-    return iter([ctx.call(function, tuple(ops.listed(ctx, args)), {}) for args in ops.iterate(ctx, iterable)])
+    return iter(
+        [ctx.call(function, tuple(containers.listed(ctx, args)), {}) for args in containers.iterate(ctx, iterable)]
+    )
 
 
 @raw
 def _accumulate(ctx: Run, iterable: Value, func: Value = None, *, initial: Value = None) -> Value:
     found: list[Value] = [] if initial is None else [initial]
-    for item in ops.iterate(ctx, iterable):
+    for item in containers.iterate(ctx, iterable):
         if not found:
             found.append(item)
         elif func is None:
@@ -112,7 +114,7 @@ def _accumulate(ctx: Run, iterable: Value, func: Value = None, *, initial: Value
 @raw
 def _takewhile(ctx: Run, predicate: Value, iterable: Value) -> Value:
     taken = []
-    for item in ops.iterate(ctx, iterable):
+    for item in containers.iterate(ctx, iterable):
         if ops.truth(ctx, ctx.call(predicate, (item,), {})) is not True:
             break
         taken.append(item)
@@ -122,7 +124,7 @@ def _takewhile(ctx: Run, predicate: Value, iterable: Value) -> Value:
 @raw
 def _groupby(ctx: Run, iterable: Value, key: Value = None) -> Value:
     groups: list[tuple[Value, Value]] = []
-    for item in ops.iterate(ctx, iterable):
+    for item in containers.iterate(ctx, iterable):
         mark = item if key is None else ctx.call(key, (item,), {})
         if groups and ops.truth(ctx, ops.compare(ctx, "==", groups[-1][0], mark)) is True:
             groups[-1][1].append(item)
@@ -133,7 +135,9 @@ def _groupby(ctx: Run, iterable: Value, key: Value = None) -> Value:
 
 @raw
 def _chain_from(ctx: Run, iterables: Value) -> Value:
-    return host_itertools.chain.from_iterable([ops.iterate(ctx, item) for item in ops.iterate(ctx, iterables)])
+    return host_itertools.chain.from_iterable(
+        [containers.iterate(ctx, item) for item in containers.iterate(ctx, iterables)]
+    )
 
 
 # --- collections -------------------------------------------------------------------------------
@@ -166,13 +170,13 @@ class DefaultDict(dict):  # type: ignore[type-arg]
 
 @raw
 def _defaultdict(ctx: Run, factory: Value = None, *args: Value, **kwargs: Value) -> Value:
-    made = DefaultDict(*[ops.payload(arg) for arg in args], **kwargs)
+    made = DefaultDict(*[lookups.payload(arg) for arg in args], **kwargs)
     made.run, made.factory = ctx, factory
     return made
 
 
 def _namedtuple(ctx: Run, name: str, fields: Value, **kwargs: Value) -> Value:
-    names = fields if isinstance(fields, str) else [str(item) for item in ops.listed(ctx, fields)]
+    names = fields if isinstance(fields, str) else [str(item) for item in containers.listed(ctx, fields)]
     made = host_collections.namedtuple(name, names, defaults=kwargs.get("defaults"))  # type: ignore[misc]  # noqa: PYI024
 
     @raw
@@ -184,12 +188,12 @@ def _namedtuple(ctx: Run, name: str, fields: Value, **kwargs: Value) -> Value:
 
 @raw
 def _deque(ctx: Run, iterable: Value = (), maxlen: Value = None) -> Value:
-    return host_collections.deque(ops.listed(ctx, iterable), plain(maxlen))
+    return host_collections.deque(containers.listed(ctx, iterable), plain(maxlen))
 
 
 @raw
 def _counter(ctx: Run, iterable: Value = ()) -> Value:
-    return host_collections.Counter(plain(item) for item in ops.listed(ctx, iterable))
+    return host_collections.Counter(plain(item) for item in containers.listed(ctx, iterable))
 
 
 # --- dataclasses -------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import string as host_string
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from specdiff.interp import attributes, ops
+from specdiff.interp import attributes, containers, lookups, ops, scalars
 from specdiff.interp.builtins import raw
 from specdiff.interp.calls import ContextValue
 from specdiff.interp.dims import Dim, Ratio
@@ -41,9 +41,9 @@ def _number(function: Callable[..., Any]) -> Callable[..., Any]:
     def model(ctx: Run, *args: Value, **kwargs: Value) -> Value:
         values = []
         for arg in args:
-            arg = ops.payload(arg)
+            arg = lookups.payload(arg)
             if isinstance(arg, Tensor):
-                const = ops.constant(arg)
+                const = scalars.constant(arg)
                 if const is None or const.size != 1:
                     return ctx.unknown(f"{function.__name__}() of a tensor's data")
                 arg = const.reshape(-1)[0].item()
@@ -60,7 +60,7 @@ def _number(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _prod(ctx: Run, iterable: Value, *, start: Value = 1) -> Value:
     total = start
-    for item in ops.iterate(ctx, iterable):
+    for item in containers.iterate(ctx, iterable):
         total = ops.binary(ctx, "*", total, item)
     return total
 
@@ -97,7 +97,7 @@ def deep_copy(run: Run, value: Value, made: dict[int, Value]) -> Value:
     if isinstance(value, Instance):
         if value.cls.enum_members is not None:
             return value
-        method = ops.method_of(value, "__deepcopy__")
+        method = lookups.method_of(value, "__deepcopy__")
         if method is not MISSING:
             return run.call(method, ({},), {})
         copied = run.new_instance(value.cls)
@@ -139,7 +139,7 @@ def deep_copy(run: Run, value: Value, made: dict[int, Value]) -> Value:
 @raw
 def _copy(ctx: Run, value: Value) -> Value:
     if isinstance(value, Instance):
-        method = ops.method_of(value, "__copy__")
+        method = lookups.method_of(value, "__copy__")
         if method is not MISSING:
             return ctx.call(method, (), {})
         copied = ctx.new_instance(value.cls)
@@ -181,7 +181,7 @@ def _pattern(name: str) -> Callable[..., Any]:
     function = getattr(host_re, name)
 
     def model(ctx: Run, pattern: Value, *args: Value, **kwargs: Value) -> Value:
-        values = [ops.payload(arg) for arg in args]
+        values = [lookups.payload(arg) for arg in args]
         if name in ("sub", "subn") and values and isinstance(values[0], Function | BoundMethod):
             values[0] = ctx.host_callable(values[0])
         if any(isinstance(value, Unknown) for value in values):
@@ -250,7 +250,7 @@ def _attrgetter(ctx: Run, *names: str) -> Value:
 
 def _itemgetter(ctx: Run, *keys: Value) -> Value:
     def read(inner: Run, obj: Value) -> Value:
-        values = [ops.getitem(inner, obj, key) for key in keys]
+        values = [containers.getitem(inner, obj, key) for key in keys]
         return values[0] if len(values) == 1 else tuple(values)
 
     return Intrinsic("operator.itemgetter", raw(read))
@@ -265,7 +265,7 @@ def _signature(ctx: Run, function: Value) -> Value:
     target = function
     bound = isinstance(function, BoundMethod)
     if isinstance(target, ClassVal):
-        target, bound = ops.lookup(target, "__init__")[0], True
+        target, bound = lookups.lookup(target, "__init__")[0], True
     # As Python does: under what binds it, and under decorators that say what they wrap.
     while True:
         if isinstance(target, BoundMethod | Wrapped):

@@ -8,8 +8,8 @@ from typing import Any
 from specdiff.interp.branches import ROUTED, join
 from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import Instance
-from specdiff.interp.ops import lookup
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.tracked import plain
 from specdiff.interp.values import Device, DType, Tensor, Turns, Unknown

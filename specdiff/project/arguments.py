@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from specdiff.interp import ops
+from specdiff.interp import lookups
 from specdiff.interp.calls import node_of
 from specdiff.interp.classes import Annotation
 from specdiff.interp.objects import (
@@ -65,7 +65,7 @@ def make_config(run: Run, cls: ClassVal, values: dict[str, Any]) -> Value:
     names = getattr(cls.native, "_fields", None)
     if names is not None:
         return run.call(cls, (), {name: value for name, value in values.items() if name in names})
-    init = ops.lookup(cls, "__init__")[0]
+    init = lookups.lookup(cls, "__init__")[0]
     if isinstance(init, Function):
         plan = run.plan_of(init)
         if plan.kwarg is None:
@@ -97,7 +97,7 @@ def keyword_arguments(run: Run, cls: ClassVal, values: dict[str, Any]) -> tuple[
     settings (or reads like one that the file has) takes an object of that class, made from the values. What is left
     out is what Python itself then says is missing.
     """
-    init = ops.lookup(cls, "__init__")[0]
+    init = lookups.lookup(cls, "__init__")[0]
     if not isinstance(init, Function):
         return {}, None
     node = node_of(init)
@@ -130,7 +130,7 @@ def keyword_arguments(run: Run, cls: ClassVal, values: dict[str, Any]) -> tuple[
 
 def takes(run: Run, cls: ClassVal, key: str) -> bool:
     """Whether a value given by name may reach a class's constructor: False only where it certainly cannot."""
-    init = ops.lookup(cls, "__init__")[0]
+    init = lookups.lookup(cls, "__init__")[0]
     if not isinstance(init, Function) or "config" in cls.flags:
         return True
     node = node_of(init)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from specdiff.errors import Problem, TargetError
-from specdiff.interp import ops
+from specdiff.interp import lookups
 from specdiff.interp.calls import node_of
 from specdiff.interp.classes import Annotation
+from specdiff.interp.containers import NotIterable
 from specdiff.interp.formatting import to_text
 from specdiff.interp.objects import (
     MISSING,
@@ -25,7 +26,6 @@ from specdiff.interp.objects import (
     Union,
     Value,
 )
-from specdiff.interp.ops import NotIterable
 from specdiff.interp.run import Run
 from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.torch_core import ShapeError
@@ -130,7 +130,7 @@ def config_class(run: Run, cls: ClassVal) -> Value:
         if isinstance(annotation, Annotation):
             value = annotation.evaluate(run)
             return value if isinstance(value, Union) else resolve_annotation(run, value, annotation.frame)
-    init = ops.lookup(cls, "__init__")[0]
+    init = lookups.lookup(cls, "__init__")[0]
     if isinstance(init, Function):
         for param in node_of(init).params[1:]:
             if param.annotation is not None:

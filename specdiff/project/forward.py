@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specdiff.interp.branches import ROUTED, undo
+from specdiff.interp.containers import NotIterable
 from specdiff.interp.dims import is_given
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, Raised, Value
-from specdiff.interp.ops import NotIterable, lookup
 from specdiff.interp.run import Journal, Run
 from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown

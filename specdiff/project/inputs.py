@@ -12,8 +12,8 @@ from typing import Any
 
 from specdiff.interp.calls import node_of
 from specdiff.interp.limits import MAX_INPUT_CHOICES
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Frame, Function, Instance, Raised, Value
-from specdiff.interp.ops import lookup
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import plain
 from specdiff.interp.values import Tensor

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from specdiff.cache import Cache
 from specdiff.errors import SourceError
 from specdiff.frontend.unit import SourceUnit
+from specdiff.interp.containers import NotIterable
 from specdiff.interp.objects import (
     MISSING,
     BudgetExceeded,
@@ -24,7 +25,6 @@ from specdiff.interp.objects import (
     Raised,
     Value,
 )
-from specdiff.interp.ops import NotIterable
 from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.values import Intrinsic, Unknown
 from specdiff.ir import nodes as ir

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from specdiff.interp.containers import NotIterable
 from specdiff.interp.objects import BudgetExceeded, Function, Raised
-from specdiff.interp.ops import NotIterable
 from specdiff.interp.recovery import recovering
 from specdiff.project.modules import Program
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from specdiff.interp.calls import REST
+from specdiff.interp.containers import NotIterable
+from specdiff.interp.lookups import lookup
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Raised, Value
-from specdiff.interp.ops import NotIterable, lookup
 from specdiff.interp.recovery import recovering
 from specdiff.interp.trace import Trace
 from specdiff.interp.values import Tensor, Unknown

@@ -9,8 +9,8 @@ from typing import Any
 
 from specdiff.interp.calls import node_of
 from specdiff.interp.classes import Annotation
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function, Instance, Value
-from specdiff.interp.ops import lookup
 from specdiff.interp.tracked import Tracked
 from specdiff.interp.values import DType
 from specdiff.ir import nodes as ir

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from specdiff.interp.dims import Dim
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import Instance, Value
-from specdiff.interp.ops import lookup, plain
+from specdiff.interp.ops import plain
 from specdiff.interp.tracked import Tracked
 
 BATCH = Dim.symbol("batch")

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from specdiff.interp.containers import NotIterable
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import BudgetExceeded, Instance, Raised
-from specdiff.interp.ops import NotIterable, lookup
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.project.build import Built
 from specdiff.project.modules import Program
