@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from specdiff.interp.assignment import plain_delete, plain_set, set_
+from specdiff.interp.containers import SHARED
 from specdiff.interp.dims import Dim
 from specdiff.interp.guarding import HOST_ERRORS, raised
-from specdiff.interp.lookups import lookup, method_of, type_name
+from specdiff.interp.lookups import MODULE_TABLES, lookup, method_of, missing_text
 from specdiff.interp.objects import (
     MISSING,
+    BoundIntrinsic,
     BoundMethod,
     ClassVal,
     Function,
@@ -23,28 +26,9 @@ from specdiff.interp.objects import (
     Value,
     Wrapped,
 )
-from specdiff.interp.ops import plain
 from specdiff.interp.run import STUB_PREFIX, Run
-from specdiff.interp.tracked import Tracked
+from specdiff.interp.tracked import Tracked, plain
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
-
-_CONTAINERS = frozenset({list, dict, set})
-_SCALARS = frozenset({bool, int, float, str, type(None)})
-_MODULE_TABLES = ("_parameters", "_buffers", "_modules")
-
-
-class BoundIntrinsic:
-    """A native library method with its receiver (``tensor.view``)."""
-
-    __slots__ = ("function", "name", "receiver")
-
-    def __init__(self, name: str, function: Any, receiver: Value) -> None:
-        self.name = name
-        self.function = function
-        self.receiver = receiver
-
-    def __repr__(self) -> str:
-        return f"<method {self.name}>"
 
 
 def get(run: Run, obj: Value, name: str, default: Value = MISSING) -> Value:
@@ -57,17 +41,6 @@ def get(run: Run, obj: Value, name: str, default: Value = MISSING) -> Value:
             return run.unknown(f"{obj.name}.{name} is not modelled")
         raise raised(run, AttributeError(missing_text(obj, name)))
     return value
-
-
-def missing_text(obj: Value, name: str) -> str:
-    """Python's (and torch's) words for an attribute that is not there."""
-    if isinstance(obj, ClassVal):
-        return f"type object '{obj.name}' has no attribute '{name}'"
-    if isinstance(obj, ModuleVal):
-        return f"module '{obj.name}' has no attribute '{name}'"
-    if isinstance(obj, Super):
-        return f"'super' object has no attribute '{name}'"
-    return f"'{type_name(obj)}' object has no attribute '{name}'"
 
 
 def _get(run: Run, obj: Value, name: str) -> Value:
@@ -173,11 +146,11 @@ def plain_attribute(run: Run, obj: Instance, name: str) -> Value:
     attrs = obj.attrs
     own = attrs.get(name, MISSING)
     if own is not MISSING:
-        if type(own) in _CONTAINERS and run.recording is not None:
+        if type(own) in SHARED and run.recording is not None:
             run.reached(own, obj)
         return own
     if "module" in cls.flags:
-        for table in _MODULE_TABLES:
+        for table in MODULE_TABLES:
             entries = attrs.get(table)
             if entries is not None and name in entries:
                 entry = entries[name]
@@ -472,198 +445,6 @@ def _host(run: Run, obj: Value, name: str) -> Value:
     return value
 
 
-# --- Setting and deleting ----------------------------------------------------------------------
-
-
-def set_(run: Run, obj: Value, name: str, value: Value) -> None:
-    """``obj.name = value``."""
-    if isinstance(obj, Instance):
-        cls = obj.cls
-        if "setattr" in cls.flags:
-            if "config" in cls.flags:
-                renames = lookup(cls, "attribute_map")[0]
-                if type(renames) is dict and name in renames:
-                    name = renames[name]
-            else:
-                run.call(lookup(cls, "__setattr__")[0], (obj, name, value), {})
-                return
-        plain_set(run, obj, name, value)
-    elif isinstance(obj, ClassVal):
-        run.touch(obj.attrs)
-        obj.attrs[name] = value
-        obj.cache.clear()
-        _forget(obj)
-    elif isinstance(obj, ModuleVal):
-        obj.env[name] = value
-    elif isinstance(obj, Function):
-        obj.attrs[name] = value
-    elif isinstance(obj, BoundMethod):
-        set_(run, obj.func, name, value)
-    elif isinstance(obj, Tensor):
-        _set_tensor(run, obj, name, value)
-    elif isinstance(obj, Super):
-        plain_set(run, obj.receiver, name, value)
-    elif isinstance(obj, Unknown | Wrapped | Partial | Intrinsic | BoundIntrinsic | GenericAlias | dict):
-        return  # nothing that the analysis looks at (an OrderedDict takes attributes, and is a dict here)
-    elif isinstance(obj, BaseException):
-        try:
-            setattr(obj, name, plain(value))
-        except HOST_ERRORS as error:
-            raise raised(run, error) from None
-    else:
-        raise raised(run, AttributeError(f"'{type_name(obj)}' object has no attribute '{name}'"))
-
-
-def _forget(cls: ClassVal) -> None:
-    for sub in cls.subclasses:
-        sub.cache.clear()
-        _forget(sub)
-
-
-def plain_set(run: Run, obj: Instance, name: str, value: Value) -> None:
-    """``object.__setattr__``, and torch's ``Module.__setattr__`` for modules."""
-    found = obj.cls.cache.get(name)
-    if found is None:
-        found = lookup(obj.cls, name)
-    if type(found[0]) is Property and not found[0].cached:
-        if found[0].setter is None:
-            raise raised(run, AttributeError(f"property '{name}' of '{obj.cls.name}' object has no setter"))
-        run.call(found[0].setter, (obj, value), {})
-        return
-    if isinstance(found[0], Instance) and method_of(found[0], "__set__") is not MISSING:
-        run.call(method_of(found[0], "__set__"), (obj, value), {})
-        return
-    old = obj.attrs.get(name, MISSING)
-    if old is value or (old is not MISSING and type(old) in _SCALARS and type(old) is type(value) and old == value):
-        return  # no change, so what was built from the old value still holds
-    run.touch(obj)
-    if "module" in obj.cls.flags:
-        _module_set(run, obj, name, value)
-    elif name == "__class__" and isinstance(value, ClassVal):
-        obj.cls = value
-    else:
-        obj.attrs[name] = value
-
-
-def _module_set(run: Run, obj: Instance, name: str, value: Value) -> None:
-    """torch.nn.Module.__setattr__ (torch 2.x, `nn/modules/module.py`)."""
-    attrs = obj.attrs
-    params, buffers, modules = attrs.get("_parameters"), attrs.get("_buffers"), attrs.get("_modules")
-    if name == "__class__" and isinstance(value, ClassVal):
-        obj.cls = value
-        return
-    if isinstance(value, Tensor) and value.kind in ("parameter", "uninitialized"):
-        if params is None:
-            raise raised(run, AttributeError("cannot assign parameters before Module.__init__() call"))
-        for table in (attrs, buffers, modules):
-            if table is not None:
-                table.pop(name, None)
-        run.touch(params)
-        params[name] = value
-        return
-    if params is not None and name in params:
-        if value is not None and not isinstance(value, Unknown):
-            raise raised(
-                run,
-                TypeError(
-                    f"cannot assign '{_torch_type(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
-                ),
-            )
-        run.touch(params)
-        params[name] = value
-        return
-    if isinstance(value, Instance) and "module" in value.cls.flags:
-        if modules is None:
-            raise raised(run, AttributeError("cannot assign module before Module.__init__() call"))
-        for table in (attrs, params, buffers):
-            if table is not None:
-                table.pop(name, None)
-        run.touch(modules)
-        modules[name] = value
-        return
-    if modules is not None and name in modules:
-        if value is not None and not isinstance(value, Unknown):
-            raise raised(
-                run,
-                TypeError(
-                    f"cannot assign '{_torch_type(value)}' as child module '{name}' (torch.nn.Module or None expected)"
-                ),
-            )
-        run.touch(modules)
-        modules[name] = value
-        return
-    if isinstance(value, Tensor) and value.kind == "buffer" and buffers is not None:
-        for table in (attrs, params, modules):
-            if table is not None:
-                table.pop(name, None)
-        run.touch(buffers)
-        buffers[name] = value
-        keep = attrs.get("_non_persistent_buffers_set")
-        if keep is not None and value.tags is not None and value.tags.get("persistent") is False:
-            keep.add(name)
-        return
-    if buffers is not None and name in buffers:
-        if value is not None and not isinstance(value, Tensor | Unknown):
-            raise raised(
-                run,
-                TypeError(
-                    f"cannot assign '{_torch_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
-                ),
-            )
-        run.touch(buffers)
-        buffers[name] = value
-        return
-    attrs[name] = value
-
-
-def _torch_type(value: Value) -> str:
-    if isinstance(value, Tensor):
-        return "torch.FloatTensor" if value.dtype == "float32" else "torch.Tensor"
-    if isinstance(value, Instance):
-        return f"{value.cls.module.name}.{value.cls.name}"
-    return type_name(value)
-
-
-def _set_tensor(run: Run, obj: Tensor, name: str, value: Value) -> None:
-    if name == "data" and isinstance(value, Tensor):
-        run.reform(obj, value)
-    elif name == "requires_grad":
-        obj.grad = value is True
-    elif name != "grad":
-        if obj.tags is None:
-            obj.tags = {}
-        obj.tags[name] = value
-
-
-def delete(run: Run, obj: Value, name: str) -> None:
-    """``del obj.name``."""
-    if isinstance(obj, Instance):
-        if "delattr" in obj.cls.flags:
-            run.call(lookup(obj.cls, "__delattr__")[0], (obj, name), {})
-            return
-        plain_delete(run, obj, name)
-    elif isinstance(obj, ClassVal) and name in obj.attrs:
-        del obj.attrs[name]
-        obj.cache.clear()
-        _forget(obj)
-    elif isinstance(obj, Function):
-        obj.attrs.pop(name, None)
-    elif not isinstance(obj, Unknown | Tensor):
-        raise raised(run, AttributeError(missing_text(obj, name)))
-
-
-def plain_delete(run: Run, obj: Instance, name: str) -> None:
-    """``object.__delattr__``."""
-    run.touch(obj)
-    for table in (obj.attrs, *(obj.attrs.get(table) for table in _MODULE_TABLES)):
-        if table is not None and name in table:
-            if table is not obj.attrs:
-                run.touch(table)
-            del table[name]
-            return
-    raise raised(run, AttributeError(missing_text(obj, name)))
-
-
 # --- Methods of ``object`` ---------------------------------------------------------------------
 
 
@@ -711,7 +492,7 @@ def payload_for(native: type, args: tuple[Value, ...]) -> Value:
 
 
 def _module_getattr(ctx: Any, obj: Instance, name: str) -> Value:
-    for table in _MODULE_TABLES:
+    for table in MODULE_TABLES:
         entries = obj.attrs.get(table)
         if entries is not None and name in entries:
             return entries[name]

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp import attributes, calls, containers, formatting, lookups, ops, scalars
+from specdiff.interp import assignment, attributes, calls, containers, formatting, lookups, ops, scalars
 from specdiff.interp.dims import Dim, Ratio
 from specdiff.interp.iterating import FUNCTIONS as ITERATING
 from specdiff.interp.iterating import TYPES as ITERATED
@@ -220,11 +220,11 @@ _NOTHING = object()
 def _setattr(ctx: Run, obj: Value, name: Value, value: Value) -> None:
     name = lookups.payload(plain(name))
     if not isinstance(name, Unknown):
-        attributes.set_(ctx, obj, name, value)
+        assignment.set_(ctx, obj, name, value)
 
 
 def _delattr(ctx: Run, obj: Value, name: str) -> None:
-    attributes.delete(ctx, obj, name)
+    assignment.delete(ctx, obj, name)
 
 
 def _len(ctx: Run, obj: Value) -> Value:

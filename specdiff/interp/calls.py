@@ -6,19 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp import limits, memo, replay
-from specdiff.interp.attributes import (
-    OBJECT_METHODS,
-    TYPE_METHODS,
-    BoundIntrinsic,
-    get,
-    payload_for,
-)
+from specdiff.interp.attributes import OBJECT_METHODS, TYPE_METHODS, get, payload_for
 from specdiff.interp.branches import ROUTED
 from specdiff.interp.dims import Dim
 from specdiff.interp.guarding import HOST_ERRORS, guarded, raised
 from specdiff.interp.lookups import lookup, method_of, payload, type_name
 from specdiff.interp.objects import (
     MISSING,
+    BoundIntrinsic,
     BoundMethod,
     BudgetExceeded,
     ClassVal,

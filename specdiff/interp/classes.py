@@ -6,7 +6,7 @@ import collections
 import dataclasses
 from typing import Any
 
-from specdiff.interp import attributes, guarding, lookups, ops
+from specdiff.interp import assignment, attributes, guarding, lookups, ops
 from specdiff.interp.expressions import arguments, evaluate
 from specdiff.interp.objects import (
     MISSING,
@@ -419,7 +419,7 @@ def _initialiser(cls: ClassVal) -> Any:
             if field.annotation is not None and field.annotation.head == "InitVar":
                 extra.append(value)
                 continue
-            attributes.set_(ctx, obj, field.name, value)
+            assignment.set_(ctx, obj, field.name, value)
         if missing:
             plural = "s" if len(missing) > 1 else ""
             comma = "," if len(missing) > 2 else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specdiff.interp import (
+    assignment,
     attributes,
     branches,
     builtins,
@@ -27,7 +28,7 @@ def new_run(loader: Loader, library: Library) -> Run:
         make_function=statements.make_function,
         call=calls.call,
         getattr=attributes.get,
-        setattr=attributes.set_,
+        setattr=assignment.set_,
         getitem=containers.getitem,
         listed=containers.listed,
         either=branches.either,

@@ -9,10 +9,15 @@ from specdiff.interp.objects import (
     ClassVal,
     Function,
     Instance,
+    ModuleVal,
+    Super,
     Value,
 )
 from specdiff.interp.tracked import Tracked
 from specdiff.interp.values import Intrinsic
+
+MODULE_TABLES = ("_parameters", "_buffers", "_modules")
+"""Where a torch module keeps what is no plain attribute."""
 
 
 def payload(value: Value) -> Value:
@@ -64,3 +69,14 @@ def type_name(value: Value) -> str:
     if isinstance(value, Tracked):
         return type(value.value).__name__
     return type(value).__name__
+
+
+def missing_text(obj: Value, name: str) -> str:
+    """Python's (and torch's) words for an attribute that is not there."""
+    if isinstance(obj, ClassVal):
+        return f"type object '{obj.name}' has no attribute '{name}'"
+    if isinstance(obj, ModuleVal):
+        return f"module '{obj.name}' has no attribute '{name}'"
+    if isinstance(obj, Super):
+        return f"'super' object has no attribute '{name}'"
+    return f"'{type_name(obj)}' object has no attribute '{name}'"

@@ -387,3 +387,17 @@ class BudgetExceeded(Exception):
         super().__init__(limit)
         self.limit = limit
         self.place = place
+
+
+class BoundIntrinsic:
+    """A native library method with its receiver (``tensor.view``)."""
+
+    __slots__ = ("function", "name", "receiver")
+
+    def __init__(self, name: str, function: Any, receiver: Value) -> None:
+        self.name = name
+        self.function = function
+        self.receiver = receiver
+
+    def __repr__(self) -> str:
+        return f"<method {self.name}>"

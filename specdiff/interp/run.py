@@ -200,11 +200,11 @@ class Run:
         self._parts["setattr"](self, obj, name, value)
 
     def getitem(self, container: Value, index: Value) -> Value:
-        """An item (`ops.getitem`)."""
+        """An item (`containers.getitem`)."""
         return self._parts["getitem"](self, container, index)
 
     def listed(self, value: Value) -> list[Value]:
-        """All items of an iterable (`ops.listed`)."""
+        """All items of an iterable (`containers.listed`)."""
         return self._parts["listed"](self, value)  # type: ignore[no-any-return]
 
     def either(self, first: Callable[[], Value], second: Callable[[], Value], test: Unknown) -> Value:

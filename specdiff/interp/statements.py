@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from specdiff.interp import attributes, branches, classes, containers, limits, ops
+from specdiff.interp import assignment, attributes, branches, classes, containers, limits, ops
 from specdiff.interp.calls import ContextValue
 from specdiff.interp.containers import NotIterable
 from specdiff.interp.expressions import evaluate
@@ -84,7 +84,7 @@ def assign(run: Run, target: ir.Expr, value: Value, frame: Frame) -> None:
     if kind is ir.Name:
         store(run, target.id, value, frame)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Attr:
-        attributes.set_(run, evaluate(run, target.value, frame), target.name, value)  # type: ignore[union-attr,arg-type]
+        assignment.set_(run, evaluate(run, target.value, frame), target.name, value)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Item:
         container = evaluate(run, target.value, frame)  # type: ignore[union-attr,arg-type]
         index = evaluate(run, target.index, frame)  # type: ignore[union-attr,arg-type]
@@ -168,7 +168,7 @@ def _augassign(run: Run, node: ir.AugAssign, frame: Frame) -> Signal:
         obj = evaluate(run, target.value, frame)
         left = attributes.get(run, obj, target.name)
         value = ops.binary(run, node.op, left, evaluate(run, node.value, frame), inplace=True)
-        attributes.set_(run, obj, target.name, value)
+        assignment.set_(run, obj, target.name, value)
     elif type(target) is ir.Item:
         container = evaluate(run, target.value, frame)
         index = evaluate(run, target.index, frame)
@@ -209,7 +209,7 @@ def _delete(run: Run, node: ir.Delete, frame: Frame) -> Signal:
             if type(part) is ir.Name:
                 frame.locals.pop(part.id, None)
             elif type(part) is ir.Attr:
-                attributes.delete(run, evaluate(run, part.value, frame), part.name)
+                assignment.delete(run, evaluate(run, part.value, frame), part.name)
             elif type(part) is ir.Item:
                 containers.delitem(run, evaluate(run, part.value, frame), evaluate(run, part.index, frame))
     return None

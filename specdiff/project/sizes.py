@@ -8,8 +8,7 @@ from typing import Any
 from specdiff.interp.dims import Dim
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import Instance, Value
-from specdiff.interp.ops import plain
-from specdiff.interp.tracked import Tracked
+from specdiff.interp.tracked import Tracked, plain
 
 BATCH = Dim.symbol("batch")
 SEQUENCE = Dim.symbol("sequence")
