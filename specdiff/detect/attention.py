@@ -6,9 +6,10 @@ from typing import Any
 
 from specdiff.detect.agree import agreed
 from specdiff.detect.masks import Mask, read_mask
+from specdiff.detect.norm_sites import asks_for_32_bits
 from specdiff.detect.paths import Path, path_from
 from specdiff.detect.scene import Scene, Tower, see, sizes
-from specdiff.detect.sites import Attention, asks_for_32_bits
+from specdiff.detect.sites import Attention
 from specdiff.detect.towers import is_cross
 from specdiff.facts import Evidence
 from specdiff.graph.operations import Operations

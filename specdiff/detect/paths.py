@@ -37,13 +37,14 @@ def main_input(graph: Operations, op: Op) -> Op:
         key=lambda item: (
             item.kind not in ("parameter", "constant", "buffer"),
             len(item.shape or ()),
-            _volume(item),
+            volume(item),
             -item.id,
         ),
     )
 
 
-def _volume(op: Op) -> int:
+def volume(op: Op) -> int:
+    """Elements of a value, symbols as one."""
     total = 1
     for size in op.shape or ():
         total *= factor(size)

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from specdiff import vocab
-from specdiff.detect.sites import Attention, Norm, attentions, norms
+from specdiff.detect.norm_sites import Norm, norms
+from specdiff.detect.sites import Attention, attentions
 from specdiff.facts import Absence, Evidence, Fact, FactSheet, Level, Undecided, Value
 from specdiff.graph.operations import Operations
 from specdiff.interp.trace import Op

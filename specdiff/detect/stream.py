@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from specdiff.detect.agree import agreed
+from specdiff.detect.norm_sites import Norm
 from specdiff.detect.paths import is_projection, path_from
 from specdiff.detect.scene import Block, Scene, Tower, see
-from specdiff.detect.sites import Norm
 from specdiff.graph.operations import Operations, is_number
 from specdiff.interp.trace import Op
 

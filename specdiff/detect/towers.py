@@ -9,8 +9,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from specdiff.detect.masks import row_axis
+from specdiff.detect.norm_sites import Norm
 from specdiff.detect.paths import kernel_of
-from specdiff.detect.sites import Attention, Norm
+from specdiff.detect.sites import Attention
 from specdiff.interp.trace import Op
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from specdiff.interp import limits, memo, replay
-from specdiff.interp.attributes import OBJECT_METHODS, TYPE_METHODS, get, payload_for
+from specdiff.interp.attributes import TYPE_METHODS, get, payload_for
 from specdiff.interp.branches import ROUTED
 from specdiff.interp.dims import Dim
-from specdiff.interp.guarding import HOST_ERRORS, guarded, raised
+from specdiff.interp.guarding import HOST_ERRORS, raised
+from specdiff.interp.host_calls import MUTABLE, MUTATORS, REST, host_init, host_method, host_type, modelled
 from specdiff.interp.lookups import lookup, method_of, payload, type_name
 from specdiff.interp.objects import (
     MISSING,
@@ -31,42 +31,9 @@ from specdiff.interp.objects import (
 from specdiff.interp.run import Run
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.turns import extended
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
 from specdiff.ir import nodes as ir
 
-MUTATORS = frozenset(
-    [
-        "append",
-        "extend",
-        "insert",
-        "remove",
-        "pop",
-        "clear",
-        "sort",
-        "reverse",
-        "update",
-        "popitem",
-        "setdefault",
-        "add",
-        "discard",
-        "move_to_end",
-        "intersection_update",
-        "difference_update",
-        "symmetric_difference_update",
-        "appendleft",
-        "popleft",
-        "__setitem__",
-        "__delitem__",
-        "__init__",
-        "subtract",
-        "rotate",
-        "extendleft",
-    ]
-)
-_MUTABLE = (list, dict, set)
-REST = "**"
-"""Key of keyword arguments that may be given besides the named ones, in a run that asks what can be read."""
 _MARKS = frozenset({"builtins.staticmethod", "builtins.classmethod", "builtins.property"})
 _RAW = frozenset(
     {
@@ -110,11 +77,11 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
         if callee.name.startswith("torch."):
             args = tuple([as_tensor(value) for value in args])
             kwargs = {key: as_tensor(value) for key, value in kwargs.items()}
-        return _intrinsic(run, callee.function, args, kwargs)
+        return modelled(run, callee.function, args, kwargs)
     if kind is BoundIntrinsic:
-        return _intrinsic(run, callee.function, (callee.receiver, *args), kwargs)
+        return modelled(run, callee.function, (callee.receiver, *args), kwargs)
     if kind is HostMethod:
-        return _host_method(run, callee, args, kwargs)
+        return host_method(run, callee, args, kwargs)
     if kind is Partial:
         return call(run, callee.func, (*callee.args, *args), {**callee.keywords, **kwargs})
     if kind is Unknown:
@@ -143,7 +110,7 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
     if kind is ContextValue and len(args) == 1:
         return args[0]  # a context manager used as a decorator: the function itself
     if isinstance(callee, type):
-        return _host_type(run, callee, args, kwargs)
+        return host_type(run, callee, args, kwargs)
     raise raised(run, TypeError(f"'{type_name(callee)}' object is not callable"))
 
 
@@ -183,40 +150,10 @@ def outward_name(callee: Value) -> str:
         return "" if callee in (staticmethod, classmethod, property) else f"builtins.{callee.__name__}"
     if isinstance(callee, HostMethod):
         kind = callee.receiver if isinstance(callee.receiver, type) else type(payload(callee.receiver))
-        if issubclass(kind, _MUTABLE) and callee.name in MUTATORS:
+        if issubclass(kind, MUTABLE) and callee.name in MUTATORS:
             return ""
         return f"builtins.{kind.__name__}.{callee.name}"
     return ""
-
-
-def _intrinsic(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
-    result = _modelled(run, function, args, kwargs)
-    if run.trace is not None and isinstance(result, Unknown):
-        run.trace.lose(args, kwargs)
-    return result
-
-
-def _modelled(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
-    if run.read is not None and REST in kwargs:
-        kwargs = {key: value for key, value in kwargs.items() if key != REST}
-    if not getattr(function, "raw", False):
-        if any(type(value) is Unknown and value.source is not None for value in (*args, *kwargs.values())):
-            if any(type(value) is Tensor for value in (*args, *kwargs.values())):
-                args = tuple(as_tensor(value) for value in args)
-                kwargs = {key: as_tensor(value) for key, value in kwargs.items()}
-        for value in args:
-            if type(value) is Unknown:
-                return value
-            if type(value) in memo.OBSERVED:
-                args = tuple(plain(item) for item in args)
-                break
-        for value in kwargs.values():
-            if type(value) is Unknown:
-                return value
-            if type(value) in memo.OBSERVED:
-                kwargs = {key: plain(item) for key, item in kwargs.items()}
-                break
-    return guarded(run, function, (run, *args), kwargs)
 
 
 # --- Analysed functions ------------------------------------------------------------------------
@@ -463,7 +400,7 @@ def _construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[st
         call(run, init, (made, *args), kwargs)
     elif cls.native is not None:
         if issubclass(cls.native, dict | list | set):
-            _host_init(run, made, args, kwargs)
+            host_init(run, made, args, kwargs)
     elif isinstance(cls.unknown_base, Unknown):
         run.leave(cls.unknown_base.name and cls.unknown_base.name + ".__init__")
     elif args or kwargs:
@@ -494,167 +431,6 @@ def enum_member(run: Run, cls: ClassVal, value: Value) -> Value:
     if missing is not MISSING:
         return call(run, get(run, cls, "_missing_"), (value,), {})
     raise raised(run, ValueError(f"{value!r} is not a valid {cls.name}"))
-
-
-# --- Python's own types and methods ------------------------------------------------------------
-
-
-def _host_type(run: Run, callee: type, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
-    model = run.host_types.get(callee)
-    if model is not None:
-        return _intrinsic(run, model, args, kwargs)
-    if issubclass(callee, BaseException):
-        try:
-            return callee(*[plain(arg) for arg in args])
-        except HOST_ERRORS as error:
-            raise raised(run, error) from None
-    return run.unknown(f"a call of {callee.__name__} is not modelled")
-
-
-def _host_init(run: Run, made: Instance, args: tuple[Value, ...], kwargs: dict[str, Value]) -> None:
-    native = made.native
-    if isinstance(native, BaseException):
-        native.args = tuple(args)
-        return
-    if not args and not kwargs:
-        return
-    source = payload(args[0]) if args else None
-    if isinstance(native, dict):
-        if source is not None:
-            native.update(source if isinstance(source, dict) else dict(run.listed(source)))
-        native.update(kwargs)
-    elif isinstance(native, list):
-        native.extend(run.listed(source))
-    elif isinstance(native, set):
-        native.update(run.listed(source))
-
-
-def _host_method(run: Run, method: HostMethod, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
-    receiver, name = method.receiver, method.name
-    owner = receiver
-    if isinstance(receiver, Instance):
-        if name == "__init__":
-            _host_init(run, receiver, args, kwargs)
-            return None
-        receiver = receiver.native
-    elif isinstance(receiver, type):
-        return _unbound(run, receiver, name, args, kwargs)
-    if name in MUTATORS and isinstance(receiver, _MUTABLE):
-        run.touch(owner if isinstance(owner, Instance) else receiver)
-        if owner is not receiver:
-            run.touch(receiver)
-    elif run.recording is not None and isinstance(receiver, _MUTABLE):
-        run.reached(receiver, owner if isinstance(owner, Instance) else receiver)
-    args = tuple(plain(arg) for arg in args)
-    if name == "extend" and type(receiver) is list and args and extended(run, receiver, args[0]):
-        return None
-    if isinstance(receiver, str | bytes):
-        return _string_method(run, receiver, name, args, kwargs)
-    if name == "sort":
-        key = kwargs.get("key")
-        kwargs = {**kwargs, "key": run.host_callable(key)} if key is not None else kwargs
-    if name in (
-        "extend",
-        "update",
-        "union",
-        "intersection",
-        "difference",
-        "issubset",
-        "issuperset",
-        "extendleft",
-        "symmetric_difference",
-        "isdisjoint",
-        "difference_update",
-        "intersection_update",
-    ):
-        args = tuple(_plain_items(run, arg, isinstance(receiver, dict)) for arg in args)
-        if any(isinstance(arg, Unknown) for arg in args):
-            return run.unknown("a collection that is not known")
-    elif args and name in ("get", "pop", "setdefault", "__getitem__", "__contains__", "move_to_end"):
-        args = (payload(args[0]), *args[1:])
-        if isinstance(args[0], Unknown):
-            return args[0]
-    elif name in ("index", "count", "remove") and args and isinstance(receiver, list | tuple):
-        args = (payload(args[0]), *args[1:])
-        if isinstance(args[0], Unknown):
-            return args[0]
-        if isinstance(args[0], Tensor):
-            return run.unknown("a search for a tensor")
-    if kwargs and name not in ("sort", "update", "setdefault"):
-        kwargs = {key: plain(value) for key, value in kwargs.items()}
-    try:
-        result = getattr(receiver, name)(*args, **kwargs)
-    except HOST_ERRORS as error:
-        raise raised(run, error) from None
-    if name in ("values", "items", "keys", "get", "pop", "setdefault", "popitem", "copy") and run.recording is not None:
-        _reached_items(run, receiver, result, name)
-    return result
-
-
-def _reached_items(run: Run, container: Value, result: Value, name: str) -> None:
-    if name in ("values", "items", "copy") and isinstance(container, dict):
-        for value in container.values():
-            if isinstance(value, _MUTABLE):
-                run.reached(value, container)
-    elif isinstance(result, _MUTABLE):
-        run.reached(result, container)
-
-
-def _plain_items(run: Run, value: Value, mapping: bool) -> Value:
-    if isinstance(value, Unknown):
-        return value
-    value = payload(value)
-    if mapping:
-        if isinstance(value, Instance):
-            keys = run.listed(call(run, get(run, value, "keys"), (), {}))
-            return {key: run.getitem(value, key) for key in keys}
-        return value if isinstance(value, dict) else [tuple(run.listed(item)) for item in run.listed(value)]
-    return run.listed(value)
-
-
-def _string_method(run: Run, receiver: Value, name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
-    if name == "join" and args:
-        items = [payload(plain(item)) for item in run.listed(args[0])]
-        for item in items:
-            if isinstance(item, Unknown):
-                return item
-        args = (items,)
-    elif name in ("format", "format_map"):
-        values = [*args, *kwargs.values()]
-        for value in values:
-            if isinstance(value, Unknown):
-                return value
-        args = tuple(run.printable(value) for value in args)
-        kwargs = {key: run.printable(value) for key, value in kwargs.items()}
-    else:
-        for value in args:
-            if isinstance(value, Unknown):
-                return value
-        args = tuple(payload(value) for value in args)
-    try:
-        return getattr(receiver, name)(*args, **kwargs)
-    except HOST_ERRORS as error:
-        raise raised(run, error) from None
-
-
-def _unbound(run: Run, receiver: type, name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
-    """``dict.fromkeys(…)``, ``str.join(sep, …)``, ``object.__setattr__(…)``."""
-    if receiver is object or name in ("__setattr__", "__getattribute__", "__init_subclass__"):
-        model = OBJECT_METHODS.get(name)
-        if model is not None:
-            return guarded(run, model, (run, *args), kwargs)
-    if name in ("fromkeys", "maketrans", "fromhex", "from_bytes", "fromisoformat"):
-        try:
-            items = [run.listed(args[0]), *args[1:]] if name == "fromkeys" else [plain(arg) for arg in args]
-            return getattr(receiver, name)(*items)
-        except HOST_ERRORS as error:
-            raise raised(run, error) from None
-    if args:
-        first = args[0]
-        if isinstance(first, Instance) and first.native is None:
-            return run.unknown(f"{receiver.__name__}.{name} of an object without such a payload")
-        return _host_method(run, HostMethod(first, name), args[1:], kwargs)
-    return run.unknown(f"{receiver.__name__}.{name} is not modelled")
 
 
 def is_callable(value: Value) -> bool:

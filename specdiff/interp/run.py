@@ -296,7 +296,7 @@ class Run:
         """``globals()``."""
         return module.globals()
 
-    def import_module(self, name: str, importer: ModuleVal) -> Value:
+    def analysed_module(self, name: str, importer: ModuleVal) -> Value:
         """``import name``."""
         self.importing = importer.name
         return self.loader.module(name)

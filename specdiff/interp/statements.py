@@ -240,11 +240,11 @@ def _nonlocal(run: Run, node: ir.Nonlocal, frame: Frame) -> Signal:
 def _import(run: Run, node: ir.Import, frame: Frame) -> Signal:
     for alias in node.names:
         if alias.asname is not None:
-            store(run, alias.asname, run.import_module(alias.name, frame.module), frame)
+            store(run, alias.asname, run.analysed_module(alias.name, frame.module), frame)
         else:
-            run.import_module(alias.name, frame.module)
+            run.analysed_module(alias.name, frame.module)
             root = alias.name.partition(".")[0]
-            store(run, root, run.import_module(root, frame.module), frame)
+            store(run, root, run.analysed_module(root, frame.module), frame)
     return None
 
 

@@ -218,7 +218,7 @@ def _environ_get(ctx: Run, name: str, default: Value = None) -> Value:
     return default  # an analysis must not depend on the user's environment
 
 
-def _import_module(ctx: Run, name: str, package: Value = None) -> Value:
+def _analysed_module(ctx: Run, name: str, package: Value = None) -> Value:
     level = len(name) - len(name.lstrip("."))
     if level:
         parts = str(package).split(".")
@@ -431,7 +431,7 @@ TABLE: dict[str, Value] = {
     "sys.modules": {},
     "json.loads": Intrinsic("json.loads", _loads),
     "json.dumps": Intrinsic("json.dumps", _dumps),
-    "importlib.import_module": Intrinsic("importlib.import_module", _import_module),
+    "importlib.import_module": Intrinsic("importlib.import_module", _analysed_module),
     "importlib.util.find_spec": Intrinsic("importlib.util.find_spec", _find_spec),
     "contextlib.contextmanager": Intrinsic("contextlib.contextmanager", _contextmanager),
     "contextlib.nullcontext": Intrinsic("contextlib.nullcontext", raw(lambda ctx, value=None: ContextValue(value))),

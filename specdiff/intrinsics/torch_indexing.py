@@ -20,7 +20,7 @@ from specdiff.intrinsics.torch_core import (
     small,
     tensors,
 )
-from specdiff.intrinsics.torch_pointwise import ValuesIndices
+from specdiff.intrinsics.torch_reductions import ValuesIndices
 
 Model = Callable[..., Any]
 

@@ -360,7 +360,7 @@ def _shuffle(up: bool) -> Model:
 
 def _spread(name: str) -> Model:
     def model(ctx: Any, input: Tensor, dim: Any = None, *args: Any, keepdim: Any = False, **kwargs: Any) -> Any:  # noqa: A002
-        from specdiff.intrinsics.torch_pointwise import reduce  # noqa: PLC0415
+        from specdiff.intrinsics.torch_reductions import reduce  # noqa: PLC0415
 
         return reduce(name)(ctx, input, dim if not isinstance(dim, bool) else None, keepdim)
 
@@ -370,7 +370,7 @@ def _spread(name: str) -> Model:
 def _vector_norm(
     ctx: Any, input: Tensor, p: Any = 2, dim: Any = None, keepdim: Any = False, dtype: Any = None, **kwargs: Any
 ) -> Any:  # noqa: A002
-    from specdiff.intrinsics.torch_pointwise import reduce  # noqa: PLC0415
+    from specdiff.intrinsics.torch_reductions import reduce  # noqa: PLC0415
 
     return reduce("norm")(ctx, input, dim, keepdim)
 

@@ -20,7 +20,8 @@ from specdiff.intrinsics.torch_core import (
     sizes,
     tensors,
 )
-from specdiff.intrinsics.torch_pointwise import ValuesIndices, unary
+from specdiff.intrinsics.torch_pointwise import unary
+from specdiff.intrinsics.torch_reductions import ValuesIndices
 
 Model = Callable[..., Any]
 

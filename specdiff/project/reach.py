@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from specdiff.interp.calls import REST
 from specdiff.interp.containers import NotIterable
+from specdiff.interp.host_calls import REST
 from specdiff.interp.lookups import lookup
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Raised, Value
