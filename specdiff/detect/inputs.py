@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from specdiff.detect.paths import is_projection, kernel_of, path_from, weight_of
 from specdiff.detect.scene import Scene, Tower, see
+from specdiff.detect.sites import Attention
 from specdiff.facts import Level
 from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
@@ -174,39 +176,49 @@ def _stages(scene: Scene, tower: Tower) -> None:
 
 
 def _windows(scene: Scene, tower: Tower) -> None:
-    """Attention among fewer positions than the block has: within windows that the layout cuts out."""
+    """Attention among fewer positions than the block has: within windows that the layout or a split cuts out."""
     graph = scene.operations
     assert graph is not None
     sizes: set[int] = set()
     shown: Op | None = None
+    pieces: Op | None = None
     for block in tower.blocks:
         width = next((norm.width for norm in block.norms if is_number(norm.width)), None)
-        whole = [op for op in block.ops if op.kind == "add" and op.shape and op.shape[-1] == width]
-        if not whole or width is None:
+        count = _positions([op for op in block.ops if op.kind == "add" and op.shape and op.shape[-1] == width])
+        if count is None or width is None:
             continue
-        counts = [_positions(op) for op in whole]
-        count = max((each for each in counts if each is not None), default=None)
-        for site in block.attentions:
-            columns = (site.softmax.shape or (None,))[-1]
-            if count is not None and is_number(columns) and columns < count and site.value.shape:
-                if (site.softmax.shape or (None, None))[-2] == columns:
-                    sizes.add(int(columns))
-                    shown = shown or site.softmax
-                    block.mixer = ("chunked", site.softmax)
-    if len(sizes) == 1 and shown is not None:
+        cut = [site for site in block.attentions if _among_fewer(site, count)]
+        for site in cut:
+            sizes.add(int((site.softmax.shape or ())[-1]))
+            shown = shown or site.softmax
+            block.mixer = ("chunked", site.softmax)
+        if len(cut) > len({path_from(graph, site.key).weight for site in cut}):
+            pieces = pieces or cut[0].product
+    if pieces is not None:
+        # One projection's keys in several products: the example picture decides their lengths, and need not fill a window.
+        for name in ("attention.chunk.size", "attention.window.size", "attention.window.layers"):
+            scene.unsure(tower.key(name), "the sequence is cut into pieces that attend apart", pieces)
+    elif len(sizes) == 1 and shown is not None:
         size = sizes.pop()
         scene.fact(tower.key("attention.chunk.size"), size, [see(shown, f"{size} positions attend to each other")])
+    elif shown is not None:
+        scene.unsure(tower.key("attention.chunk.size"), f"layers cut out windows of {sorted(sizes)} positions", shown)
 
 
-def _positions(op: Op) -> int | None:
-    """Positions of a stream: the product of its numbers between the batch and the channels."""
-    inner = (op.shape or ())[1:-1]
-    if not inner or not all(is_number(size) for size in inner):
-        return None
-    total = 1
-    for size in inner:
-        total *= size
-    return total
+def _among_fewer(site: Attention, count: int) -> bool:
+    """Whether as many queries as keys meet in a product, fewer than the stream has positions."""
+    rows, columns = (site.softmax.shape or (None, None))[-2:]
+    return is_number(columns) and columns < count and rows == columns and bool(site.value.shape)
+
+
+def _positions(stream: list[Op]) -> int | None:
+    """Positions of a block's stream: the product of its numbers between the batch and the channels.
+
+    A stream of two axes has its positions in the first.
+    """
+    batched = [(op.shape or ())[1:-1] for op in stream if len(op.shape or ()) > 2]
+    flat = [(op.shape or ())[:1] for op in stream if len(op.shape or ()) == 2]
+    return max((math.prod(inner) for inner in batched or flat if all(is_number(size) for size in inner)), default=None)
 
 
 def projectors(scene: Scene) -> None:
