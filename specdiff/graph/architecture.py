@@ -335,7 +335,15 @@ def _block(stack: _Stack, facts: Facts, alone: int) -> Block:
     count = position
     pattern = facts.words("layers.pattern")
     path = ".".join(stack.path)
-    drawn = [(tuple(layers), node, _slots(node, f"{path}.*", facts)) for layers, node in variants]
+    networks = facts.words("mlp.pattern")
+    drawn = [
+        (
+            tuple(layers),
+            node,
+            _slots(node, f"{path}.*", facts, _agreed(pattern, layers, count), _agreed(networks, layers, count)),
+        )
+        for layers, node in variants
+    ]
     slots: list[list[Alternative]] = []
     for where, _, cores in drawn:
         for index, box in enumerate(cores):
@@ -384,14 +392,31 @@ def _limited(slot: list[Alternative]) -> list[Alternative]:
     return [*slot[: _MOST_VARIANTS - 1], Alternative(layers, more)]
 
 
-def _slots(layer: ModuleNode, path: str, facts: Facts) -> list[Box]:
-    """The cores of one layer in the order of the data: what mixes tokens first, then the feed-forward part."""
+def _agreed(words: tuple[str, ...], layers: list[int], count: int) -> str:
+    """What a pattern says of some layers; empty where they differ, or where it speaks of another stack."""
+    found = {words[layer] for layer in layers} if len(words) == count else set()
+    return found.pop() if len(found) == 1 else ""
+
+
+_RECURRENT = frozenset({"linear", "ssm", "recurrent"})
+"""Words of `layers.pattern` for layers whose tokens meet in a state, not in a product of queries and keys."""
+
+
+def _slots(layer: ModuleNode, path: str, facts: Facts, mixes: str, feeds: str) -> list[Box]:
+    """The cores of one layer in the order of the data: what mixes tokens first, then the feed-forward part.
+
+    What the facts say of the layer (`mixes`, `feeds`; empty for nothing) decides before what its modules look like.
+    """
     mixing: list[Box] = []
     feeding: list[Box] = []
     loose: list[tuple[str, ModuleNode]] = []
     for where, child in _parts(layer, path):
         found = role(child)
         match found:
+            case Role.ATTENTION if mixes in _RECURRENT and not mixing:
+                mixing.append(boxes.mixer(where, child, facts))
+            case Role.MLP if feeds == "moe":
+                feeding.append(boxes.moe(where, child, facts))
             case Role.ATTENTION | Role.CROSS:
                 mixing.append(boxes.attention(where, child, facts, cross=found is Role.CROSS))
             case Role.MIXER:
@@ -404,6 +429,13 @@ def _slots(layer: ModuleNode, path: str, facts: Facts) -> list[Box]:
                 loose.append((where, child))
             case _:
                 pass
+    if mixes in _RECURRENT and not mixing and loose and feeding:
+        where, child = loose.pop(0)
+        mixing.append(boxes.mixer(where, child, facts))
+    if feeds == "moe" and not feeding and loose:
+        # Experts kept in one matrix look like nothing known; they are most of the layer.
+        where, child = loose.pop(max(range(len(loose)), key=lambda index: size(loose[index][1])))
+        feeding.append(boxes.moe(where, child, facts))
     linears = [(where, child) for where, child in loose if _feeds(child)]
     if linears and not feeding:
         # Projections that stand in the layer itself (`fc1`, `fc2`), or wrapped in small modules.

@@ -123,7 +123,8 @@ def _role(node: ModuleNode) -> Role:
     if not node.children:
         return _leaf(node)
     names = {name for child in node.children for name in child.names} | {param.name for param in node.params}
-    projects = any(name.startswith(_QUERY) for name in names) or names >= {"q", "k", "v"}
+    lower = {name.lower() for name in names}
+    projects = any(name.startswith(_QUERY) for name in lower) or lower >= {"q", "k", "v"}
     # A smaller attention inside (an indexer) leaves it one; a feed-forward part inside makes it a block.
     if projects and not any(role(child) in (Role.MLP, Role.MOE) for child in node.children if child.children):
         return Role.CROSS if _says(node, "cross", "encoder_attn", "encdec", "encoder_attention") else Role.ATTENTION
@@ -159,7 +160,7 @@ def _leaf(node: ModuleNode) -> Role:
     names = {param.name for param in node.params}
     if names <= {"weight", "bias"} and any(param.name == "weight" and len(param.shape) == 2 for param in node.params):
         return Role.EMBEDDING if "embed" in kind.lower() and "bias" not in names else Role.LINEAR
-    if any(name.startswith(_QUERY) for name in names):
+    if any(name.lower().startswith(_QUERY) for name in names):
         return Role.ATTENTION
     return Role.OTHER
 

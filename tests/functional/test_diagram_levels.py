@@ -73,3 +73,23 @@ def test_a_model_against_itself_is_grey(tmp_path: Path) -> None:
 def test_what_cannot_be_drawn_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagram", *arguments]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("specs/dbrx.yaml", {"Grouped-query attention", "Mixture of experts", "16 experts ✓"}),
+        ("mpt::MptForCausalLM", {"Multi-head attention", "ALiBi"}),
+        ("minimax::MiniMaxForCausalLM", {"Lightning attention", "Grouped-query attention"}),
+        ("recurrent_gemma::RecurrentGemmaForCausalLM", {"RG-LRU"}),
+    ],
+)
+def test_parts_are_drawn_as_what_the_facts_say(target: str, words: set[str], tmp_path: Path) -> None:
+    path = tmp_path / "out.svg"
+    assert main(["diagram", target, "--output", str(path)]) == 0
+    texts = {
+        " ".join("".join(each.itertext()).split())
+        for each in ET.fromstring(path.read_bytes()).iter()
+        if each.tag.endswith("text")
+    }
+    assert words - texts == set()
