@@ -60,6 +60,8 @@ def unread(subject: Subject) -> Iterator[Finding]:
                 for own in (_own_reads(owner), *[_own_reads(c) for c in config.cls.mro if isinstance(c, ClassVal)])
             ) or any(name in _reads_of_parts(other.cls) for other in around if other is not config):
                 continue
+            if any(name in _reads_of_parts(other) for other in _beside(owner)):
+                continue
             told.add((owner.qualname, name))
             yield finding("config.unread", owner.file, line, f"nothing reads the setting {name} of {owner.name}")
         subject.program.ledger.consult(*readers.looked_at())
@@ -106,6 +108,15 @@ def _own_reads(cls: ClassVal) -> frozenset[str]:
                 reads |= _used_in(body_of(function))
         found = _OWN[cls] = frozenset(reads)
     return found
+
+
+def _beside(cls: ClassVal) -> Iterator[ClassVal]:
+    """The other configuration classes of a file: one may take this one as a part, whichever class is looked at."""
+    unit = cls.module.unit
+    for chunk in unit.chunks if unit is not None and "config" in cls.flags else ():
+        other = cls.module.get(chunk.name) if chunk.kind == "class" else None
+        if isinstance(other, ClassVal) and other is not cls and "config" in other.flags:
+            yield other
 
 
 _PARTS: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()

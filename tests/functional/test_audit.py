@@ -96,3 +96,45 @@ def test_a_project_sets_severities(
     (tmp_path / "pyproject.toml").write_text('[tool.specdiff.audit]\n"no.such" = "note"\n"init.missing" = "loud"\n')
     assert main(["audit", str(CASES / "skeletons" / "leftover")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("read", "unread"), [("self.inner.dropped", False), ("self.dropped", True), ("self.inner.width", True)])
+def test_a_setting_is_read_by_a_configuration_that_takes_its_own_as_a_part(
+    read: str, unread: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "configuration_inner.py").write_text(f"""
+from transformers.configuration_utils import PreTrainedConfig
+
+
+class InnerConfig(PreTrainedConfig):
+    def __init__(self, width=4, dropped=False, **kwargs):
+        self.width = width
+        self.dropped = dropped
+        super().__init__(**kwargs)
+
+
+class OuterConfig(PreTrainedConfig):
+    def __init__(self, inner=None, **kwargs):
+        self.inner = InnerConfig() if inner is None else inner
+        if {read}:
+            raise ValueError("not supported")
+        super().__init__(**kwargs)
+""")
+    (tmp_path / "modeling_inner.py").write_text("""
+from torch import nn
+from transformers.modeling_utils import PreTrainedModel
+
+from .configuration_inner import InnerConfig
+
+
+class InnerModel(PreTrainedModel):
+    def __init__(self, config: InnerConfig):
+        super().__init__(config)
+        self.table = nn.Embedding(8, config.width)
+
+    def forward(self, input_ids):
+        return self.table(input_ids)
+""")
+    _, document = audited(capsys, str(tmp_path / "modeling_inner.py"))
+    (report,) = document["files"].values()
+    assert [item["id"] for item in report["findings"] if "dropped" in item["message"]] == ["config.unread"] * unread
