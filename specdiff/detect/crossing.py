@@ -102,7 +102,7 @@ def shifted_windows(scene: Scene) -> None:
         return
     for tower in scene.towers:
         key = tower.key("attention.window.shift")
-        shifts: dict[int, Op] = {}
+        shifts: list[tuple[int, Op]] = []
         for block in tower.blocks:
             before = block.attentions[0].softmax.id if block.attentions else 0
             for op in block.ops:
@@ -110,13 +110,9 @@ def shifted_windows(scene: Scene) -> None:
                 if op.kind == "roll" and op.id < before:
                     sizes = values if isinstance(values, tuple | list) else (values,)
                     if all(isinstance(size, int) for size in sizes):
-                        shifts.setdefault(max((abs(size) for size in sizes), default=0), op)
-        if len(shifts) == 1:
-            size, at = shifts.popitem()
-            scene.fact(key, size, [see(at, f"rolled by {size} before windows are cut")])
-        elif shifts:
-            scene.unsure(key, f"layers roll by {sorted(shifts)}", next(iter(shifts.values())))
-        elif any(block.attentions for block in tower.blocks):
+                        shifts.append((max((abs(size) for size in sizes), default=0), op))
+        agreed(scene, key, ((size, at, f"rolled by {size} before windows are cut") for size, at in shifts))
+        if not shifts and any(block.attentions for block in tower.blocks):
             first = tower.blocks[0].ops[0]
             scene.absent(key, "nothing is rolled before a product", [see(first, "the first layer")])
 

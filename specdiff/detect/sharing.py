@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from specdiff.detect.agree import agreed
 from specdiff.detect.attention import self_attentions
 from specdiff.detect.paths import is_projection, path_from, weight_of
 from specdiff.detect.scene import Scene, Tower, see
@@ -164,19 +165,16 @@ def low_rank(scene: Scene) -> None:
         return
     for tower in scene.towers:
         key = tower.key("residual.low_rank")
-        ranks: dict[int, Op] = {}
-        for block in tower.blocks:
-            for down, up in _narrow_pairs(graph, block.ops):
-                if _comes_back(scene, graph, down, up):
-                    assert down.shape is not None
-                    ranks[int(down.shape[-1])] = down
-        first = tower.blocks[0].ops[0]
-        if len(ranks) == 1:
-            rank, at = ranks.popitem()
-            scene.fact(key, rank, [see(at, f"a branch of rank {rank} is added to its own input")])
-        elif ranks:
-            scene.unsure(key, f"branches of several ranks: {sorted(ranks)}", first)
-        else:
+        added = [
+            down
+            for block in tower.blocks
+            for down, up in _narrow_pairs(graph, block.ops)
+            if _comes_back(scene, graph, down, up)
+        ]
+        ranks = [(int((down.shape or (0,))[-1]), down) for down in added]
+        agreed(scene, key, ((rank, at, f"a branch of rank {rank} is added to its own input") for rank, at in ranks))
+        if not ranks:
+            first = tower.blocks[0].ops[0]
             scene.absent(key, "no branch of low rank is added to its own input", [see(first, "the first layer")])
 
 
@@ -199,20 +197,23 @@ def sparsity(scene: Scene) -> None:
         return
     for tower in scene.towers:
         key = tower.key("mlp.sparsity")
-        found: dict[float, Op] = {}
-        for block in tower.blocks:
-            for op in block.ops:
-                share = _cut_off(graph, op) if op.kind == "relu" else None
-                if share is not None:
-                    found[share] = op
-        odd = next((op for share, op in found.items() if math.isnan(share)), None)
-        if odd is not None:
-            scene.unsure(key, "hidden channels are cut off at a bound that is not a number", odd)
-        elif len(found) == 1:
-            share, at = found.popitem()
-            scene.fact(key, share, [see(at, f"the lower {share:.0%} of hidden channels become zero")])
-        elif found:
-            scene.unsure(key, f"layers cut off different shares: {sorted(found)}", next(iter(found.values())))
+        found = [
+            (share, op)
+            for block in tower.blocks
+            for op in block.ops
+            if op.kind == "relu" and (share := _cut_off(graph, op)) is not None
+        ]
+        if found:
+            agreed(
+                scene,
+                key,
+                (
+                    (None, op, "the bound that hidden channels are cut off at")
+                    if math.isnan(share)
+                    else (share, op, f"the lower {share:.0%} of hidden channels become zero")
+                    for share, op in found
+                ),
+            )
         elif tower.key("mlp.kind") in scene.facts or tower.key("mlp.activation") in scene.facts:
             here = [see(tower.blocks[0].ops[-1], "the first layer")]
             scene.absent(key, "no cut-off sets hidden channels to zero", here)
