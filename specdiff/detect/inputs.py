@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from specdiff.detect.paths import is_projection, kernel_of, path_from, weight_of
+from specdiff.detect.paths import cuts_patches, is_projection, kernel_of, path_from, weight_of
 from specdiff.detect.scene import Scene, Tower, see
 from specdiff.detect.sites import Attention
 from specdiff.facts import Level
@@ -24,7 +24,7 @@ def stems(scene: Scene) -> None:
     for tower in scene.towers:
         stem = _stem(graph, tower)
         kinds = {_input_kind(op) for op in stem if op.kind == "input"}
-        if not kinds & {"image", "sound", "text"} and _cuts_patches(graph, stem):
+        if not kinds & {"image", "sound", "text"} and _begins_with_patches(graph, stem):
             kinds.add("image")
         if kinds & {"image", "sound"} and "text" not in kinds:
             _convolutions(scene, graph, tower, stem, "image" in kinds)
@@ -43,13 +43,9 @@ def _stem(graph: Operations, tower: Tower) -> list[Op]:
     return [graph[index] for index in sorted(graph.ancestors(starts))]
 
 
-def _cuts_patches(graph: Operations, stem: list[Op]) -> bool:
-    """Whether the first convolution has two or three dimensions and steps as far as it is wide."""
+def _begins_with_patches(graph: Operations, stem: list[Op]) -> bool:
     first = next((op for op in stem if op.kind == "conv" and kernel_of(graph, op)), None)
-    if first is None:
-        return False
-    kernel = kernel_of(graph, first)
-    return len(kernel) >= 2 and kernel[-1] > 1 and _single(first.attrs.get("stride")) == kernel[-1]
+    return first is not None and cuts_patches(graph, first)
 
 
 def _input_kind(op: Op) -> str:

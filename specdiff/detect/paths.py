@@ -117,6 +117,13 @@ def kernel_of(graph: Operations, op: Op) -> tuple[int, ...]:
     return tuple(int(size) for size in kernel) if all(is_number(size) for size in kernel) else ()
 
 
+def cuts_patches(graph: Operations, op: Op) -> bool:
+    """Whether a convolution of two or three dimensions steps as far as it is wide."""
+    kernel, stride = kernel_of(graph, op), op.attrs.get("stride")
+    step = stride[-1] if isinstance(stride, tuple | list) and stride else stride
+    return len(kernel) >= 2 and kernel[-1] > 1 and kernel[-1] == step
+
+
 def path_from(graph: Operations, op: Op, limit: int = 120) -> Path:
     """Walk back to the projection along the input that carries the data."""
     steps: list[Op] = []

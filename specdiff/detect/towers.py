@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from specdiff.detect.masks import row_axis
 from specdiff.detect.norm_sites import Norm
-from specdiff.detect.paths import kernel_of
+from specdiff.detect.paths import cuts_patches
 from specdiff.detect.sites import Attention
 from specdiff.interp.trace import Op
 
@@ -219,21 +219,16 @@ def _one_kind(scene: Scene, towers: list[Tower]) -> None:
     for position, tower in enumerate(towers[1:], 1):
         if any(is_cross(site) for block in tower.blocks for site in block.attentions):
             tower.prefix = "decoder"
-            towers[position - 1].prefix = "vision" if _cuts_patches(scene, towers[position - 1]) else "encoder"
+            towers[position - 1].prefix = "vision" if _begins_with_patches(scene, towers[position - 1]) else "encoder"
 
 
-def _cuts_patches(scene: Scene, tower: Tower) -> bool:
+def _begins_with_patches(scene: Scene, tower: Tower) -> bool:
     """Whether the first convolution before a stack steps as far as it is wide."""
     graph = scene.operations
     assert graph is not None
     first = tower.blocks[0].ops[0].id
-    for op in graph.kind("conv"):
-        if op.id < first:
-            stride = op.attrs.get("stride")
-            kernel = kernel_of(graph, op)
-            step = stride[-1] if isinstance(stride, tuple | list) and stride else stride
-            return bool(kernel) and len(kernel) >= 2 and kernel[-1] == step and kernel[-1] > 1
-    return False
+    before = next((op for op in graph.kind("conv") if op.id < first), None)
+    return before is not None and cuts_patches(graph, before)
 
 
 def input_kind(name: str) -> str:
