@@ -98,7 +98,9 @@ def test_a_project_sets_severities(
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-@pytest.mark.parametrize(("read", "unread"), [("self.inner.dropped", False), ("self.dropped", True), ("self.inner.width", True)])
+@pytest.mark.parametrize(
+    ("read", "unread"), [("self.inner.dropped", False), ("self.dropped", True), ("self.inner.width", True)]
+)
 def test_a_setting_is_read_by_a_configuration_that_takes_its_own_as_a_part(
     read: str, unread: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
