@@ -106,11 +106,9 @@ class _Pairing:
         self._sheets = (left, right)
 
     def column(self, left: Column | None, right: Column | None) -> tuple[Column | None, Column | None]:
-        stages = ((), ()) if left is None and right is None else (
-            left.stages if left is not None else (), right.stages if right is not None else ()
-        )  # fmt: skip
+        stages = [column.stages if column is not None else () for column in (left, right)]
         marked: tuple[list[Box | Block], list[Box | Block]] = ([], [])
-        for pair in _paired(*stages, _stage_key):
+        for pair in _paired(stages[0], stages[1], _stage_key):
             for kept, stage in zip(marked, self._stage(*pair), strict=True):
                 if stage is not None:
                     kept.append(stage)

@@ -26,7 +26,6 @@ def render_check(result: CheckResult | Sequence[CheckResult], format: str, color
 
     Raises:
         KeyError: the format is not one of them.
-        SpecdiffError: no Graphviz library was found for the diagram of an HTML report.
     """
     results = (result,) if isinstance(result, CheckResult) else tuple(result)
     match format:
@@ -73,7 +72,6 @@ def render_inspect(results: Sequence[ClassResult], format: str, color: bool = Fa
 
     Raises:
         KeyError: the format is not one of them.
-        SpecdiffError: no Graphviz library was found for the diagram of an HTML report.
     """
     match format:
         case "terminal":

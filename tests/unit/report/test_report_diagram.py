@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 from collections.abc import Callable
 
 import fixtures
@@ -11,7 +12,7 @@ import pytest
 
 from specdiff.errors import SpecdiffError
 from specdiff.graph.architecture import architecture
-from specdiff.report import DIAGRAM_FORMATS, figure, render_diagram
+from specdiff.report import DIAGRAM_FORMATS, figure, render_check, render_diagram
 from specdiff.results import ClassResult
 
 MODELS = (
@@ -76,3 +77,13 @@ def test_class_without_a_tree() -> None:
     broken = ClassResult(**{name: getattr(code, name) for name in code.__slots__} | {"tree": None})
     with pytest.raises(SpecdiffError, match="could not be built"):
         render_diagram(broken, "svg")
+
+
+def test_the_page_and_the_drawing_need_no_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the operations' layout does; the page goes without it."""
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    assert render_diagram(fixtures.gpt_oss(), "svg").startswith(b"<?xml")
+    assert "<svg" in render_check(fixtures.check_problems(), "html")
+    with pytest.raises(SpecdiffError, match="needs a `dot` program"):
+        render_diagram(fixtures.gpt_oss(), "png")
