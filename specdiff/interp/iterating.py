@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from specdiff.interp import containers, lookups, ops
 from specdiff.interp.containers import NotIterable
@@ -14,6 +14,8 @@ from specdiff.interp.scalars import some_number
 from specdiff.interp.tracked import Tracked, plain
 from specdiff.interp.turns import index_of, opened
 from specdiff.interp.values import Tensor, Turns, Unknown
+
+Items = TypeVar("Items")
 
 
 def raw(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,8 +33,13 @@ def turns_of(stop: NotIterable) -> Turns | None:
 
 def items_or_turns(run: Run, value: Value) -> list[Value] | Turns:
     """All items of an iterable, or one for all of them."""
+    return _read_or_turns(run, value, containers.listed)
+
+
+def _read_or_turns(run: Run, value: Value, read: Callable[[Run, Value], Items]) -> Items | Turns:
+    """What reads an iterable gives, or one item for all; `zip` and `enumerate` read no further than they are asked."""
     try:
-        return containers.listed(run, value)
+        return read(run, value)
     except NotIterable as stop:
         turns = turns_of(stop)
         if turns is None:
@@ -59,16 +66,7 @@ def _pairs(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @_pairs
 def _zip(ctx: Run, *iterables: Value, strict: bool = False) -> Value:
-    columns: list[Any] = []
-    for item in iterables:
-        try:
-            columns.append(containers.iterate(ctx, item))
-        except NotIterable as stop:
-            turns = turns_of(stop)
-            if turns is None:
-                raise
-            columns.append(turns)
-    return _rows(ctx, columns, strict)
+    return _rows(ctx, [_read_or_turns(ctx, item, containers.iterate) for item in iterables], strict)
 
 
 def _rows(ctx: Run, columns: list[Any], strict: bool) -> Value:
@@ -89,13 +87,10 @@ def _row(columns: list[Any], items: list[Value]) -> tuple[Value, ...]:
 
 @_pairs
 def _enumerate(ctx: Run, iterable: Value, start: Value = 0) -> Value:
-    try:
-        return enumerate(containers.iterate(ctx, iterable), plain(start))
-    except NotIterable as stop:
-        turns = turns_of(stop)
-        if turns is None:
-            raise
-        return Turns((index_of(ctx) + plain(start), turns.element), turns.length, turns.why)
+    items = _read_or_turns(ctx, iterable, containers.iterate)
+    if isinstance(items, Turns):
+        return Turns((index_of(ctx) + plain(start), items.element), items.length, items.why)
+    return enumerate(items, plain(start))
 
 
 @_pairs
@@ -128,28 +123,21 @@ def _filter(ctx: Run, function: Value, iterable: Value) -> Value:
     return iter(kept)
 
 
-@_pairs
-def _any(ctx: Run, iterable: Value) -> Value:
-    undecided: Value = False
-    for item in containers.iterate(ctx, iterable):
-        answer = ops.truth(ctx, item)
-        if answer is True:
-            return True
-        if answer is None:
-            undecided = item if isinstance(item, Unknown) else ctx.unknown("a condition that depends on data")
-    return undecided
+def _first(name: str, decisive: bool) -> Callable[..., Any]:
+    """`any` or `all`: the first item of one truth decides; an undecided one counts only where none does."""
 
+    def model(ctx: Run, iterable: Value) -> Value:
+        undecided: Value = not decisive
+        for item in containers.iterate(ctx, iterable):
+            answer = ops.truth(ctx, item)
+            if answer is decisive:
+                return decisive
+            if answer is None:
+                undecided = item if isinstance(item, Unknown) else ctx.unknown("a condition that depends on data")
+        return undecided
 
-@_pairs
-def _all(ctx: Run, iterable: Value) -> Value:
-    undecided: Value = True
-    for item in containers.iterate(ctx, iterable):
-        answer = ops.truth(ctx, item)
-        if answer is False:
-            return False
-        if answer is None:
-            undecided = item if isinstance(item, Unknown) else ctx.unknown("a condition that depends on data")
-    return undecided
+    model.__name__ = name
+    return _pairs(model)
 
 
 @_pairs
@@ -252,8 +240,8 @@ TYPES: dict[type, Callable[..., Any]] = {
 """Models of calling types that hold items."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "any": _any,
-    "all": _all,
+    "any": _first("any", True),
+    "all": _first("all", False),
     "sum": _sum,
     "max": _extreme("max", ">"),
     "min": _extreme("min", "<"),
