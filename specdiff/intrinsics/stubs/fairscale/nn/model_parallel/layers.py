@@ -5,7 +5,19 @@ import torch.nn.functional as F
 from torch.nn.parameter import Parameter
 
 
-class VocabParallelEmbedding(torch.nn.Module):
+class _WholeEmbedding(torch.nn.Module):
+    def __init__(self, num_embeddings, embedding_dim, padding_idx):
+        super().__init__()
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = padding_idx
+        self.weight = Parameter(torch.empty(num_embeddings, embedding_dim))
+
+    def forward(self, input_):
+        return F.embedding(input_, self.weight, self.padding_idx)
+
+
+class VocabParallelEmbedding(_WholeEmbedding):
     def __init__(
         self,
         num_embeddings,
@@ -18,18 +30,11 @@ class VocabParallelEmbedding(torch.nn.Module):
         init_method=None,
         keep_master_weight_for_test=False,
     ):
-        super().__init__()
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.padding_idx = padding_idx
+        super().__init__(num_embeddings, embedding_dim, padding_idx)
         self.num_embeddings_per_partition = num_embeddings
-        self.weight = Parameter(torch.empty(num_embeddings, embedding_dim))
-
-    def forward(self, input_):
-        return F.embedding(input_, self.weight, self.padding_idx)
 
 
-class ParallelEmbedding(torch.nn.Module):
+class ParallelEmbedding(_WholeEmbedding):
     def __init__(
         self,
         num_embeddings,
@@ -42,18 +47,29 @@ class ParallelEmbedding(torch.nn.Module):
         init_method=None,
         keep_master_weight_for_test=False,
     ):
-        super().__init__()
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.padding_idx = padding_idx
+        super().__init__(num_embeddings, embedding_dim, padding_idx)
         self.embedding_dim_per_partition = embedding_dim
-        self.weight = Parameter(torch.empty(num_embeddings, embedding_dim))
+
+
+class _WholeLinear(torch.nn.Module):
+    def __init__(self, in_features, out_features, bias):
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter(torch.empty(out_features, in_features))
+        if bias:
+            self.bias = Parameter(torch.zeros(out_features))
+        else:
+            self.register_parameter("bias", None)
+
+    def get_master_weight(self):
+        return self.weight
 
     def forward(self, input_):
-        return F.embedding(input_, self.weight, self.padding_idx)
+        return F.linear(input_, self.weight, self.bias)
 
 
-class ColumnParallelLinear(torch.nn.Module):
+class ColumnParallelLinear(_WholeLinear):
     def __init__(
         self,
         in_features,
@@ -64,25 +80,12 @@ class ColumnParallelLinear(torch.nn.Module):
         stride=1,
         keep_master_weight_for_test=False,
     ):
-        super().__init__()
-        self.in_features = in_features
-        self.out_features = out_features
+        super().__init__(in_features, out_features, bias)
         self.gather_output = gather_output
         self.output_size_per_partition = out_features
-        self.weight = Parameter(torch.empty(out_features, in_features))
-        if bias:
-            self.bias = Parameter(torch.zeros(out_features))
-        else:
-            self.register_parameter("bias", None)
-
-    def get_master_weight(self):
-        return self.weight
-
-    def forward(self, input_):
-        return F.linear(input_, self.weight, self.bias)
 
 
-class RowParallelLinear(torch.nn.Module):
+class RowParallelLinear(_WholeLinear):
     def __init__(
         self,
         in_features,
@@ -93,19 +96,6 @@ class RowParallelLinear(torch.nn.Module):
         stride=1,
         keep_master_weight_for_test=False,
     ):
-        super().__init__()
-        self.in_features = in_features
-        self.out_features = out_features
+        super().__init__(in_features, out_features, bias)
         self.input_is_parallel = input_is_parallel
         self.input_size_per_partition = in_features
-        self.weight = Parameter(torch.empty(out_features, in_features))
-        if bias:
-            self.bias = Parameter(torch.zeros(out_features))
-        else:
-            self.register_parameter("bias", None)
-
-    def get_master_weight(self):
-        return self.weight
-
-    def forward(self, input_):
-        return F.linear(input_, self.weight, self.bias)
