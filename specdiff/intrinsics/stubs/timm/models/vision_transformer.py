@@ -5,7 +5,15 @@ from functools import partial
 import torch
 from torch import nn
 
-from timm.layers import Attention, DropPath, LayerScale, Mlp, PatchEmbed, trunc_normal_
+from timm.layers import (
+    Attention,
+    DropPath,
+    LayerScale,
+    Mlp,
+    PatchEmbed,
+    calculate_drop_path_rates,
+    trunc_normal_,
+)
 
 
 class Block(nn.Module):
@@ -98,7 +106,6 @@ class VisionTransformer(nn.Module):
         self.pos_drop = nn.Dropout(pos_drop_rate)
         self.patch_drop = nn.Identity()
         self.norm_pre = norm_layer(embed_dim) if pre_norm else nn.Identity()
-        rates = [drop_path_rate * index / max(1, depth - 1) for index in range(depth)]
         self.blocks = nn.Sequential(
             *[
                 block_fn(
@@ -116,7 +123,7 @@ class VisionTransformer(nn.Module):
                     act_layer=act_layer,
                     mlp_layer=mlp_layer,
                 )
-                for rate in rates
+                for rate in calculate_drop_path_rates(drop_path_rate, depth)
             ]
         )
         self.norm = norm_layer(embed_dim) if final_norm and not use_fc_norm else nn.Identity()
