@@ -10,10 +10,12 @@ import json
 import lzma
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import checkout  # noqa: F401
 
 from specdiff.errors import SpecdiffError
 from specdiff.options import Options
@@ -135,7 +137,10 @@ def _name(name: str) -> str:
     return name if name == ENTRY else name.partition("::")[2].rpartition(":")[0]
 
 
-def _scores(chosen: list[dict[str, Any]], options: Options) -> list[Score]:
+def scored(
+    chosen: list[dict[str, Any]], options: Options, score: Callable[[Session, dict[str, Any], Options], Any]
+) -> list[Any]:
+    """The score of each recorded row, in one session."""
     session = Session(options)
     scores = []
     for row in chosen:
@@ -158,7 +163,7 @@ def main() -> int:
     args = parser.parse_args()
     options = Options(only=frozenset({"calls"}))
     paths = tuple(args.truth or ((MORE,) if args.more else DEFAULT))
-    scores = deeply(lambda: _scores(list(rows(paths, args.only))[:: args.every], options))
+    scores = deeply(lambda: scored(list(rows(paths, args.only))[:: args.every], options, score))
     report(scores, args.missed, args.surplus)
     return 1 if any(item.missed for item in scores) else 0
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 STATUSES = ("match", "mismatch", "missing", "undecided")
 DEVIATION = "deviation"

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import checkout  # noqa: F401
+
 from specdiff import api
 from specdiff.cli.options import main_class
 from specdiff.compare.model import Comparison

@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401
 import yaml
 
 DATA = Path(__file__).with_name("divergences.yaml")

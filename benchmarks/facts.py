@@ -16,6 +16,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401
+
 from specdiff.options import Options
 from specdiff.project.targets import resolve, transformers_folder
 from specdiff.session import Session, deeply

@@ -21,6 +21,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401
+
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function
 from specdiff.interp.scalars import constant

@@ -19,8 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+import checkout  # noqa: F401
 from parameters import ONLY, TRUTH, Score, compare, read_truth, run_file, tasks
 
 from specdiff.errors import SpecdiffError

@@ -13,9 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import checkout  # noqa: F401
 
-from benchmarks.calls import DEFAULT, MORE, analysed, rows
+from benchmarks.calls import DEFAULT, MORE, analysed, rows, scored
 from specdiff.errors import SpecdiffError
 from specdiff.options import Options
 from specdiff.project.targets import resolve, transformers_folder
@@ -120,17 +120,6 @@ def _print_unused(result: ClassResult) -> None:
     sys.stdout.flush()
 
 
-def _scores(chosen: list[dict[str, object]], options: Options) -> list[Score]:
-    session = Session(options)
-    scores = []
-    for row in chosen:
-        scores.append(score(session, row, options))
-        print(".", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    session.close()
-    return scores
-
-
 def main() -> int:
     """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -146,7 +135,7 @@ def main() -> int:
         deeply(lambda: unused_table(Session(options), args.only, args.every))
         return 0
     paths = tuple(args.truth or ((MORE,) if args.more else DEFAULT))
-    scores = deeply(lambda: _scores(list(rows(paths, args.only))[:: args.every], options))
+    scores = deeply(lambda: scored(list(rows(paths, args.only))[:: args.every], options, score))
     return 1 if report(scores, args.most) else 0
 
 

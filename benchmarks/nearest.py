@@ -18,6 +18,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+import checkout  # noqa: F401
+
 from specdiff.compare.likeness import Shape, likeness
 from specdiff.nearest import Index, index
 from specdiff.project.targets import transformers_folder

@@ -13,6 +13,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import checkout  # noqa: F401
+
 from specdiff.api import program_calls
 from specdiff.interp.objects import Function
 from specdiff.project.programs import ProgramCalls

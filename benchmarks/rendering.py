@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import checkout  # noqa: F401
+
 from specdiff import api, report
 from specdiff.options import Options
 

@@ -27,6 +27,8 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import checkout  # noqa: F401
+
 
 class Case(NamedTuple):
     """One model's change between two releases."""

@@ -24,6 +24,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import checkout  # noqa: F401
+
 ROOT = Path(__file__).resolve().parent.parent
 PARAMETERS = ("--only", "parameters,total_parameters,tied", "--format", "jsonl")
 SPEC = "specs/gpt-oss-120b.yaml"
@@ -151,7 +153,6 @@ def doubling(folder: Path) -> None:
 
 def library(folder: Path, mlinter: Path | None) -> None:
     """Every model of the installed transformers, cold and warm, beside linting the same files."""
-    sys.path.insert(0, str(ROOT))
     from specdiff.project.targets import transformers_folder
 
     models = transformers_folder() / "models"

@@ -15,6 +15,8 @@ import sys
 import time
 from typing import Any
 
+import checkout  # noqa: F401
+
 START = time.process_time()
 """Python's own start, and this file's."""
 

@@ -19,6 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401
+
 from specdiff import vocab
 from specdiff.api import check_spec
 from specdiff.facts import Value
