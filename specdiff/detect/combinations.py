@@ -97,22 +97,11 @@ def _scaled(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:
 
 
 def _joined(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:
-    where = op.attrs.get("dim", 0)
-    where = where % len(index) if where < 0 else where
-    at = numpy.asarray(index[where])
-    terms: list[Term] = []
-    start = 0
-    pieces = [item for item in points.graph.inputs(op) if item.shape != (0,)]  # an empty cache joins nothing
-    for number, item in enumerate(pieces):
-        length = 1 if op.kind == "stack" else points.shape(item)[where]
-        here = (at == number) if op.kind == "stack" else (at >= start) & (at < start + length)
-        own = numpy.clip(at - start, 0, max(length - 1, 0))
-        start += length
-        if not numpy.any(here):
-            continue
-        below = (*index[:where], *(() if op.kind == "stack" else (own,)), *index[where + 1 :])
-        terms.extend(Term(t.leaf, t.index, t.factor * here) for t in linear(points, item, below, inside))
-    return terms
+    return [
+        Term(term.leaf, term.index, term.factor * here)
+        for item, here, below in points.pieces(op, index)
+        for term in linear(points, item, below, inside)
+    ]
 
 
 def _assigned(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy
@@ -235,25 +235,29 @@ class Points(Places):
         return numpy.where(kept, value, False if _is_bool(value) else 0)
 
     def _joined(self, op: Op, index: Index) -> Any:
-        inputs = [item for item in self.graph.inputs(op) if item.shape != (0,)]  # an empty cache joins nothing
-        where = op.attrs.get("dim", 0)
-        where = where % len(index) if where < 0 else where
-        at = numpy.asarray(index[where])
         result: Any = None
-        start = 0
-        for number, item in enumerate(inputs):
-            length = 1 if op.kind == "stack" else self.shape(item)[where]
-            inside = (at == number) if op.kind == "stack" else (at >= start) & (at < start + length)
-            own = numpy.clip(at - start, 0, max(length - 1, 0))
-            start += length
-            if not numpy.any(inside):
-                continue
-            below = (*index[:where], *(() if op.kind == "stack" else (own,)), *index[where + 1 :])
+        for item, inside, below in self.pieces(op, index):
             value = self.value(item, below)
             result = value if result is None else numpy.where(inside, value, result)
         if result is None:
             raise NotKnown(op, "nothing is joined there")
         return result
+
+    def pieces(self, op: Op, index: Index) -> Iterator[tuple[Op, Any, Index]]:
+        """What a concatenation or stack reads at ``index``: each piece, where it is the one read, its own index there."""
+        inputs = [item for item in self.graph.inputs(op) if item.shape != (0,)]  # an empty cache joins nothing
+        where = op.attrs.get("dim", 0)
+        where = where % len(index) if where < 0 else where
+        at = numpy.asarray(index[where])
+        stacked = op.kind == "stack"
+        start = 0
+        for number, item in enumerate(inputs):
+            length = 1 if stacked else self.shape(item)[where]
+            inside = (at == number) if stacked else (at >= start) & (at < start + length)
+            own = numpy.clip(at - start, 0, max(length - 1, 0))
+            start += length
+            if numpy.any(inside):
+                yield item, inside, (*index[:where], *(() if stacked else (own,)), *index[where + 1 :])
 
     def _join(self, op: Op, index: Index) -> Any:
         found: list[Any] = []

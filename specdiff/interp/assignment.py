@@ -106,65 +106,51 @@ def _module_set(run: Run, obj: Instance, name: str, value: Value) -> None:
     if isinstance(value, Tensor) and value.kind in ("parameter", "uninitialized"):
         if params is None:
             raise raised(run, AttributeError("cannot assign parameters before Module.__init__() call"))
-        for table in (attrs, buffers, modules):
-            if table is not None:
-                table.pop(name, None)
-        run.touch(params)
-        params[name] = value
+        _register(run, params, name, value, (attrs, buffers, modules))
         return
     if params is not None and name in params:
-        if value is not None and not isinstance(value, Unknown):
-            raise raised(
-                run,
-                TypeError(
-                    f"cannot assign '{_torch_type(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
-                ),
-            )
-        run.touch(params)
-        params[name] = value
+        _replace(run, params, name, value, "parameter", "torch.nn.Parameter or None")
         return
     if isinstance(value, Instance) and "module" in value.cls.flags:
         if modules is None:
             raise raised(run, AttributeError("cannot assign module before Module.__init__() call"))
-        for table in (attrs, params, buffers):
-            if table is not None:
-                table.pop(name, None)
-        run.touch(modules)
-        modules[name] = value
+        _register(run, modules, name, value, (attrs, params, buffers))
         return
     if modules is not None and name in modules:
-        if value is not None and not isinstance(value, Unknown):
-            raise raised(
-                run,
-                TypeError(
-                    f"cannot assign '{_torch_type(value)}' as child module '{name}' (torch.nn.Module or None expected)"
-                ),
-            )
-        run.touch(modules)
-        modules[name] = value
+        _replace(run, modules, name, value, "child module", "torch.nn.Module or None")
         return
     if isinstance(value, Tensor) and value.kind == "buffer" and buffers is not None:
-        for table in (attrs, params, modules):
-            if table is not None:
-                table.pop(name, None)
-        run.touch(buffers)
-        buffers[name] = value
+        _register(run, buffers, name, value, (attrs, params, modules))
         keep = attrs.get("_non_persistent_buffers_set")
         if keep is not None and value.tags is not None and value.tags.get("persistent") is False:
             keep.add(name)
         return
     if buffers is not None and name in buffers:
-        if value is not None and not isinstance(value, Tensor | Unknown):
-            raise raised(
-                run,
-                TypeError(
-                    f"cannot assign '{_torch_type(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
-                ),
-            )
-        run.touch(buffers)
-        buffers[name] = value
+        _replace(run, buffers, name, value, "buffer", "torch.nn.Buffer, torch.Tensor or None", Tensor)
         return
     attrs[name] = value
+
+
+def _register(
+    run: Run, table: dict[str, Value], name: str, value: Value, others: tuple[dict[str, Value] | None, ...]
+) -> None:
+    """A name stands in one of a module's tables only."""
+    for other in others:
+        if other is not None:
+            other.pop(name, None)
+    run.touch(table)
+    table[name] = value
+
+
+def _replace(
+    run: Run, table: dict[str, Value], name: str, value: Value, what: str, expected: str, *kinds: type
+) -> None:
+    """A registered name takes None or a value of its table's kind; torch refuses anything else."""
+    if value is not None and not isinstance(value, (Unknown, *kinds)):
+        message = f"cannot assign '{_torch_type(value)}' as {what} '{name}' ({expected} expected)"
+        raise raised(run, TypeError(message))
+    run.touch(table)
+    table[name] = value
 
 
 def _torch_type(value: Value) -> str:

@@ -59,7 +59,28 @@ def renamed(value: Size, names: dict[str, str]) -> Size:
     return Dim(terms)
 
 
-class Dim:
+class _Ordered:
+    """Comparisons that answer True, False or, where the input decides, an unknown with the question as its reason."""
+
+    __slots__ = ()
+
+    def _compared(self, op: str, other: object) -> object:
+        raise NotImplementedError
+
+    def __lt__(self, other: object) -> object:
+        return self._compared("<", other)
+
+    def __le__(self, other: object) -> object:
+        return self._compared("<=", other)
+
+    def __gt__(self, other: object) -> object:
+        return self._compared(">", other)
+
+    def __ge__(self, other: object) -> object:
+        return self._compared(">=", other)
+
+
+class Dim(_Ordered):
     """A size that is not a number. Immutable; equality is equality of the canonical form."""
 
     __slots__ = ("_hash", "terms")
@@ -175,18 +196,6 @@ class Dim:
         answer = decide(op, self, other)
         return Unknown(f"{self} {op} {other} depends on the input") if answer is None else answer
 
-    def __lt__(self, other: object) -> object:
-        return self._compared("<", other)
-
-    def __le__(self, other: object) -> object:
-        return self._compared("<=", other)
-
-    def __gt__(self, other: object) -> object:
-        return self._compared(">", other)
-
-    def __ge__(self, other: object) -> object:
-        return self._compared(">=", other)
-
     def __str__(self) -> str:
         pieces = []
         for monomial, factor in sorted(self.terms, key=lambda term: (-len(term[0]), term[0])):
@@ -202,7 +211,7 @@ class Dim:
     __repr__ = __str__
 
 
-class Ratio:
+class Ratio(_Ordered):
     """A quotient of sizes that need not be whole (``sequence / 4``), until something rounds it."""
 
     __slots__ = ("denominator", "numerator")
@@ -274,18 +283,6 @@ class Ratio:
         left = self.numerator * right.denominator
         answer = decide(op, left, right.numerator * self.denominator)
         return Unknown(f"{self} {op} {other} depends on the input") if answer is None else answer
-
-    def __lt__(self, other: object) -> object:
-        return self._compared("<", other)
-
-    def __le__(self, other: object) -> object:
-        return self._compared("<=", other)
-
-    def __gt__(self, other: object) -> object:
-        return self._compared(">", other)
-
-    def __ge__(self, other: object) -> object:
-        return self._compared(">=", other)
 
     def __str__(self) -> str:
         return f"({self.numerator})/({self.denominator})"

@@ -70,11 +70,8 @@ def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) 
             continue
         try:
             cls = module.get(chunk.name)
-        except Raised as error:
+        except (Raised, BudgetExceeded) as error:
             found.append((chunk.name, failure_of(program.run, error)))
-            continue
-        except BudgetExceeded as error:
-            found.append((chunk.name, Failure("Limit", error.limit, (error.place,) if error.place else ())))
             continue
         if not isinstance(cls, ClassVal):
             if wanted:
@@ -174,7 +171,7 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
     try:
         config_cls = config_class(run, cls)
         if isinstance(config_cls, Unknown):
-            failure = Failure("Undecided", config_cls.reason, (config_cls.place,) if config_cls.place else ())
+            failure = undecided(config_cls)
         else:
             args: tuple[Value, ...] = ()
             kwargs: dict[str, Value] = {}
@@ -186,17 +183,11 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
             if not isinstance(config, Unknown):
                 instance = run.call(cls, args, kwargs)
                 if isinstance(instance, Unknown):
-                    failure = Failure("Undecided", instance.reason, (instance.place,) if instance.place else ())
+                    failure = undecided(instance)
             else:
-                failure = Failure("Undecided", config.reason, (config.place,) if config.place else ())
-    except Raised as error:
+                failure = undecided(config)
+    except STOPS as error:
         failure = failure_of(run, error)
-    except NotIterable as stop:
-        failure = Failure("Undecided", stop.value.reason, (stop.value.place,) if stop.value.place else ())
-    except BudgetExceeded as error:
-        failure = Failure("Limit", f"the limit {error.limit} was reached", (error.place,) if error.place else ())
-    except RecursionError:
-        failure = Failure("Limit", "the limit MAX_CALL_DEPTH was reached", (run.place,))
     notes = tuple((note.reason, note.place) for note in run.notes)
     return Built(cls, config, instance if isinstance(instance, Instance) and failure is None else None, failure, notes)
 
@@ -243,8 +234,29 @@ def _changed(run: Run, value: Value, clock: int, depth: int = 0) -> bool:
     return False
 
 
-def failure_of(run: Run, error: Raised) -> Failure:
-    """An exception of the analysed code as data."""
+STOPS = (Raised, NotIterable, BudgetExceeded, RecursionError)
+"""What ends a run before its end: the analysed code's own exception, or one of the analyser's."""
+
+
+def failure_of(run: Run, error: Exception) -> Failure:
+    """What ended a run (one of `STOPS`) as data."""
+    if isinstance(error, NotIterable):
+        return undecided(error.value)
+    if isinstance(error, BudgetExceeded):
+        return Failure("Limit", f"the limit {error.limit} was reached", (error.place,) if error.place else ())
+    return _raised(run, error) if isinstance(error, Raised) else _too_deep(run)
+
+
+def undecided(value: Unknown) -> Failure:
+    """A value that had to be known and is not."""
+    return Failure("Undecided", value.reason, (value.place,) if value.place else ())
+
+
+def _too_deep(run: Run) -> Failure:
+    return Failure("Limit", "the limit MAX_CALL_DEPTH was reached", (run.place,))
+
+
+def _raised(run: Run, error: Raised) -> Failure:
     value = error.value
     if isinstance(value, Instance):
         kind = value.cls.name

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specdiff.interp.branches import ROUTED, undo
-from specdiff.interp.containers import NotIterable
 from specdiff.interp.dims import is_given
 from specdiff.interp.lookups import lookup
-from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, Raised, Value
+from specdiff.interp.objects import ClassVal, Function, Instance, Value
 from specdiff.interp.run import Journal, Run
 from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
-from specdiff.project.build import Built, Failure, failure_of
+from specdiff.project.build import STOPS, Built, Failure, failure_of, undecided
 from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out, with_needed
 from specdiff.project.modes import PADDED, cached, labelled, next_token, padded, without_cache
 from specdiff.project.modules import Program
@@ -196,15 +195,9 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
             tensor.node = trace.add(run, "input", (), tensor, {"name": name})
         outputs = run.call(built.instance, (), dict(inputs))
         if isinstance(outputs, Unknown):
-            failure = Failure("Undecided", outputs.reason, (outputs.place,) if outputs.place else ())
-    except Raised as error:
+            failure = undecided(outputs)
+    except STOPS as error:
         failure = failure_of(run, error)
-    except NotIterable as stop:
-        failure = Failure("Undecided", stop.value.reason, (stop.value.place,) if stop.value.place else ())
-    except BudgetExceeded as error:
-        failure = Failure("Limit", f"the limit {error.limit} was reached", (error.place,) if error.place else ())
-    except RecursionError:
-        failure = Failure("Limit", "the limit MAX_CALL_DEPTH was reached", (run.place,))
     finally:
         trace.close()
         run.trace = run.journal = None
