@@ -55,9 +55,9 @@ def settings_flow(subject: Subject) -> Fact:
                 flow.construct()
                 found[path].update(flow.steps())
             others = [*called[id(cls)], *(cls.attrs.get(name) for name in _INITIALISERS)]
-            for function in others:
-                if isinstance(function, Function) and isinstance(node_of(function), ir.FunctionDef):
-                    flow = _Flow(function, aliases)
+            for method in others:
+                if isinstance(method, Function) and isinstance(node_of(method), ir.FunctionDef):
+                    flow = _Flow(method, aliases)
                     flow.run()
                     found[path].update(flow.steps())
     for function in called[id(None)]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from specdiff.audit.subject import Subject, body_of, finding
@@ -131,7 +132,7 @@ def _imports(module: ModuleVal, node: Any) -> Iterator[Finding]:
 
 def _is_own(module: ModuleVal, top: str) -> bool:
     """Whether a name is a file beside this one."""
-    folder = module.unit.path.parent
+    folder: Path = module.unit.path.parent
     return (folder / f"{top}.py").is_file() or (folder / top).is_dir()
 
 

@@ -545,7 +545,7 @@ def _slopes(graph: Operations, site: Attention, bias: Op) -> tuple[Op, list[floa
                 (
                     graph[i]
                     for i in sorted(graph.ancestors([op.id]))
-                    if graph[i].shape and heads in graph[i].shape and graph[i].kind in ("mul", "outer")
+                    if heads in (graph[i].shape or ()) and graph[i].kind in ("mul", "outer")
                 ),
                 op,
             )

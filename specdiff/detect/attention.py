@@ -176,9 +176,9 @@ def projections(scene: Scene) -> None:
             if out is not None:
                 from specdiff.detect.paths import bias_of, weight_of  # noqa: PLC0415
 
-                bias, at = bias_of(graph, out)
+                bias, bias_at = bias_of(graph, out)
                 rows["o"].append(
-                    (bool(bias), at or out, f"bias {bias}" if bias else f"{weight_of(graph, out)} without a bias")
+                    (bool(bias), bias_at or out, f"bias {bias}" if bias else f"{weight_of(graph, out)} without a bias")
                 )
             else:
                 rows["o"].append((None, site.output, "the output projection"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,21 +79,23 @@ def _scaled(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:
         factor: Any = other if op.kind == "mul" else 1 / other
         data = inputs[0]
     else:
-        data, factor = None, None
-        for one, two in ((inputs[0], inputs[1]), (inputs[1], inputs[0])):
-            if op.kind == "div" and one is not inputs[0]:
-                continue
-            try:
-                factor = points.value(two, points.within(two, index))
-            except NotKnown:
-                continue
-            data = one
-            break
-        if data is None:
+        ways = ((inputs[0], inputs[1]),) if op.kind == "div" else ((inputs[0], inputs[1]), (inputs[1], inputs[0]))
+        known = next(_known_factors(points, ways, index), None)
+        if known is None:
             return [Term(op.id, index, numpy.ones(_length(index)))]
+        data, factor = known
         factor = factor if op.kind == "mul" else 1 / numpy.asarray(factor, dtype=float)
     terms = linear(points, data, points.within(data, index), inside)
     return [Term(t.leaf, t.index, t.factor * factor) for t in terms]
+
+
+def _known_factors(points: Points, ways: Iterable[tuple[Op, Op]], index: Index) -> Iterator[tuple[Op, Any]]:
+    """Each split of a product into data and a factor whose value is known."""
+    for data, other in ways:
+        try:
+            yield data, points.value(other, points.within(other, index))
+        except NotKnown:
+            continue
 
 
 def _joined(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from specdiff import vocab
 from specdiff.detect.agree import agreed
@@ -305,6 +306,11 @@ def _floating(op: Op) -> bool:
     return not op.dtype.startswith("int")
 
 
+def _weighing(first: int, op: Op) -> bool:
+    """Whether an operation may carry the routing weights that begin at ``first``; inputs are older."""
+    return op.id >= first and _floating(op)
+
+
 def _latent(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
     key = tower.key("moe.latent_size")
     widths = {(net.width_in, width_of(layer.block.ops[-1])) for layer in layers for net in layer.routed}
@@ -414,7 +420,7 @@ def _router_facts(scene: Scene, tower: Tower, routers: list[tuple[Layer, Router]
         if not ups or not each.weights:
             return
         first = min(each.weights)
-        behind = graph.ancestors(ups, lambda op, first=first: op.id >= first and _floating(op))  # inputs are older
+        behind = graph.ancestors(ups, partial(_weighing, first))
         early.append(any(start in behind for start in each.weights))
     if all(early) or not any(early):
         words = "weights multiply what the experts read" if all(early) else "weights multiply what the experts return"

@@ -322,8 +322,9 @@ class Points(Places):
         width = max((numpy.size(item) for item in index), default=1)
         if count > LONG_SUM or count * width > MOST_ELEMENTS:
             raise NotKnown(op, "a reduction over many elements")
-        function = {"sum": numpy.sum, "max": numpy.max, "amax": numpy.max, "min": numpy.min, "amin": numpy.min,
-                    "mean": numpy.mean, "any": numpy.any, "all": numpy.all}.get(str(op.attrs.get("which")))  # fmt: skip
+        functions: dict[str, Callable[..., Any]] = {"sum": numpy.sum, "max": numpy.max, "amax": numpy.max, "min": numpy.min, "amin": numpy.min,
+                    "mean": numpy.mean, "any": numpy.any, "all": numpy.all}  # fmt: skip
+        function = functions.get(str(op.attrs.get("which")))
         if function is None:
             raise NotKnown(op, f"{op.attrs.get('which')} is not modelled")
         own = list(index)
@@ -355,7 +356,8 @@ class Points(Places):
         ]
         spread[where] = numpy.tile(numpy.arange(longest), width)
         value = numpy.broadcast_to(self.value(self.graph[op.inputs[0]], tuple(spread)), (width * longest,))
-        summed = getattr(numpy, op.kind)(numpy.asarray(value, dtype=float).reshape(width, longest), axis=1)
+        running: Callable[..., Any] = numpy.cumsum if op.kind == "cumsum" else numpy.cumprod
+        summed = running(numpy.asarray(value, dtype=float).reshape(width, longest), axis=1)
         return summed[numpy.arange(width), numpy.broadcast_to(at, (width,))]
 
     def _indexed(self, op: Op, index: Index) -> Index:

@@ -49,13 +49,13 @@ def rope(scene: Scene) -> None:
         _rope_facts(scene, graph, tower, rows, rotated)
 
 
-def _unlike_keys(graph: Operations, rotated: list[Any]) -> Op | None:
+def _unlike_keys(graph: Operations, rotated: list[tuple[int, Attention, Rotation | None, Region]]) -> Op | None:
     """A layer whose keys are not rotated as its queries are; a few layers stand for all."""
     for _, site, turn, _ in rotated[:2] + rotated[-1:]:
         other = rotation(graph, site.key if site.fused else _untransposed(graph, site.key))
         if other is None:
             return site.product
-        if not turn.why and not other.why and not turn.same(other):
+        if turn is not None and not turn.why and not other.why and not turn.same(other):
             return other.at
     return None
 
@@ -136,11 +136,8 @@ def _rope_facts(scene: Scene, graph: Operations, tower: Tower, rows: list[Any], 
     if len(groups) == 1:
         scaling_facts(scene, tower, first, "")
         return
-    windows = (
-        set(scene.facts[key("attention.window.layers")].value or ())
-        if key("attention.window.layers") in scene.facts
-        else set()
-    )  # type: ignore[arg-type]
+    told = scene.facts.get(key("attention.window.layers"))
+    windows = set(told.value) if told is not None and isinstance(told.value, tuple | list) else set()
     local = [group for group in groups.values() if {row[0] for row in group} <= windows]
     rest = [group for group in groups.values() if not {row[0] for row in group} <= windows]
     if len(local) == 1 and len(rest) == 1:

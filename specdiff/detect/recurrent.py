@@ -117,17 +117,8 @@ def _mamba2(scene: Scene, tower: Tower, graph: Operations, rows: list[Row], inne
     shared = {block.index: _groups(graph, block, mixer) for block, mixer in rows}
     if all(found is not None for found in shared.values()):
         for position, name in enumerate(("ssm.groups", "ssm.state_size")):
-            _tell(
-                scene,
-                tower,
-                rows,
-                name,
-                lambda b, m, p=position: (
-                    (shared[b.index] or (0, 0, m.at))[p],
-                    (shared[b.index] or (0, 0, m.at))[2],
-                    "B and C as they are split",
-                ),
-            )  # type: ignore[misc]
+            readings = ((found[position], found[2], "B and C as they are split") for found in shared.values() if found)
+            agreed(scene, tower.key(name), readings)
     else:
         for name in ("ssm.groups", "ssm.state_size"):
             scene.unsure(tower.key(name), "how B and C are split is not recognised", rows[0][1].at)

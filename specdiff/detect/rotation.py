@@ -388,7 +388,7 @@ def _sections(graph: Operations, area: Region, turning: set[int], products: list
             pairs = _pairs(points, area, turning, 1)
         except NotKnown:
             return ()
-        counts.append(sum(1 for pair in pairs if pair.angle > 0))
+        counts.append(sum(1 for pair in pairs if pair.angle is not None and pair.angle > 0))
         total = max(total, len(pairs))
     return tuple(counts) if sum(1 for count in counts if count) > 1 else ()
 

@@ -15,7 +15,7 @@ from specdiff.detect.scene import Scene, Tower, see
 from specdiff.facts import Evidence, Level
 
 if TYPE_CHECKING:
-    from specdiff.detect.position import Rotation
+    from specdiff.detect.rotation import Rotation
 
 CLOSE = 2e-5
 """Relative error at which two frequencies are the same: torch computes them in float32."""
@@ -300,10 +300,10 @@ def _mscale(scene: Scene, tower: Tower, rotation: Rotation, settings: Mapping[st
     """
     key = tower.key
     first, second = settings.get("mscale"), settings.get("mscale_all_dim")
-    factor = settings.get("factor")
+    factor = float(settings.get("factor") or 1)
 
     def made(number: Any) -> float:
-        return 0.1 * float(number) * math.log(float(factor)) + 1 if float(factor) > 1 else 1.0
+        return 0.1 * float(number) * math.log(factor) + 1 if factor > 1 else 1.0
 
     scale, width = scene.facts.get(key("attention.scale")), scene.facts.get(key("attention.head_dim"))
     scaled = bool(

@@ -125,6 +125,7 @@ def output_of(graph: Operations | None, block: Block) -> Op | None:
         return None
     inside = {op.id for op in block.ops}
     outputs = set(graph.outputs)
+    op: Op
     for op in reversed(block.ops):
         if op.shape and len(op.shape) >= 2 and op.dtype.startswith(("float", "bfloat")):
             if op.id in outputs or any(reader not in inside for reader in graph.consumers[op.id]):

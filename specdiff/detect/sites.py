@@ -166,21 +166,21 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
                 return None
         elif kind == "cat":
             parts = graph.inputs(current)
-            main = next((part for part in parts if _product_behind(graph, part)), None)
-            if main is None:
+            joined = next((part for part in parts if _product_behind(graph, part)), None)
+            if joined is None:
                 return None
-            others = [part for part in parts if part.id != main.id]
+            others = [part for part in parts if part.id != joined.id]
             if len(others) == 1 and others[0].shape and others[0].shape[-1] == 1:
                 sink, sink_at = others[0], current
-            current = main
+            current = joined
         elif kind in ("where", "masked_fill"):
             inputs = graph.inputs(current)
-            main = next((item for item in inputs if item.dtype != "bool" and _product_behind(graph, item)), None)
-            if main is None:
+            kept = next((item for item in inputs if item.dtype != "bool" and _product_behind(graph, item)), None)
+            if kept is None:
                 return None
-            biases.extend(item for item in inputs if item.id != main.id)
-            bounds.append(_condition(graph, current, main))
-            current = main
+            biases.extend(item for item in inputs if item.id != kept.id)
+            bounds.append(_condition(graph, current, kept))
+            current = kept
         elif kind in ("clamp", "maximum", "minimum", "setitem", "index", "overwrite", "nan_to_num"):
             current = graph[current.inputs[0]]
         else:

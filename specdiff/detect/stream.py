@@ -85,13 +85,13 @@ def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stre
         elif current.kind == "mul" and (data := _weighed(graph, current)) is not None:
             current = data
         else:
-            base = _replaced(graph, block, current, inside, first, norm_of)
-            if base is None:
+            below = _replaced(graph, block, current, inside, first, norm_of)
+            if below is None:
                 break
-            branch = _branch(graph, current, current, base, block, norm_of)
+            branch = _branch(graph, current, current, below, block, norm_of)
             branch.replaces = True
             found.branches.append(branch)
-            current = base
+            current = below
     found.branches.reverse()
     found.post.reverse()
     return found
@@ -165,6 +165,7 @@ def _replaced(
 def _output(graph: Operations, block: Block, inside: set[int]) -> Op | None:
     """The last value of the block that something outside reads, or that is an output."""
     outputs = set(graph.outputs)
+    op: Op
     for op in reversed(block.ops):
         if op.id in outputs or any(reader not in inside for reader in graph.consumers[op.id]):
             if op.shape and len(op.shape) >= 2:

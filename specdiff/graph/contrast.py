@@ -64,9 +64,15 @@ def _named(column: Column, title: str, side: str) -> Column:
 
 
 def _mapped(sublayer: Sublayer, change: Callable[[Box], Box]) -> Sublayer:
+
+    def changed(box: Box | None) -> Box | None:
+        return None if box is None else change(box)
+
     return Sublayer(
         tuple(Alternative(each.layers, change(each.box)) for each in sublayer.core),
-        *(None if box is None else change(box) for box in (sublayer.before, sublayer.after, sublayer.post)),
+        before=changed(sublayer.before),
+        after=changed(sublayer.after),
+        post=changed(sublayer.post),
         beside=tuple(Alternative(each.layers, change(each.box)) for each in sublayer.beside),
     )
 

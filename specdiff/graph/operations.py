@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Op
@@ -147,6 +147,6 @@ def factor(size: Any) -> int:
     return size if isinstance(size, int) else 1
 
 
-def is_number(size: Any) -> bool:
+def is_number(size: Any) -> TypeGuard[int]:
     """Whether a size is a plain number."""
     return isinstance(size, int) and not isinstance(size, bool)

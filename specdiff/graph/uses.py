@@ -108,8 +108,8 @@ def _turns(view: Op) -> bool | None:
     """Whether a view swaps the last two axes; None where it does something else with them."""
     rank = len(view.shape) if view.shape is not None else 0
     if view.kind == "transpose":
-        axes = {view.attrs.get("dim0"), view.attrs.get("dim1")}
-        if not all(isinstance(axis, int) for axis in axes):
+        axes = {axis for axis in (view.attrs.get("dim0"), view.attrs.get("dim1")) if isinstance(axis, int)}
+        if len(axes) != 2:
             return None
         last = {axis % rank for axis in axes} & {rank - 1, rank - 2} if rank else set()
         return {2: True, 0: False}.get(len(last))

@@ -116,14 +116,12 @@ class Rules:
         shapes: dict[str, tuple[int, ...]] = {}
         for key, tensor in tensors.items():
             tensor = tensor[0] if isinstance(tensor, list) and len(tensor) == 1 else tensor
-            if (
-                not isinstance(tensor, Tensor)
-                or tensor.shape is None
-                or not all(isinstance(s, int) for s in tensor.shape)
-            ):
+            shape = tensor.shape if isinstance(tensor, Tensor) else None
+            known = tuple(size for size in shape or () if isinstance(size, int))
+            if shape is None or len(known) != len(shape):
                 return "the shapes after the library's conversion are not known"
             name = full if inside is None and len(tensors) == 1 else full.replace(inside or "", key, 1)
-            shapes[name] = tuple(tensor.shape)
+            shapes[name] = known
         return shapes
 
     def _read(self) -> None:
