@@ -9,6 +9,7 @@ from functools import partial
 from specdiff import vocab
 from specdiff.detect.agree import agreed
 from specdiff.detect.networks import Network, final_projections, network_of
+from specdiff.detect.paths import kernel_of
 from specdiff.detect.routing import Router, expert_weights, router, unmatched_choice
 from specdiff.detect.scene import Block, Scene, Tower, see
 from specdiff.detect.stream import Branch, Stream, streams_of, width_of
@@ -167,6 +168,9 @@ def mlp(scene: Scene) -> None:
                 key("mlp.size"),
                 ((net.size, net.down, f"{net.weight} reads {net.size} channels") for net in dense),
             )
+        elif (beside := next((layer for layer in layers if layer.shared and layer.branch is None), None)) is not None:
+            words = "whether a network beside the experts is shared with them or stands alone is not followed"
+            scene.unsure(key("mlp.size"), words, beside.shared[0].down)
         else:
             scene.absent(key("mlp.size"), "every layer has experts", [see(networks[0].down, "an expert")])
         slopes = [net for net in networks if net.alpha is not None]
@@ -247,7 +251,9 @@ def _pattern(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
         return
     kinds = tuple(layer.kind for layer in layers)
     for layer in layers:  # a layer that is nothing but a feed-forward part
-        if not layer.block.mixer[0] and layer.kind in ("dense", "moe") and layer.alone:
+        if layer.block.mixer[0] or not layer.alone:
+            continue
+        if layer.kind == "moe" or (layer.kind == "dense" and not _joins_positions(scene, layer.block)):
             layer.block.mixer = (layer.kind, _shown(layer))
     first = {kind: next(layer for layer in layers if layer.kind == kind) for kind in dict.fromkeys(kinds)}
     here = [see(_shown(layer), f"layer {layer.block.index}: {kind}") for kind, layer in first.items()]
@@ -262,6 +268,25 @@ def _pattern(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
     start = kinds.index("moe")
     if all(kind == "dense" for kind in kinds[:start]) and "dense" not in kinds[start:]:
         scene.fact(key("moe.first_dense"), start, here)
+
+
+def _joins_positions(scene: Scene, block: Block) -> bool:
+    """Whether positions may meet in a block in a way that no detector of mixers recognised."""
+    graph = scene.operations
+    assert graph is not None
+    for op in block.ops:
+        if op.kind in _OVER_POSITIONS:
+            return True
+        if op.kind in ("matmul", "bmm", "einsum", "baddbmm") and not any(
+            graph.source(item).kind == "parameter" for item in graph.inputs(op)
+        ):
+            return True
+        if op.kind == "conv" and any(size > 1 for size in kernel_of(graph, op)):
+            return True
+    return False
+
+
+_OVER_POSITIONS = frozenset({"softmax", "sdpa", "cumsum", "fft", "roll", "pool", "associative_scan", "flip"})
 
 
 def _shown(layer: Layer) -> Op:
@@ -329,11 +354,11 @@ def _shared(scene: Scene, tower: Tower, layers: list[Layer], shown: Router) -> N
     assert graph is not None
     counts = {len(layer.shared) for layer in layers}
     sizes = {sum(net.size or 0 for net in layer.shared) for layer in layers}
+    if any(layer.branch is None for layer in layers):
+        for name in ("moe.shared_experts", "moe.shared_size", "moe.shared_gate"):
+            scene.unsure(key(name), "the branch of the experts could not be followed", shown.choice)
+        return
     if counts == {0}:
-        if any(layer.branch is None for layer in layers):
-            for name in ("moe.shared_experts", "moe.shared_size", "moe.shared_gate"):
-                scene.unsure(key(name), "the branch of the experts could not be followed", shown.choice)
-            return
         for name in ("moe.shared_experts", "moe.shared_size", "moe.shared_gate"):
             scene.absent(
                 key(name), "only the chosen experts make the layer's output", [see(shown.choice, "the choice")]

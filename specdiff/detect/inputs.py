@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from specdiff.detect.paths import cuts_patches, is_projection, kernel_of, path_from, weight_of
 from specdiff.detect.scene import Scene, Tower, see
@@ -21,8 +22,9 @@ def stems(scene: Scene) -> None:
     graph = scene.operations
     if graph is None:
         return
+    owners = {op.id: tower.path for tower in scene.towers for block in tower.blocks for op in block.ops}
     for tower in scene.towers:
-        stem = _stem(graph, tower)
+        stem = _stem(graph, tower, owners)
         kinds = {_input_kind(op) for op in stem if op.kind == "input"}
         if not kinds & {"image", "sound", "text"} and _begins_with_patches(graph, stem):
             kinds.add("image")
@@ -36,11 +38,12 @@ def stems(scene: Scene) -> None:
         _windows(scene, tower)
 
 
-def _stem(graph: Operations, tower: Tower) -> list[Op]:
-    """What the first block reads, from the inputs on."""
+def _stem(graph: Operations, tower: Tower, owners: Mapping[int, str]) -> list[Op]:
+    """What the first block reads, from the inputs on; what another stack of layers made has that stack's stem, not this one's."""
     first = tower.blocks[0].ops[0].id
     starts = {index for op in tower.blocks[0].ops[:60] for index in op.inputs if index < first}
-    return [graph[index] for index in sorted(graph.ancestors(starts))]
+    behind = graph.ancestors(starts, lambda op: owners.get(op.id, tower.path) == tower.path)
+    return [graph[index] for index in sorted(behind)]
 
 
 def _begins_with_patches(graph: Operations, stem: list[Op]) -> bool:
@@ -180,10 +183,7 @@ def _windows(scene: Scene, tower: Tower) -> None:
     pieces: Op | None = None
     for block in tower.blocks:
         width = next((norm.width for norm in block.norms if is_number(norm.width)), None)
-        count = _positions([op for op in block.ops if op.kind == "add" and op.shape and op.shape[-1] == width])
-        if count is None or width is None:
-            continue
-        cut = [site for site in block.attentions if _among_fewer(site, count)]
+        cut = [site for site in block.attentions if _among_fewer(site, _positions(graph, site, width))]
         for site in cut:
             sizes.add(int((site.softmax.shape or ())[-1]))
             shown = shown or site.softmax
@@ -201,20 +201,35 @@ def _windows(scene: Scene, tower: Tower) -> None:
         scene.unsure(tower.key("attention.chunk.size"), f"layers cut out windows of {sorted(sizes)} positions", shown)
 
 
-def _among_fewer(site: Attention, count: int) -> bool:
+def _among_fewer(site: Attention, count: int | None) -> bool:
     """Whether as many queries as keys meet in a product, fewer than the stream has positions."""
     rows, columns = (site.softmax.shape or (None, None))[-2:]
-    return is_number(columns) and columns < count and rows == columns and bool(site.value.shape)
+    return count is not None and is_number(columns) and columns < count and rows == columns and bool(site.value.shape)
 
 
-def _positions(stream: list[Op]) -> int | None:
-    """Positions of a block's stream: the product of its numbers between the batch and the channels.
+def _positions(graph: Operations, site: Attention, width: Any) -> int | None:
+    """Positions of the stream that a product's result joins: the numbers between the batch and the channels, multiplied.
 
-    A stream of two axes has its positions in the first.
+    A block may carry two streams (tokens and a picture), so only the addition behind this product counts. A stream of two
+    axes has its positions in the first.
     """
-    batched = [(op.shape or ())[1:-1] for op in stream if len(op.shape or ()) > 2]
-    flat = [(op.shape or ())[:1] for op in stream if len(op.shape or ()) == 2]
-    return max((math.prod(inner) for inner in batched or flat if all(is_number(size) for size in inner)), default=None)
+    reached = {site.output.id}
+    for index in range(site.output.id + 1, min(len(graph), site.output.id + JOINS_WITHIN)):
+        op = graph[index]
+        if not any(source in reached for source in op.inputs):
+            continue
+        reached.add(index)
+        shape = op.shape or ()
+        if op.kind == "add" and len(op.inputs) == 2 and len(shape) > 1 and shape[-1] == width:
+            if any(graph.source(item).kind == "parameter" for item in graph.inputs(op)):
+                continue  # a bias
+            inner = shape[1:-1] if len(shape) > 2 else shape[:1]
+            return math.prod(inner) if all(is_number(size) for size in inner) else None
+    return None
+
+
+JOINS_WITHIN = 400
+"""Operations after a product within which its result is added to the stream."""
 
 
 def projectors(scene: Scene) -> None:

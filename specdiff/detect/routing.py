@@ -310,7 +310,20 @@ def expert_weights(graph: Operations, scene: Scene, block: Block) -> tuple[dict[
                 _stacked(graph, item, found, taken=False)
     for name, count in expert_lists(scene, block.path).items():
         found.setdefault(name, count)
+    _whole_experts(found)
     return found, set(found.values())
+
+
+def _whole_experts(found: dict[str, int]) -> None:
+    """Lower the counts within one module to that of the shortest stack: beyond it no expert has all its weights."""
+    modules: dict[str, list[str]] = {}
+    for name in found:
+        modules.setdefault(name.rpartition(".")[0], []).append(name)
+    for names in modules.values():
+        counts = sorted({found[name] for name in names})
+        if len(counts) == 2 and 4 <= counts[0] and counts[1] <= 2 * counts[0]:
+            for name in names:
+                found[name] = counts[0]
 
 
 def _stacked(graph: Operations, op: Op, found: dict[str, int], *, taken: bool) -> None:

@@ -84,6 +84,7 @@ def _from_input(graph: Operations, op: Op) -> bool:
             "setitem",
             "overwrite",
             "mul",
+            "pad",
         ):
             return False
         op = graph[op.inputs[0]] if op.kind != "where" else graph[op.inputs[-1]]
@@ -185,9 +186,7 @@ def embedding(scene: Scene) -> None:
         scene.fact("embedding.size", int(width), [*here, see(projection, "projected to the stream's width")])
     elif is_number(width):
         scene.absent("embedding.size", "the table is as wide as the stream", here[:1])
-    types = next(
-        (op for op in graph.kind("embedding") if op.id != table.id and op.id < end and _is_types(graph, op)), None
-    )
+    types = next((op for op in graph.kind("embedding") if op.id < end and _is_types(graph, op, name)), None)
     if types is not None:
         count = _rows(graph, types)
         if count is not None:
@@ -243,9 +242,9 @@ def _norm_in_first_block(scene: Scene, table: Op) -> Norm | None:
     return None
 
 
-def _is_types(graph: Operations, op: Op) -> bool:
-    """Whether a table is read by segment: an input of that name, or the same row everywhere."""
-    if len(op.inputs) < 2 or not graph.parameter(graph[op.inputs[1]]):
+def _is_types(graph: Operations, op: Op, tokens: str) -> bool:
+    """Whether a table other than the tokens' is read by segment: an input of that name, or the same row everywhere."""
+    if len(op.inputs) < 2 or graph.parameter(graph[op.inputs[1]]) in ("", tokens):
         return False
     index = graph[op.inputs[0]]
     source = graph.source(index)

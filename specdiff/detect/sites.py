@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import string
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,13 +70,16 @@ class Attention:
     summed: bool = False
     """Whether the scores are the sum of two products of tokens with tokens (a head's parts kept apart): neither alone
     tells a head's size or its rotation."""
+    own: bool = False
+    """Whether a piece's queries meet keys of neighbouring pieces too, all projected from one value."""
 
 
 def attentions(graph: Operations) -> list[Attention]:
     """All attention products."""
     found: list[Attention] = []
-    for softmax in graph.kind("softmax"):
-        site = _from_softmax(graph, softmax)
+    weights = [(softmax, graph[softmax.inputs[0]]) for softmax in graph.kind("softmax")]
+    for softmax, scores in (*weights, *_written_out(graph)):
+        site = _from_softmax(graph, softmax, scores)
         if site is not None:
             found.append(site)
     for op in graph.kind("sdpa"):
@@ -99,7 +105,29 @@ def attentions(graph: Operations) -> list[Attention]:
 _PRODUCTS = ("matmul", "einsum", "bmm", "baddbmm")
 
 
-def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
+def _written_out(graph: Operations) -> Iterator[tuple[Op, Op]]:
+    """(weights, scores) of softmaxes over the last axis in their parts: exp(x - logsumexp(x)), or exp(x) over its sum."""
+    for op in graph.kind("exp", "div"):
+        if op.kind == "exp":
+            less = graph.source(graph[op.inputs[0]])
+            if less.kind != "sub" or len(less.inputs) != 2:
+                continue
+            scores, total, which = graph[less.inputs[0]], graph.source(graph[less.inputs[1]]), "logsumexp"
+        else:
+            if len(op.inputs) != 2:
+                continue
+            scores, total, which = graph.source(graph[op.inputs[0]]), graph.source(graph[op.inputs[1]]), "sum"
+            if total.kind == "add" and len(total.inputs) == 1:
+                total = graph.source(graph[total.inputs[0]])  # a small constant under the fraction
+            if scores.kind != "exp":
+                continue
+        if total.kind != "reduce" or total.attrs.get("which") != which or total.attrs.get("dims") != (-1,):
+            continue
+        if graph.source(graph[total.inputs[0]]).id == graph.source(scores).id:
+            yield op, scores if which == "logsumexp" else graph[scores.inputs[0]]
+
+
+def _from_softmax(graph: Operations, softmax: Op, scores: Op) -> Attention | None:
     """Walk back from a softmax to query times key, and on to weights times value."""
     if softmax.attrs.get("dim") not in (-1, None) or not softmax.shape or len(softmax.shape) < 3:
         return None
@@ -111,7 +139,7 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
     softcap: float | None = None
     softcap_at: Op | None = None
     sink = sink_at = None
-    current = graph[softmax.inputs[0]]
+    current = scores
     tanh_seen: Op | None = None
     summed = False
     for _ in range(60):
@@ -202,11 +230,20 @@ def _from_softmax(graph: Operations, softmax: Op) -> Attention | None:
                      scale if known else None, scales, softcap, softcap_at, [], biases, bounds, None, sink, sink_at, dropped_at)  # fmt: skip
     if current.shape:
         site.scores = (*softmax.shape[:-1], current.shape[-1])
+        rows = softmax.shape[-2]
+        site.own = is_number(rows) and is_number(current.shape[-1]) and rows != current.shape[-1] and _one_source(graph, site)
     _input_scales(graph, site)
     _heads(graph, site)
     if summed:
         site.summed, site.head_dim, site.kv_heads, site.value_dim = True, None, None, None
     return site
+
+
+def _one_source(graph: Operations, site: Attention) -> bool:
+    """Whether the projections of queries and keys read the same value."""
+    read = [path_from(graph, op).projection for op in (site.query, site.key)]
+    sources = {graph.source(graph[op.inputs[0]]).id for op in read if op is not None}
+    return None not in read and len(sources) == 1
 
 
 def _both_of_tokens(graph: Operations, left: Op, right: Op) -> bool:
@@ -327,8 +364,9 @@ def _heads(graph: Operations, site: Attention) -> None:
     if not query.shape or not key.shape:
         return
     last = query.shape[-1]
+    meeting: int | None = None
     if site.product.kind == "einsum":
-        _einsum_heads(graph, site)
+        meeting = _einsum_heads(graph, site)
     else:
         site.head_dim = last if is_number(last) else None
         count = 1
@@ -349,10 +387,8 @@ def _heads(graph: Operations, site: Attention) -> None:
     elif repeats > 1 and site.heads % repeats == 0:
         site.kv_heads = site.heads // repeats
     else:
-        count = 1
         keys = graph[key.inputs[0]].shape if key.kind == "transpose" and key.inputs else key.shape
-        for size in (keys or key.shape)[:-2]:
-            count *= factor(size)
+        count = meeting or math.prod(factor(size) for size in (keys or key.shape)[:-2])
         site.kv_heads = count if site.heads % max(count, 1) == 0 else None
     site.repeats = where
 
@@ -368,28 +404,39 @@ def _folded_heads(query: Op, key: Op, product: Op) -> int:
     return times if times > 1 and columns * times == rows else 1
 
 
-def _einsum_heads(graph: Operations, site: Attention) -> None:
-    equation = str(site.product.attrs.get("equation", ""))
-    left, _, right = equation.partition("->")
-    parts = left.split(",")
-    if len(parts) != 2 or site.query.shape is None or site.key.shape is None:
-        return
-    if len(parts[0]) != len(site.query.shape) or len(parts[1]) != len(site.key.shape):
-        return
-    sizes = dict(zip(parts[0], site.query.shape, strict=True))
-    summed = [letter for letter in parts[0] if letter in parts[1] and letter not in right]
-    shared = [letter for letter in parts[0] if letter in parts[1] and letter in right]
+def _einsum_heads(graph: Operations, site: Attention) -> int | None:
+    """Read an equation's letters: sets heads and widths; returns the heads that keys have in it."""
+    letters = _letters(site)
+    if letters is None:
+        return None
+    left, other, right = letters
+    sizes = dict(zip(left, site.query.shape or (), strict=True))
+    summed = [letter for letter in left if letter in other and letter not in right]
+    shared = [letter for letter in left if letter in other and letter in right]
     if len(summed) == 1 and is_number(sizes[summed[0]]):
         site.head_dim = sizes[summed[0]]
-    heads = 1
-    for letter in shared:
-        heads *= factor(sizes[letter])
-    only_query = [sizes[x] for x in parts[0] if x not in parts[1] and x in right and is_number(sizes[x])]
-    for size in only_query:
-        heads *= size
+    heads = keys = math.prod(factor(sizes[letter]) for letter in shared)
+    rows = [letter for letter in right if letter in left and letter not in other]
+    places = [letter for letter in rows if not is_number(sizes[letter])] or rows[-1:]  # the query's own position
+    for letter in rows:
+        heads *= factor(sizes[letter]) if letter not in places else 1
     site.heads = heads
     if site.value.shape and is_number(site.value.shape[-1]):
         site.value_dim = site.value.shape[-1]
+    return keys
+
+
+def _letters(site: Attention) -> tuple[str, str, str] | None:
+    """The letters of query, key and scores in an equation, dots written out; None where they do not fit the shapes."""
+    sides, _, right = str(site.product.attrs.get("equation", "")).replace(" ", "").partition("->")
+    parts = sides.split(",")
+    shapes = (site.query.shape, site.key.shape)
+    if len(parts) != 2 or None in shapes:
+        return None
+    dots = len(shapes[0] or ()) - len(parts[0].replace("...", "")) if "..." in parts[0] else 0
+    spare = "".join(letter for letter in string.ascii_letters if letter not in sides)[:dots]
+    left, other, right = (part.replace("...", spare) for part in (*parts, right))
+    return (left, other, right) if (len(left), len(other)) == tuple(len(shape or ()) for shape in shapes) else None
 
 
 def _split_heads(graph: Operations, op: Op, head_dim: int | None) -> int | None:
@@ -406,6 +453,10 @@ def _split_heads(graph: Operations, op: Op, head_dim: int | None) -> int | None:
         width, heads = step.shape[-1], step.shape[-2] if len(step.shape) > 1 else None
         if is_number(width) and is_number(heads) and width == head_dim and heads * width == before[-1]:
             return int(heads)
+        joined = step.shape[-3:-1]  # queries, keys and values of one projection, the three before or after the heads
+        if width == head_dim and 3 in joined and all(is_number(size) for size in joined):
+            count = math.prod(joined) // 3
+            return int(count) if 3 * count * width == before[-1] else None
         return None
     return None
 

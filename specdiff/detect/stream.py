@@ -8,6 +8,7 @@ from specdiff.detect.agree import agreed
 from specdiff.detect.norm_sites import Norm
 from specdiff.detect.paths import is_projection, path_from
 from specdiff.detect.scene import Block, Scene, Tower, see
+from specdiff.facts import Fact
 from specdiff.graph.operations import Operations, is_number
 from specdiff.interp.trace import Op
 
@@ -380,7 +381,7 @@ def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]
         own = [norm for branch in stream.branches for norm in branch.before]
         own += [branch.after for branch in stream.branches if branch.after is not None]
         own += stream.post
-        used.extend(own or block.norms)
+        used.extend(own or _as_wide(block, scene.facts.get(tower.key("hidden_size"))))
     if final is not None and used:
         used.append(final)
     if not used:
@@ -409,6 +410,12 @@ def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]
             ((n.product_in, n.scale or n.start, f"multiplied with {n.weight} in {n.product_in}") for n in weighted),
         )
     agreed(scene, key("norm.dtype"), ((n.computed_in, n.start, f"statistics in {n.computed_in}") for n in used))
+
+
+def _as_wide(block: Block, hidden: Fact | None) -> list[Norm]:
+    """Norms of a block whose stream is not followed: those as wide as the stream, not those of a latent or of a head."""
+    wide = [norm for norm in block.norms if hidden is not None and norm.width == hidden.value]
+    return wide or block.norms
 
 
 def _kind(norm: Norm) -> str:
@@ -448,6 +455,9 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
         )
         for block, s in good
     ]
+    other = next((norm for block, stream in good if (norm := _of_another_stream(graph, block, stream)) is not None), None)
+    if other is not None:
+        scene.unsure(key("norm.per_block"), "a norm reads a second stream beside the one that was followed", other.start)
     agreed(scene, key("norm.per_block"), counts)
     scales = {branch.scale for _, stream in good for branch in stream.branches}
     if scales == {None}:
@@ -481,6 +491,21 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
         )
     elif not any(learned):
         scene.fact(key("residual.layer_scale"), False, [see(first.added_at, "no learned factor")])
+
+
+def _of_another_stream(graph: Operations, block: Block, stream: Stream) -> Norm | None:
+    """A norm that reads a sum, or what enters the block, and stands on no branch of the stream that was followed."""
+    counted = {norm.output for branch in stream.branches for norm in (*branch.before, branch.after) if norm is not None}
+    counted |= {norm.output for norm in stream.post}
+    first, width = block.ops[0].id, width_of(stream.branches[0].output)
+    for norm in block.norms:
+        read = _through(graph, graph[norm.input])
+        if norm.output in counted or norm.width != width or read.id < first:
+            continue
+        sums = read.kind == "add" and len(read.inputs) == 2 and not any(graph.parameter(i) for i in graph.inputs(read))
+        if sums and norm.input not in counted:
+            return norm
+    return None
 
 
 def _side_by_side(graph: Operations, block: Block, stream: Stream) -> bool:
