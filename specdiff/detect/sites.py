@@ -231,7 +231,9 @@ def _from_softmax(graph: Operations, softmax: Op, scores: Op) -> Attention | Non
     if current.shape:
         site.scores = (*softmax.shape[:-1], current.shape[-1])
         rows = softmax.shape[-2]
-        site.own = is_number(rows) and is_number(current.shape[-1]) and rows != current.shape[-1] and _one_source(graph, site)
+        site.own = (
+            is_number(rows) and is_number(current.shape[-1]) and rows != current.shape[-1] and _one_source(graph, site)
+        )
     _input_scales(graph, site)
     _heads(graph, site)
     if summed:

@@ -455,9 +455,13 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
         )
         for block, s in good
     ]
-    other = next((norm for block, stream in good if (norm := _of_another_stream(graph, block, stream)) is not None), None)
+    other = next(
+        (norm for block, stream in good if (norm := _of_another_stream(graph, block, stream)) is not None), None
+    )
     if other is not None:
-        scene.unsure(key("norm.per_block"), "a norm reads a second stream beside the one that was followed", other.start)
+        scene.unsure(
+            key("norm.per_block"), "a norm reads a second stream beside the one that was followed", other.start
+        )
     agreed(scene, key("norm.per_block"), counts)
     scales = {branch.scale for _, stream in good for branch in stream.branches}
     if scales == {None}:
