@@ -321,7 +321,7 @@ def _whole_experts(found: dict[str, int]) -> None:
         modules.setdefault(name.rpartition(".")[0], []).append(name)
     for names in modules.values():
         counts = sorted({found[name] for name in names})
-        if len(counts) == 2 and 4 <= counts[0] and counts[1] <= 2 * counts[0]:
+        if len(counts) == 2 and counts[0] >= 4 and counts[1] <= 2 * counts[0]:
             for name in names:
                 found[name] = counts[0]
 
