@@ -135,7 +135,12 @@ def check_all(
     return _check_specs(load_specs(spec_paths, allow_todo=allow_todo), options, target)
 
 
+CHECKED = frozenset({"parameters", "facts", "active_parameters", "live", "findings", "verdict"})
+"""What a check reads of a class: all but the call graph, whose branches no claim speaks of."""
+
+
 def _check_specs(specs: Sequence[Spec], options: Options, target: str | None) -> list[CheckResult]:
+    options = replace(options, only=options.only or CHECKED)
     if any(vocab.is_computation(claim.key) for spec in specs for claim in spec.claims):
         options = replace(options, computation=True)
 

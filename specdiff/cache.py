@@ -22,6 +22,7 @@ MAX_BYTES = 512 * 1024 * 1024
 """Size of the file above which it is started anew (a full library of transformers takes about 40 MB)."""
 
 _BUSY_MS = 5_000
+_RETRY_SECONDS = 0.005
 _CHECK = 8
 """Bytes of checksum before each value."""
 
@@ -190,6 +191,18 @@ class Cache:
             _unlink(item)
 
     def _connect(self) -> sqlite3.Connection:
+        """Open the file, with patience: two processes that make it at once are in each other's way, and of those SQLite
+        turns one away without waiting (https://www.sqlite.org/wal.html, section 2.1)."""
+        until = time.monotonic() + _BUSY_MS / 1000
+        while True:
+            try:
+                return self._opened()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+
+    def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path or "", timeout=_BUSY_MS / 1000, isolation_level="IMMEDIATE")
         try:
             connection.execute("PRAGMA journal_mode=WAL")

@@ -435,7 +435,7 @@ def _relative_table(graph: Operations, bias: Op) -> Op | None:
 
 
 def _reads_tokens(graph: Operations, op: Op) -> bool:
-    return any(graph[index].kind == "input" for index in graph.ancestors([op.inputs[0]]))
+    return graph.from_inputs[op.inputs[0]]
 
 
 def _relative_facts(scene: Scene, graph: Operations, tower: Tower, table: Op, tables: list[str]) -> None:

@@ -226,7 +226,7 @@ def _counted(graph: Operations, angle: Op) -> list[int]:
         if not op.dtype.startswith("int") or not op.shape or not any(isinstance(size, Dim) for size in op.shape):
             continue
         if any(graph[reader].dtype.startswith("float") for reader in graph.consumers[index]):
-            if any(graph[source].kind == "input" for source in graph.ancestors([index])):
+            if graph.from_inputs[index]:
                 found.append(index)
     return found
 

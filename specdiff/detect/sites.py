@@ -255,7 +255,7 @@ def _both_of_tokens(graph: Operations, left: Op, right: Op) -> bool:
         if product.kind not in _PRODUCTS or len(product.inputs) < 2:
             return False
         for factor_of in graph.inputs(product)[:2]:
-            if not any(graph[each].kind == "input" for each in graph.ancestors([factor_of.id])):
+            if not graph.from_inputs[factor_of.id]:
                 return False
     return True
 

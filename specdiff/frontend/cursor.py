@@ -47,9 +47,11 @@ def last_start(text: str, lines: int) -> int:
 class Cursor:
     """A position in a text that moves forward."""
 
-    __slots__ = ("_at", "_lines", "_tokens", "line")
+    __slots__ = ("_at", "_lines", "_tokens", "line", "yields")
 
     def __init__(self, text: str, offset: int) -> None:
+        self.yields = "yield" in text
+        """Whether there can be a generator in the text."""
         self._tokens: list[str] = []
         self._lines: list[int] = []
         number = offset + 1

@@ -24,10 +24,12 @@ _CONVERSIONS = {115: "s", 114: "r", 97: "a"}
 class Reader:
     """Where the lowering is in a text: the line of the leaf reached last, and where that leaf ends."""
 
-    __slots__ = ("_source", "column", "end", "line", "offset")
+    __slots__ = ("_source", "column", "end", "line", "offset", "yields")
 
     def __init__(self, text: str, offset: int) -> None:
         self._source = text
+        self.yields = "yield" in text
+        """Whether there can be a generator in the text."""
         self.offset = offset
         """Added to the parser's lines."""
         self.line = offset + 1

@@ -172,7 +172,7 @@ def _function(node: Any, reader: Reader) -> ir.Stmt:
     body = lower_block(node.body, reader)
     return ir.FunctionDef(
         first_line(decorators, def_line), _end(body, (), reader), def_line, node.name, params, decorators, returns,
-        body, isinstance(node, ast.AsyncFunctionDef), is_generator(body), doc_of(body),
+        body, isinstance(node, ast.AsyncFunctionDef), reader.yields and is_generator(body), doc_of(body),
     )  # fmt: skip
 
 

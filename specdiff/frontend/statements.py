@@ -230,7 +230,7 @@ def _function(node: cst.FunctionDef, cursor: Cursor) -> ir.Stmt:
     asynchronous = node.asynchronous is not None
     return ir.FunctionDef(
         first, _end(body, (), cursor), def_line, node.name.value, params, decorators, returns, body, asynchronous,
-        is_generator(body), doc_of(body),
+        cursor.yields and is_generator(body), doc_of(body),
     )  # fmt: skip
 
 

@@ -61,6 +61,14 @@ class Operations:
             found.setdefault(op.kind, []).append(op)
         return found
 
+    @cached_property
+    def from_inputs(self) -> list[bool]:
+        """By id: whether the result is computed from an input of the entry (inputs of operations are older than they)."""
+        found: list[bool] = []
+        for op in self.ops:
+            found.append(op.kind == "input" or any([found[source] for source in op.inputs]))
+        return found
+
     def kind(self, *kinds: str) -> list[Op]:
         """All operations of some kinds, in order."""
         if len(kinds) == 1:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -137,6 +138,19 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
         for number in range(200):
             assert cache.get(key_of(f"w{index}", str(number))) == f"w{index}{number}".encode() * 500
     cache.close()
+
+
+def test_a_process_that_makes_the_file_is_waited_for(tmp_path: Path) -> None:
+    """Where two workers begin at once, one of them finds the new file locked; what it makes is kept all the same."""
+    other = sqlite3.connect(tmp_path / "ir-v.sqlite", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.1, other.execute, ("COMMIT",))
+    done.start()
+    stored(tmp_path)
+    done.join()
+    other.close()
+    assert read(tmp_path) == VALUE
 
 
 FULL = """
