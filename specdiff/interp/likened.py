@@ -254,3 +254,15 @@ def with_names(value: Any, names: dict[Any, Any]) -> Any:
     if kind is dict:
         return {key: with_names(item, names) for key, item in value.items()}
     return value
+
+
+def mentions(value: Any, names: dict[Any, Any]) -> bool:
+    """Whether `with_names` would change a value."""
+    kind = type(value)
+    if kind is Dim:
+        return bool(with_names(value, names) != value)
+    if kind is tuple or kind is list:
+        return any([mentions(item, names) for item in value])
+    if kind is dict:
+        return any([mentions(item, names) for item in value.values()])
+    return False

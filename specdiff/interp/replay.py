@@ -14,7 +14,7 @@ from typing import Any
 
 from specdiff.interp import limits
 from specdiff.interp.dims import MADE, Dim
-from specdiff.interp.likened import MAX_DEPTH, PLAIN, Carrier, Match, Unfit, with_names
+from specdiff.interp.likened import MAX_DEPTH, PLAIN, Carrier, Match, Unfit, mentions, with_names
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BoundMethod, BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Value
 from specdiff.interp.run import Run
@@ -84,7 +84,9 @@ class _Given:
 class _Past:
     """A recorded run."""
 
-    __slots__ = ("end", "given", "keep", "module", "nodes", "path", "recording", "result", "sizes", "start")
+    __slots__ = (
+        "end", "given", "held", "keep", "module", "named", "nodes", "path", "recording", "result", "sizes", "start"
+    )  # fmt: skip
 
     def __init__(self, module: Instance, path: str, given: _Given, start: int, recording: Recording) -> None:
         self.module = module
@@ -99,6 +101,21 @@ class _Past:
         self.result: Value = None
         """What it returned, in a copy that nobody changes."""
         self.keep: Any = None
+        self.held: dict[frozenset[int], bool] = {}
+        """Whether what it read holds one of some tensors, by their identities."""
+        self.named: frozenset[int] | None = None
+        """Operations whose sizes speak of those that it made."""
+
+    def speaking(self, trace: Trace, names: dict[Any, Any]) -> frozenset[int]:
+        """The operations whose shape or attributes have one of some names of sizes, those that it made itself."""
+        if self.named is None:
+            names = dict(names)
+            self.named = frozenset(
+                op.id
+                for op in trace.ops[self.start : self.end]
+                if mentions(op.shape, names) or mentions(op.attrs, names)
+            )
+        return self.named
 
 
 def worth(trace: Trace, library: bool) -> bool:
@@ -272,10 +289,17 @@ class _Repetition:
                 raise Unfit
             if left is not right:
                 other.add(id(left))
-        if other and self._held(other):
+        if other and self._held(frozenset(other)):
             raise Unfit  # the recorded run may have come to the tensor by another way than by its arguments
 
-    def _held(self, wanted: set[int]) -> bool:
+    def _held(self, wanted: frozenset[int]) -> bool:
+        """Whether what the recorded run read, which has not changed since, holds one of some tensors."""
+        found = self.past.held.get(wanted)
+        if found is None:
+            found = self.past.held[wanted] = self._holds_one(wanted)
+        return found
+
+    def _holds_one(self, wanted: frozenset[int]) -> bool:
         recording = self.past.recording
         for obj in recording.reads.values():
             if template_of(obj) is None and any(_holds(value, wanted) for value in obj.attrs.values()):
@@ -288,8 +312,13 @@ class _Repetition:
         trace = self.trace
         if len(trace.ops) + self.past.end - self.past.start > limits.MAX_OPERATIONS:
             raise BudgetExceeded("MAX_OPERATIONS", self.run.place)
+        named = self.past.speaking(trace, self.names) if self.names else frozenset[int]()
+        sourced, parts = trace.sourced, trace.parts
         for op in trace.ops[self.past.start : self.past.end]:
-            self._operation(op)
+            if op.id not in sourced and op.id not in parts:
+                self._add(op, self._sizes(op.attrs) if op.id in named else op.attrs, op.id in named)
+            else:
+                self._from_outside(op, op.id in named)
         carrier = Carrier(self.past.recording.start, self._node, self.tensors, self.match.objects, self.run, self.names)
         result = carrier.carry(self.past.result)
         if any(self.past.start <= start < self.past.end for start, _ in trace.examples):
@@ -317,28 +346,27 @@ class _Repetition:
     def _node(self, tensor: Tensor) -> int | None:
         return None if tensor.node is None else self._input(tensor.node)
 
-    def _operation(self, op: Op) -> None:
+    def _from_outside(self, op: Op, named: bool) -> None:
+        """Repeat an operation that stands for a parameter, a buffer or a constant, or makes one."""
         trace = self.trace
         number = len(trace.ops) + len(self.ops)
         source = trace.sourced.get(op.id)
-        tensor = source if source is not None else trace.parts.get(op.id)
-        if tensor is not None:
-            other = self.tensors.get(id(tensor))
-            if other is tensor or (other is None and tensor.serial < self.past.recording.start):
-                self.nodes[op.id] = op.id  # both use it, and it has its operation
+        tensor = source if source is not None else trace.parts[op.id]
+        other = self.tensors.get(id(tensor))
+        if other is tensor or (other is None and tensor.serial < self.past.recording.start):
+            self.nodes[op.id] = op.id  # both use it, and it has its operation
+            return
+        if other is not None:
+            known = other.node
+            if known is None:
+                known = next((place for place, settled in self.settled if settled is other), None)
+            if known is not None:
+                self.nodes[op.id] = known
                 return
-            if other is not None:
-                known = other.node
-                if known is None:
-                    known = next((place for place, settled in self.settled if settled is other), None)
-                if known is not None:
-                    self.nodes[op.id] = known
-                    return
-                if source is not None:
-                    self.settled.append((number, other))
-            if source is None:
-                self.parts.append((number, tensor if other is None else other))
-        self.nodes[op.id] = number
+            if source is not None:
+                self.settled.append((number, other))
+        if source is None:
+            self.parts.append((number, tensor if other is None else other))
         attrs = op.attrs
         if source is not None and other is not None:
             attrs = dict(attrs)
@@ -348,12 +376,21 @@ class _Repetition:
                 attrs["made"] = other.place
             if "tensor" in attrs:
                 attrs["tensor"] = other
-        elif self.names:
-            attrs = {name: with_names(value, self.names) for name, value in attrs.items()}
+        elif named:
+            attrs = self._sizes(attrs)
+        self._add(op, attrs, named)
+
+    def _sizes(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {name: with_names(value, self.names) for name, value in attrs.items()}
+
+    def _add(self, op: Op, attrs: dict[str, Any], named: bool) -> None:
+        """Repeat an operation; ``named`` says that its shape may speak of sizes that the recorded run made."""
+        number = len(self.trace.ops) + len(self.ops)
         nodes = self.nodes
+        nodes[op.id] = number
+        shape = with_names(op.shape, self.names) if named else op.shape
         view = None if op.view_of is None else self._input(op.view_of)
         inputs = tuple([nodes[item] if item in nodes else self._input(item) for item in op.inputs])
-        shape = with_names(op.shape, self.names) if self.names else op.shape
         name = op.module
         module = self.renames[name] if name in self.renames else self._renamed(name)
         self.ops.append(
@@ -390,7 +427,7 @@ class _Repetition:
         return self.path + name[len(old) :]
 
 
-def _holds(value: Any, wanted: set[int], depth: int = 0) -> bool:
+def _holds(value: Any, wanted: frozenset[int], depth: int = 0) -> bool:
     if id(value) in wanted:
         return True
     if depth < 2 and isinstance(value, list | tuple | dict):
