@@ -66,7 +66,7 @@ class Operations:
         """By id: whether the result is computed from an input of the entry (inputs of operations are older than they)."""
         found: list[bool] = []
         for op in self.ops:
-            found.append(op.kind == "input" or any([found[source] for source in op.inputs]))
+            found.append(op.kind == "input" or any(found[source] for source in op.inputs))
         return found
 
     def kind(self, *kinds: str) -> list[Op]:

@@ -262,7 +262,7 @@ def mentions(value: Any, names: dict[Any, Any]) -> bool:
     if kind is Dim:
         return bool(with_names(value, names) != value)
     if kind is tuple or kind is list:
-        return any([mentions(item, names) for item in value])
+        return any(mentions(item, names) for item in value)
     if kind is dict:
-        return any([mentions(item, names) for item in value.values()])
+        return any(mentions(item, names) for item in value.values())
     return False
