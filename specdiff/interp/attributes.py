@@ -227,6 +227,8 @@ def _special(run: Run, obj: Instance, name: str) -> Value:
         if obj.native is not None and name in ("__init__", "__eq__", "__repr__", "__str__"):
             return HostMethod(obj, name)
         return BoundMethod(Intrinsic("object." + name, OBJECT_METHODS[name]), obj)
+    if name == "__getattr__" and "module" in obj.cls.flags:
+        return BoundMethod(Intrinsic("Module.__getattr__", _module_getattr), obj)
     return MISSING
 
 

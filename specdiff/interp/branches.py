@@ -20,6 +20,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import Journal, Run, tensor_state
 from specdiff.interp.signals import Returned
+from specdiff.interp.tested import is_of_router, mask_asked, only_fills
 from specdiff.interp.values import Tensor, Unknown
 
 Outcome = tuple[str, Any]
@@ -101,6 +102,9 @@ def fork(run: Run, frame: Frame, first: Callable[[], Any], second: Callable[[], 
     A side that raises is taken to be a guard that a sound input does not trip: the other side goes on.
     """
     reason = test.reason if isinstance(test, Unknown) else "a condition that depends on data"
+    if is_of_router(run, test):
+        reason = ROUTED
+    mask = mask_asked(run, test)
     before = dict(frame.locals)
     outcome_a, changes_a, locals_a = _side(run, frame, first)
     frame.locals.clear()
@@ -116,7 +120,7 @@ def fork(run: Run, frame: Frame, first: Callable[[], Any], second: Callable[[], 
         frame.locals.update(locals_a)
         _redo(run, changes_a)
         return outcome_a[1]
-    _merge(run, changes_a, changes_b, reason)
+    _merge(run, changes_a, changes_b, reason, mask)
     signal_a, signal_b = outcome_a[1], outcome_b[1]
     left_a, left_b = type(signal_a) is Returned, type(signal_b) is Returned
     if left_a and left_b:
@@ -134,6 +138,8 @@ def fork(run: Run, frame: Frame, first: Callable[[], Any], second: Callable[[], 
         a, b = locals_a.get(name, MISSING), locals_b.get(name, MISSING)
         if a is MISSING or b is MISSING:
             frame.locals[name] = b if a is MISSING else a
+        elif isinstance(a, Tensor) and isinstance(b, Tensor) and only_fills(run, mask, a.node, b.node):
+            frame.locals[name] = a
         else:
             frame.locals[name] = join(run, a, b, reason)
     return signal_a if signal_a is signal_b else None
@@ -269,14 +275,16 @@ def _redo(run: Run, changes: Changes) -> None:
         _restore(target, after)
 
 
-def _merge(run: Run, first: Changes, second: Changes, reason: str) -> None:
+def _merge(run: Run, first: Changes, second: Changes, reason: str, mask: int | None) -> None:
     for key in {**first, **second}:
         target, old, _ = first.get(key) or second[key]
         a = first[key][2] if key in first else old
         b = second[key][2] if key in second else old
         _touch(run, target)
         if isinstance(target, Tensor):
-            if a[0] != b[0] or a[1] is not b[1] or a[2] != b[2]:
+            if a[2:4] == b[2:4] and only_fills(run, mask, a[0], b[0]):
+                _restore(target, a)
+            elif a[0] != b[0] or a[1] is not b[1] or a[2] != b[2]:
                 left, right = Tensor(a[2], a[3], node=a[0]), Tensor(b[2], b[3], node=b[0])
                 shape = _common(left, right)
                 joined = run.emit("join", (left, right), shape, left.dtype, condition=reason)

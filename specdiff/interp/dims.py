@@ -19,10 +19,10 @@ Size: TypeAlias = "int | Dim"
 
 
 BOUNDS: dict[str, tuple[int, int]] = {
-    "sequence": (8, 64),
-    "target_sequence": (2, 64),
-    "source_sequence": (2, 64),
-    "query_sequence": (2, 64),
+    "sequence": (9, 63),
+    "target_sequence": (2, 63),
+    "source_sequence": (2, 63),
+    "query_sequence": (2, 63),
 }
 """What is assumed of a prompt: as many tokens as two windows of a causal convolution (4) span or more, and fewer than any
 table of positions, window or chunk holds. A comparison that this decides is decided; any other one that depends on a
@@ -158,7 +158,10 @@ class Dim(_Ordered):
             return exact
         low, high = _range(self)
         if isinstance(other, int) and other > 0:
+            if low is not None and high is not None and low // other == high // other:
+                return low // other
             bounds = (None if low is None else low // other, None if high is None else high // other)
+            _QUOTIENTS[f"floor(({self})/({other}))"] = (self, other)
         else:
             bounds = (0 if low is not None and low >= 0 else None, None)
         return _opaque(f"floor(({self})/({other}))", *bounds)
@@ -357,9 +360,21 @@ def _divided(left: Size, right: Size) -> Size | None:
     return _made(terms)
 
 
+def independent(left: Size, right: Size) -> bool:
+    """Whether one size is a number of batches and the other a number of tokens, which only chance makes the same."""
+    if type(left) is not Dim or type(right) is not Dim or len(left.terms) != 1 or len(right.terms) != 1:
+        return False
+    first, second = left.terms[0][0], right.terms[0][0]
+    if first == ("batch",):
+        return len(second) == 1 and second[0] in BOUNDS
+    return second == ("batch",) and len(first) == 1 and first[0] in BOUNDS
+
+
 def decide(op: str, left: Size, right: Size) -> bool | None:
     """Whether a comparison holds for all values of the symbols; None where it depends on them."""
     difference = _sum(left, right, -1)
+    if type(difference) is Dim and len(difference.terms) > 1 and () not in dict(difference.terms):
+        difference = _without_common_factor(difference)
     if isinstance(difference, int):
         return {
             "<": difference < 0,
@@ -370,6 +385,8 @@ def decide(op: str, left: Size, right: Size) -> bool | None:
             "!=": difference != 0,
         }[op]
     low, high = _range(difference)
+    if low is None or high is None or low <= 0 <= high:
+        low, high = _narrowed(difference, low, high)
     if op in (">", ">="):
         if low is not None and (low > 0 or (op == ">=" and low >= 0)):
             return True
@@ -380,6 +397,64 @@ def decide(op: str, left: Size, right: Size) -> bool | None:
     if (low is not None and low > 0) or (high is not None and high < 0):
         return op == "!="
     return None
+
+
+def _without_common_factor(value: Dim) -> Size:
+    """A size of the same sign: without the named symbols, each at least 1, that all its terms have."""
+    first, *others = (list(monomial) for monomial, _ in value.terms)
+    common = []
+    for symbol in first:
+        if _bounds(symbol)[0] >= 1 and all(symbol in other for other in others):
+            common.append(symbol)
+            for other in others:
+                other.remove(symbol)
+    return value if not common else _divided(value, Dim({tuple(sorted(common)): 1})) or value
+
+
+_QUOTIENTS: dict[str, tuple[Size, int]] = {}
+"""What opaque quotients are the rounded quotients of."""
+
+
+def _narrowed(value: Dim, low: int | None, high: int | None) -> tuple[int | None, int | None]:
+    """Bounds that know how a rounded quotient and what it is a quotient of hang together."""
+    if not any(symbol in _QUOTIENTS for monomial, _ in value.terms for symbol in monomial):
+        return low, high
+    least, most = _without_rounding(value, True), _without_rounding(value, False)
+    return (
+        least if low is None or (least is not None and least > low) else low,
+        most if high is None or (most is not None and most < high) else high,
+    )
+
+
+def _without_rounding(value: Dim, least: bool) -> int | None:
+    """The least (or greatest) value of a size, each ``floor(a/n)`` taken for between ``(a-n+1)/n`` and ``a/n``."""
+    scale, current = 1, value
+    for _ in range(8):
+        found = [
+            (len(symbol), symbol, monomial, factor)
+            for monomial, factor in current.terms
+            for symbol in monomial
+            if symbol in _QUOTIENTS
+        ]
+        if not found:
+            break
+        _, symbol, monomial, factor = max(found)
+        rest = list(monomial)
+        rest.remove(symbol)
+        if len(current.terms) > 8 or any(_bounds(other)[0] < 0 for other in rest):
+            return None
+        inner, of = _QUOTIENTS[symbol]
+        replaced = inner if (factor > 0) != least else inner - of + 1
+        others = {term: count * of for term, count in current.terms if term != monomial}
+        result = _made(others) + replaced * _made({tuple(rest): factor})
+        scale *= of
+        if not isinstance(result, Dim):
+            return result // scale if not least else -(-result // scale)
+        current = result
+    low, high = _range(current)
+    if least:
+        return None if low is None else -(-low // scale)
+    return None if high is None else high // scale
 
 
 _REMAINDERS: dict[str, tuple[Size, int]] = {}

@@ -23,7 +23,7 @@ from specdiff.interp.possible import decided
 from specdiff.interp.run import Run
 from specdiff.interp.scalars import are_operands, as_tensor, constant, given_back
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.turns import opened
+from specdiff.interp.turns import extended, joined, opened
 from specdiff.interp.values import Tensor, Unknown
 
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
@@ -138,7 +138,8 @@ def binary(run: Run, op: str, left: Value, right: Value, inplace: bool = False) 
             result = _dunder(run, op, left, right)
             if result is not MISSING:
                 return result
-        function = run.library.tensor_binary.get(op)
+        table = run.library.tensor_inplace if inplace and kind is Tensor else run.library.tensor_binary
+        function = table.get(op)
         if function is None:
             return run.unknown(f"tensor operator {op} is not modelled")
         result = guarded(run, function, (run, left, right), {})
@@ -160,6 +161,15 @@ def binary(run: Run, op: str, left: Value, right: Value, inplace: bool = False) 
         return Union((*_members(left), *_members(right)))
     if op == "|" and left is None and isinstance(right, ClassVal | GenericAlias | type):
         return Union((None, *_members(right)))
+    if op == "+" and kind is list and other is list and run.open_lists:
+        if not inplace:
+            both = joined(run, left, right)
+            if both is not None:
+                return both
+        elif id(right) in run.open_lists:
+            run.touch(left)
+            extended(run, left, right)
+            return left
     if inplace and kind in SHARED:
         run.touch(left)
         try:
@@ -298,6 +308,12 @@ def compare(run: Run, op: str, left: Value, right: Value) -> Value:
                 return left is not right
     if ((kind is list or kind is tuple or kind is dict) and _has_unknown(left)) or _has_unknown(right):
         return run.unknown("a comparison with a value that is not known")
+    if op in ("==", "!=") and kind is other and (kind is tuple or kind is list) and len(left) == len(right):
+        answer = _same_sizes(left, right)
+        if answer is None:
+            return run.unknown(f"{left} {op} {right} depends on the input")
+        if answer is False:
+            return op == "!="
     try:
         result = COMPARE[op](left, right)
     except HOST_ERRORS as error:
@@ -307,6 +323,20 @@ def compare(run: Run, op: str, left: Value, right: Value) -> Value:
     if isinstance(result, Unknown):
         return run.unknown(result.reason)
     return result
+
+
+def _same_sizes(left: Value, right: Value) -> bool | None:
+    """Whether the symbolic sizes in two sequences are those of the other; None where that depends on the input."""
+    answer: bool | None = True
+    for a, b in zip(left, right, strict=True):
+        if (type(a) is Dim or type(b) is Dim) and isinstance(a, int | Dim) and isinstance(b, int | Dim):
+            same = decide("==", a, b)
+            if same is False:
+                return False
+            answer = answer if same else None
+        elif type(a) in _NUMBERS and type(b) in _NUMBERS and a != b:
+            return False
+    return answer
 
 
 def _has_unknown(value: Value) -> bool:

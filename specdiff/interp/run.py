@@ -25,6 +25,8 @@ class Library(Protocol):
     tensor_names: frozenset[str]
     """All attributes that tensors have; those that are not modelled are not known."""
     tensor_binary: dict[str, Callable[..., Any]]
+    tensor_inplace: dict[str, Callable[..., Any]]
+    """The same operators where the result goes back to the left operand."""
     tensor_unary: dict[str, Callable[..., Any]]
     getitem: Callable[..., Any]
     setitem: Callable[..., Any]

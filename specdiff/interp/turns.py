@@ -32,6 +32,20 @@ def extended(run: Run, items: list[Value], more: Value) -> bool:
     return True
 
 
+def joined(run: Run, left: list[Value], right: list[Value]) -> list[Value] | None:
+    """``left + right`` where it is not known how many items one of them holds; None where it is."""
+    if id(left) not in run.open_lists and id(right) not in run.open_lists:
+        return None
+    items = list(left)
+    if id(left) in run.open_lists:
+        run.open_lists[id(items)] = (items, run.open_lists[id(left)][1])
+    if not extended(run, items, right) and right:
+        before = run.open_lists[id(items)][1]
+        items.extend(right)
+        run.open_lists[id(items)] = (items, fresh("items") if before is None else before + len(right))
+    return items
+
+
 def index_of(run: Run) -> Dim:
     """The number of some turn of the loop at the line being executed."""
     return Dim.symbol(f"turn_of_{run.line}")
@@ -54,8 +68,11 @@ def item_of_open(run: Run, items: list[Value], index: Value) -> Value:
 def sliced(length: Any, index: slice) -> Any:
     """How many items a slice takes of a sequence of symbolic length; None where that is not known."""
     start, stop, step = index.start, index.stop, index.step
-    if length is None or step not in (None, 1, -1):
+    if length is None or not (step is None or step == -1 or (isinstance(step, int) and step > 0)):
         return None
+    if step is not None and step > 1:
+        taken = sliced(length, slice(start, stop))
+        return None if taken is None else (taken + step - 1) // step
     if start is None and stop is None:
         return length
     if step == -1 or not all(part is None or isinstance(part, int | Dim) for part in (start, stop)):

@@ -36,6 +36,9 @@ AVAILABLE = frozenset(
         "filelock",
         "requests",
         "typing_extensions",
+        # Parts of torch itself.
+        "torch_flex_attn",
+        "torch_sdpa",
         # Modelled, so code that needs one of them can be followed.
         "pydantic",
     ]
@@ -77,6 +80,7 @@ class TableLibrary:
         self.tensor_attributes: dict[str, Callable[..., Any]] = torch_tables.TENSOR_ATTRIBUTES
         self.tensor_names = TENSOR_NAMES
         self.tensor_binary: dict[str, Callable[..., Any]] = torch_tables.TENSOR_BINARY
+        self.tensor_inplace: dict[str, Callable[..., Any]] = torch_tables.TENSOR_INPLACE
         self.tensor_unary: dict[str, Callable[..., Any]] = torch_tables.TENSOR_UNARY
         self.getitem: Callable[..., Any] = torch_tables.getitem
         self.setitem: Callable[..., Any] = torch_tables.setitem

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from specdiff.interp.dims import Dim, Ratio, decide, fresh
+from specdiff.interp.dims import Dim, Ratio, decide, fresh, independent
 from specdiff.interp.limits import MAX_CONST_ELEMENTS
 from specdiff.interp.values import DType, Tensor, Unknown
 
@@ -52,10 +52,14 @@ def sizes(args: Sequence[Any], name: str = "empty") -> Shape:
 class ShapeError(RuntimeError):
     """Indicates operands whose shapes torch refuses."""
 
-    def __init__(self, what: str, message: str) -> None:
+    def __init__(
+        self, what: str, message: str, operand: Tensor | None = None, axis: int = -1, wanted: Size = None
+    ) -> None:
         super().__init__(message)
         self.what = what
         """The kind of operation: `matmul`, `view`, `cat`, `broadcast` …"""
+        self.operand, self.axis, self.wanted = operand, axis, wanted
+        """The operand that a layer cannot take, the dimension (from the end) that is wrong, the size it should have."""
 
 
 def numel(shape: Shape) -> Any:
@@ -201,7 +205,14 @@ def broadcast(left: Shape | None, right: Shape | None) -> Shape | None:
 
 def differ(a: Any, b: Any) -> bool:
     """Whether two sizes can neither be equal nor be stretched to one another."""
+    if independent(a, b):
+        return True
     return decide("==", a, b) is False and decide("==", a, 1) is False and decide("==", b, 1) is False
+
+
+def apart(a: Any, b: Any) -> bool:
+    """Whether two sizes are surely not the same."""
+    return a is not b and (decide("==", a, b) is False or independent(a, b))
 
 
 def axis(dim: int, rank: int, extra: int = 0) -> int:

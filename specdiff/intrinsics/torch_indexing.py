@@ -8,6 +8,7 @@ from typing import Any
 from specdiff.interp.dims import Dim, decide
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.values import Tensor, Turns, Unknown
+from specdiff.intrinsics import torch_checks as checks
 from specdiff.intrinsics.torch_core import (
     ShapeError,
     axis,
@@ -69,13 +70,10 @@ def argsort(ctx: Any, input: Tensor, dim: Any = -1, descending: Any = False, **k
     return ctx.emit("sort", (input,), input.shape, "int64", output="indices", const=picked)
 
 
-def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
-    """``tensor[index]``: numpy's rules for basic and advanced indexing."""
-    items = [as_tensor(item) for item in (index if isinstance(index, tuple) else (index,))]
-    if input.shape is None:
-        return ctx.emit("index", tensors(input, *items), None, input.dtype)
+def _taken(own: tuple[Any, ...], items: list[Any]) -> tuple[tuple[Any, ...], list[Any], list[Any], bool]:
+    """What an index takes of a shape: the shape taken, one item per dimension, its basic part, whether that is all."""
     consumed = sum(_consumes(item) for item in items)
-    rank = len(input.shape)
+    rank = len(own)
     if consumed > rank:
         raise IndexError(f"too many indices for tensor of dimension {rank}")
     spread: list[Any] = []
@@ -99,7 +97,7 @@ def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
             shape.append(1)
             spec.append(None)
         elif isinstance(item, slice):
-            size = input.shape[at]
+            size = own[at]
             shape.append(_sliced(size, item))
             spec.append(_slice_spec(item))
             at += 1
@@ -107,17 +105,19 @@ def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
             shape.append(fresh("size"))
             simple = False
         elif isinstance(item, int | Dim):
-            size = input.shape[at]
+            size = own[at]
             if isinstance(size, int) and isinstance(item, int) and not -size <= item < size:
                 raise IndexError(f"index {item} is out of bounds for dimension {at} with size {size}")
             spec.append(item)
             at += 1
         else:
             simple = False
-            own, used = _advanced_shape(item)
+            picked, used = _advanced_shape(item)
+            if isinstance(item, Tensor) and item.dtype == "bool":
+                checks.masked(own, item, at)
             if advanced is not None and last_advanced != position - 1:
                 separated = True
-            advanced = own if advanced is None else broadcast(advanced, own)
+            advanced = picked if advanced is None else broadcast(advanced, picked)
             if advanced_at is None:
                 advanced_at = len(shape)
             last_advanced = position
@@ -125,7 +125,15 @@ def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
     if advanced is not None:
         where = 0 if separated else advanced_at or 0
         shape[where:where] = list(advanced)
-    result = tuple(shape)
+    return tuple(shape), spread, spec, simple
+
+
+def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
+    """``tensor[index]``: numpy's rules for basic and advanced indexing."""
+    items = [as_tensor(item) for item in (index if isinstance(index, tuple) else (index,))]
+    if input.shape is None:
+        return ctx.emit("index", tensors(input, *items), None, input.dtype)
+    result, spread, spec, simple = _taken(input.shape, items)
     if simple:
         host = tuple(spread)
         concrete = all(
@@ -255,6 +263,8 @@ def setitem(ctx: Any, input: Tensor, index: Any, value: Any) -> None:  # noqa: A
     rank = len(input.shape) if input.shape is not None else 0
     consumed = sum(_consumes(item) for item in items)
     spread = [part for item in items for part in ([slice(None)] * (rank - consumed) if item is Ellipsis else [item])]
+    if input.shape is not None and isinstance(value, Tensor):
+        checks.item(_taken(input.shape, list(items))[0], value)
     result = ctx.emit(
         "setitem",
         tensors(input, value, *items),
@@ -277,50 +287,6 @@ def diff(ctx: Any, input: Tensor, n: Any = 1, dim: Any = -1, prepend: Any = None
     return ctx.emit("diff", tensors(input, prepend, append), shape, input.dtype, const=const)
 
 
-def gather(ctx: Any, input: Tensor, dim: Any, index: Tensor, **kwargs: Any) -> Any:  # noqa: A002
-    const = lazily(lambda numpy, a, i: numpy.take_along_axis(a, i.astype("int64"), axis=dim), input, index)
-    if const is not None and not (input.shape and index.shape and input.shape[:dim] == index.shape[:dim]):
-        const = None
-    return ctx.emit("gather", (input, index), index.shape, input.dtype, dim=dim, const=const)
-
-
-def scatter(
-    ctx: Any,
-    input: Tensor,
-    dim: Any,
-    index: Any,
-    src: Any = None,
-    *args: Any,
-    value: Any = None,
-    reduce: Any = None,
-    **kwargs: Any,
-) -> Any:  # noqa: A002
-    other = src if src is not None else value
-    return ctx.emit(
-        "scatter",
-        tensors(input, index, other),
-        input.shape,
-        input.dtype,
-        dim=dim,
-        value=other if not isinstance(other, Tensor) else None,
-    )
-
-
-def index_select(ctx: Any, input: Tensor, dim: Any, index: Tensor) -> Any:  # noqa: A002
-    if input.shape is None:
-        return ctx.emit("index", (input, index), None, input.dtype)
-    where = axis(dim, len(input.shape))
-    count = index.shape[0] if index.shape else 1
-    return ctx.emit(
-        "index",
-        (input, index),
-        (*input.shape[:where], count, *input.shape[where + 1 :]),
-        input.dtype,
-        dim=dim,
-        const=lazily(lambda numpy, a, i: a.take(i.astype("int64"), axis=where), input, index),
-    )
-
-
 def _number(item: Any) -> Any:
     """A place or a length given as a number, as a tensor of one, or as one that data decide."""
     if isinstance(item, Tensor):
@@ -333,6 +299,10 @@ def narrow(ctx: Any, input: Tensor, dim: Any, start: Any, length: Any) -> Any:  
     assert input.shape is not None
     where = axis(dim, len(input.shape))
     start, length = (_number(item) for item in (start, length))
+    size = input.shape[where]
+    if isinstance(start, int | Dim) and isinstance(length, int | Dim) and decide(">", start + length, size) is True:
+        if not (isinstance(start, int) and start < 0):
+            raise ShapeError("index", f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
     return ctx.emit(
         "slice",
         (input,),
@@ -360,6 +330,8 @@ def unchanged_shape(kind: str, **fixed: Any) -> Model:
 def cum(name: str) -> Model:
     def model(ctx: Any, input: Tensor, dim: Any = 0, **kwargs: Any) -> Any:  # noqa: A002
         dim = kwargs.get("axis", dim)
+        if input.shape and isinstance(dim, int):
+            axis(dim, len(input.shape))
         dtype = input.dtype if input.dtype not in ("bool", "int32", "uint8") else "int64"
         return ctx.emit(
             name,
@@ -375,6 +347,8 @@ def cum(name: str) -> Model:
 
 def tri(name: str) -> Model:
     def model(ctx: Any, input: Tensor, diagonal: Any = 0, **kwargs: Any) -> Any:  # noqa: A002
+        if input.shape is not None and len(input.shape) < 2:
+            raise ShapeError("view", f"{name}: input tensor must have at least 2 dimensions")
         const = lazily(lambda numpy, a: getattr(numpy, name)(a, diagonal), input) if isinstance(diagonal, int) else None
         return ctx.emit(
             name,
@@ -391,6 +365,8 @@ def tri(name: str) -> Model:
 def roll(ctx: Any, input: Tensor, shifts: Any, dims: Any = None, **kwargs: Any) -> Any:  # noqa: A002
     amounts = tuple(shifts) if isinstance(shifts, list | tuple) else (shifts,)
     where = dims if dims is None or isinstance(dims, list | tuple) else (dims,)
+    for dim in where or ():
+        axis(dim, len(input.shape or (1,) * 8))
     return ctx.emit(
         "roll",
         (input,),
@@ -402,6 +378,16 @@ def roll(ctx: Any, input: Tensor, shifts: Any, dims: Any = None, **kwargs: Any) 
         if all(isinstance(amount, int) for amount in amounts)
         else None,
     )
+
+
+def flip(ctx: Any, input: Tensor, *dims: Any, **kwargs: Any) -> Any:  # noqa: A002
+    """``torch.flip``."""
+    given = dims[0] if len(dims) == 1 and isinstance(dims[0], list | tuple) else dims or kwargs.get("dims", ())
+    where = tuple(given) if isinstance(given, list | tuple) else (given,)
+    for dim in where:
+        axis(dim, len(input.shape or (1,) * 8))
+    const = lazily(lambda numpy, a: numpy.flip(a, where), input)
+    return ctx.emit("flip", (input,), input.shape, input.dtype, const=const, dims=where)
 
 
 def one_hot(ctx: Any, tensor: Tensor, num_classes: Any = -1) -> Any:
@@ -417,6 +403,7 @@ def one_hot(ctx: Any, tensor: Tensor, num_classes: Any = -1) -> Any:
 
 def masked_select(ctx: Any, input: Tensor, mask: Tensor, **kwargs: Any) -> Any:  # noqa: A002
     """``torch.masked_select``."""
+    broadcast(input.shape, mask.shape)
     array = computed(lambda numpy, a: a.astype(bool), mask)
     count = fresh("selected") if array is None or array.shape != input.shape else int(array.sum())
     return ctx.emit("masked_select", (input, mask), (count,), input.dtype)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim, decide
+from specdiff.interp.dims import Dim
 from specdiff.interp.values import Tensor, Turns, Unknown
-from specdiff.intrinsics.torch_core import ShapeError, axis, constant, fresh, lazily, small
+from specdiff.intrinsics.torch_core import ShapeError, apart, axis, constant, fresh, lazily, small
 
 Model = Callable[..., Any]
 
@@ -32,7 +32,7 @@ def cat(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
         if len(shape) != rank:
             raise ShapeError("cat", "Tensors must have same number of dimensions: got " + f"{rank} and {len(shape)}")
         for index, size in enumerate(shape):
-            if index != where and decide("==", size, result[index]) is False:
+            if index != where and apart(size, result[index]):
                 raise ShapeError(
                     "cat",
                     f"Sizes of tensors must match except in dimension {where}. Expected size {result[index]} but got size {size} for tensor number {shapes.index(shape)} in the list.",
@@ -76,8 +76,7 @@ def stack(ctx: Any, tensors: Any, dim: Any = 0, **kwargs: Any) -> Any:
         return ctx.emit("stack", tuple(items), None, items[0].dtype)
     for index, item in enumerate(items):
         if item.shape is not None and (
-            len(item.shape) != len(shape)
-            or any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(item.shape, shape, strict=True))
+            len(item.shape) != len(shape) or any(apart(a, b) for a, b in zip(item.shape, shape, strict=True))
         ):
             raise ShapeError(
                 "cat",
@@ -139,7 +138,7 @@ def split(ctx: Any, input: Tensor, split_size_or_sections: Any = None, dim: Any 
     size = input.shape[axis(dim, len(input.shape))]
     if isinstance(how, list | tuple):
         lengths = _lengths(how, size)
-        if isinstance(size, int) and all(isinstance(item, int) for item in lengths) and sum(lengths) != size:
+        if all(isinstance(item, int | Dim) for item in lengths) and apart(sum(lengths), size):
             raise ShapeError(
                 "split",
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), but got split_sizes={list(how)}",
@@ -218,9 +217,13 @@ def pad_(ctx: Any, input: Tensor, pad: Any = (), mode: Any = "constant", value: 
         return ctx.emit("pad", (input,), None, input.dtype)
     shape = list(input.shape)
     amounts = [_amount(item) for item in pad]
+    if len(amounts) % 2 or len(amounts) > 2 * len(shape):
+        raise ShapeError("pad", f"a padding of {len(amounts)} amounts does not fit an input of shape {list(shape)}")
     for index in range(len(amounts) // 2):
         extra = [fresh("pad") if isinstance(item, Unknown) else item for item in amounts[2 * index : 2 * index + 2]]
         shape[-1 - index] = shape[-1 - index] + extra[0] + extra[1]
+        if isinstance(shape[-1 - index], int) and shape[-1 - index] < 0:
+            raise ShapeError("pad", f"a padding of {amounts} takes more than an input of shape {list(input.shape)} has")
     return ctx.emit(
         "pad",
         (input,),
@@ -256,6 +259,9 @@ def _padded(input: Tensor, amounts: list[Any], value: Any) -> Any:  # noqa: A002
 
 def meshgrid(ctx: Any, *args: Any, indexing: Any = "ij", **kwargs: Any) -> Any:
     items = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else list(args)
+    if any(item.shape is not None and len(item.shape) > 1 for item in items):
+        shapes = [list(item.shape or ()) for item in items]
+        raise ShapeError("broadcast", f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {shapes}")
     lengths = [item.shape[0] if item.shape else 1 for item in items]
     if indexing == "xy" and len(lengths) > 1:
         lengths[0], lengths[1] = lengths[1], lengths[0]

@@ -12,6 +12,7 @@ from specdiff.interp.possible import decided
 from specdiff.interp.scalars import nested, number_of
 from specdiff.interp.turns import opened
 from specdiff.interp.values import DType, OwnDType, Tensor, Unknown
+from specdiff.intrinsics import torch_checks as checks
 from specdiff.intrinsics.torch_core import (
     axis,
     broadcast,
@@ -318,6 +319,11 @@ def _detach(ctx: Any, input: Tensor) -> Any:  # noqa: A002
     return ctx.emit("detach", (input,), input.shape, input.dtype, const=input.const)
 
 
+def _cross_entropy(ctx: Any, input: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+    checks.classified(input, args[0] if args else kwargs.get("target"))
+    return _scalar_loss(ctx, input, *args, **kwargs)
+
+
 def _scalar_loss(ctx: Any, input: Any, *args: Any, reduction: Any = "mean", **kwargs: Any) -> Any:  # noqa: A002
     target = args[0] if args else kwargs.get("target")
     shape = () if reduction != "none" else (target.shape if isinstance(target, Tensor) else None)
@@ -509,7 +515,6 @@ METHODS: dict[str, Model] = {
     **{
         name: (lambda ctx, input, *args, **kwargs: input)
         for name in (
-            "contiguous",
             "cpu",
             "cuda",
             "pin_memory",
@@ -553,4 +558,6 @@ FUNCTIONS: dict[str, Model] = {
     "torch.is_floating_point": METHODS["is_floating_point"],
     "torch.is_complex": METHODS["is_complex"],
     **{f"torch.nn.functional.{name}": _scalar_loss for name in LOSSES},
+    "torch.nn.functional.cross_entropy": _cross_entropy,
+    "torch.nn.functional.nll_loss": _cross_entropy,
 }

@@ -9,6 +9,8 @@ from typing import Any
 
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.intrinsics.torch_core import (
+    ShapeError,
+    apart,
     axis,
     broadcast,
     computed,
@@ -208,7 +210,137 @@ def _stft(
     return ctx.emit("stft", tensors(input, window), shape, "complex64")
 
 
+def _tensordot(ctx: Any, a: Tensor, b: Tensor, dims: Any = 2, **kwargs: Any) -> Any:
+    if a.shape is None or b.shape is None:
+        return ctx.emit("tensordot", (a, b), None, a.dtype)
+    if isinstance(dims, int):
+        left, right = list(range(len(a.shape) - dims, len(a.shape))), list(range(dims))
+    elif isinstance(dims, list | tuple) and len(dims) == 2:
+        left, right = (
+            [axis(d, len(item.shape or ())) for d in (side if isinstance(side, list | tuple) else (side,))]
+            for side, item in zip(dims, (a, b), strict=True)
+        )
+    else:
+        return ctx.emit("tensordot", (a, b), None, a.dtype)
+    for x, y in zip(left, right, strict=False):
+        if apart(a.shape[x], b.shape[y]):
+            raise ShapeError(
+                "matmul",
+                f"contracted dimensions need to match, but first has size {a.shape[x]} in dim {x} and second has size {b.shape[y]} in dim {y}",
+            )
+    shape = (
+        *[size for index, size in enumerate(a.shape) if index not in left],
+        *[size for index, size in enumerate(b.shape) if index not in right],
+    )
+    return ctx.emit("tensordot", (a, b), shape, a.dtype)
+
+
+def _kron(ctx: Any, input: Tensor, other: Tensor) -> Any:  # noqa: A002
+    shape = None
+    if input.shape is not None and other.shape is not None and len(input.shape) == len(other.shape):
+        shape = tuple(a * b for a, b in zip(input.shape, other.shape, strict=True))
+    return ctx.emit("kron", (input, other), shape, input.dtype)
+
+
+def _block_diag(ctx: Any, *parts: Any) -> Any:
+    shapes = [item.shape for item in parts if isinstance(item, Tensor)]
+    shape = None
+    if shapes and all(own is not None and len(own) == 2 for own in shapes):
+        shape = (sum(own[0] for own in shapes if own), sum(own[1] for own in shapes if own))
+    return ctx.emit("block_diag", tensors(*parts), shape, parts[0].dtype)
+
+
+def _cdist(ctx: Any, x1: Tensor, x2: Tensor, *args: Any, **kwargs: Any) -> Any:
+    if x1.shape and x2.shape and apart(x1.shape[-1], x2.shape[-1]):
+        raise ShapeError(
+            "matmul",
+            f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}",
+        )
+    shape = None if x1.shape is None or x2.shape is None else (*x1.shape[:-1], x2.shape[-2])
+    return ctx.emit("cdist", (x1, x2), shape, x1.dtype)
+
+
+def _cross(ctx: Any, input: Tensor, other: Tensor, dim: Any = None, **kwargs: Any) -> Any:
+    shape = broadcast(input.shape, other.shape)
+    if shape and isinstance(dim, int) and apart(shape[axis(dim, len(shape))], 3):
+        raise ShapeError(
+            "view", f"linalg.cross: inputs dimension {dim} must have length 3. Got {shape[axis(dim, len(shape))]}"
+        )
+    return ctx.emit("cross", (input, other), shape, input.dtype)
+
+
+def _fold(
+    ctx: Any,
+    input: Tensor,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
+) -> Any:
+    if input.shape is None:
+        return ctx.emit("fold", (input,), None, input.dtype)
+    rows, columns = output_size if isinstance(output_size, list | tuple) else (output_size, output_size)
+    kernel = kernel_size if isinstance(kernel_size, list | tuple) else (kernel_size, kernel_size)
+    channels = input.shape[-2] // (kernel[0] * kernel[1])
+    return ctx.emit("fold", (input,), (*input.shape[:-2], channels, rows, columns), input.dtype)
+
+
+def _affine_grid(ctx: Any, theta: Tensor, size: Any, *args: Any, **kwargs: Any) -> Any:
+    n, _, *spatial = size
+    return ctx.emit("affine_grid", (theta,), (n, *spatial, len(spatial)), theta.dtype)
+
+
+def _pairwise_distance(ctx: Any, x1: Tensor, x2: Tensor, *args: Any, keepdim: Any = False, **kwargs: Any) -> Any:
+    shape = broadcast(x1.shape, x2.shape)
+    if shape:
+        shape = (*shape[:-1], 1) if keepdim else shape[:-1]
+    return ctx.emit("pairwise_distance", (x1, x2), shape, x1.dtype)
+
+
+def _rot90(ctx: Any, input: Tensor, k: Any = 1, dims: Any = (0, 1)) -> Any:
+    shape = input.shape
+    if shape is not None and isinstance(k, int) and k % 2:
+        a, b = (axis(dim, len(shape)) for dim in dims)
+        swapped = list(shape)
+        swapped[a], swapped[b] = shape[b], shape[a]
+        shape = tuple(swapped)
+    return ctx.emit("rot90", (input,), shape, input.dtype)
+
+
+def _cov(ctx: Any, input: Tensor, **kwargs: Any) -> Any:
+    rows = input.shape[0] if input.shape is not None and len(input.shape) == 2 else None
+    return ctx.emit("cov", (input,), None if rows is None else (rows, rows), input.dtype)
+
+
+def _matrices(name: str, form: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> Model:
+    """What linear algebra makes of each matrix of a batch."""
+
+    def model(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        shape = None if input.shape is None or len(input.shape) < 2 else form(input.shape)
+        return ctx.emit(name, tensors(input, *args), shape, input.dtype)
+
+    model.__name__ = name
+    return model
+
+
+def _solve(ctx: Any, A: Tensor, B: Tensor, **kwargs: Any) -> Any:  # noqa: N803
+    return ctx.emit("linalg_solve", (A, B), B.shape, B.dtype)
+
+
+def _eigh(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:
+    values = ctx.emit("linalg_eigh", (input,), input.shape[:-1] if input.shape else None, input.dtype)
+    return values, ctx.emit("linalg_eigh", (input,), input.shape, input.dtype)
+
+
+_TURNED = _matrices("pinverse", lambda shape: (*shape[:-2], shape[-1], shape[-2]))
+_DETERMINANT = _matrices("det", lambda shape: shape[:-2])
 BOTH: dict[str, Model] = {
+    "cov": _cov,
+    "pinverse": _TURNED,
+    "det": _DETERMINANT,
+    "rot90": _rot90,
+    "cross": _cross,
     "xlogy": _xlogy,
     "erfinv": _erfinv,
     "sinc": unary("sinc", True, "sinc"),
@@ -224,6 +356,20 @@ BOTH: dict[str, Model] = {
     "stft": _stft,
 }
 FUNCTIONS: dict[str, Model] = {
+    "torch.nn.functional.fold": _fold,
+    "torch.nn.functional.affine_grid": _affine_grid,
+    "torch.nn.functional.pairwise_distance": _pairwise_distance,
+    "torch.linalg.inv": unary("linalg_inv"),
+    "torch.linalg.cholesky": unary("linalg_cholesky"),
+    "torch.linalg.pinv": _TURNED,
+    "torch.linalg.det": _DETERMINANT,
+    "torch.linalg.solve": _solve,
+    "torch.linalg.eigh": _eigh,
+    "torch.tensordot": _tensordot,
+    "torch.kron": _kron,
+    "torch.block_diag": _block_diag,
+    "torch.cdist": _cdist,
+    "torch.linalg.cross": _cross,
     "torch.scalar_tensor": _scalar_tensor,
     "torch.randint_like": _randint_like,
     "torch.linalg.solve_triangular": _solve_triangular,

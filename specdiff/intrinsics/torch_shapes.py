@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.intrinsics.torch_core import fresh, lazily, sizes, tensors
+from specdiff.intrinsics.torch_core import fresh, lazily, sizes
+from specdiff.intrinsics.torch_gathering import gather, index_add, index_select, scatter, take_along_dim
 from specdiff.intrinsics.torch_indexing import (
     argsort,
     bincount,
@@ -15,14 +16,12 @@ from specdiff.intrinsics.torch_indexing import (
     diag_embed,
     diagonal,
     diff,
-    gather,
+    flip,
     getitem,
-    index_select,
     masked_select,
     narrow,
     one_hot,
     roll,
-    scatter,
     searchsorted,
     select_,
     setitem,
@@ -36,9 +35,9 @@ from specdiff.intrinsics.torch_indexing import (
 )
 from specdiff.intrinsics.torch_joining import cat, chunk, meshgrid, pad_, split, stack, unbind
 from specdiff.intrinsics.torch_views import (
+    contiguous,
     expand,
     flatten,
-    items_of,
     movedim,
     permute,
     repeat,
@@ -47,9 +46,11 @@ from specdiff.intrinsics.torch_views import (
     squeeze,
     transpose,
     transposed,
+    turned,
     unflatten,
     unfold,
     unsqueeze,
+    view_as_complex,
 )
 
 Model = Callable[..., Any]
@@ -61,14 +62,14 @@ SHAPES: dict[str, Model] = {
     "transpose": transpose,
     "swapaxes": transpose,
     "swapdims": transpose,
-    "t": transposed,
+    "t": turned,
     "flatten": flatten,
     "ravel": flatten,
     "unflatten": unflatten,
     "unsqueeze": unsqueeze,
     "squeeze": squeeze,
     "repeat_interleave": repeat_interleave,
-    "tile": repeat,
+    "tile": lambda ctx, input, *args, **kwargs: repeat(ctx, input, *args, tiles=True, **kwargs),
     "cat": cat,
     "concat": cat,
     "concatenate": cat,
@@ -88,17 +89,13 @@ SHAPES: dict[str, Model] = {
     "sort": sort_,
     "argsort": argsort,
     "gather": gather,
-    "take_along_dim": lambda ctx, input, indices, dim=None: gather(ctx, input, dim, indices),
+    "take_along_dim": take_along_dim,
     "scatter": scatter,
     "scatter_add": scatter,
     "scatter_reduce": scatter,
     "index_select": index_select,
-    "index_add": lambda ctx, input, dim, index, source, **kwargs: ctx.emit(
-        "index_add", tensors(input, index, source), input.shape, input.dtype, dim=dim
-    ),
-    "index_copy": lambda ctx, input, dim, index, source, **kwargs: ctx.emit(
-        "index_add", tensors(input, index, source), input.shape, input.dtype, dim=dim
-    ),
+    "index_add": index_add,
+    "index_copy": index_add,
     "index_fill": unchanged_shape("index_fill"),
     "index_put": unchanged_shape("index_put"),
     "masked_scatter": unchanged_shape("masked_scatter"),
@@ -110,14 +107,7 @@ SHAPES: dict[str, Model] = {
     "tril": tri("tril"),
     "triu": tri("triu"),
     "roll": roll,
-    "flip": lambda ctx, input, *dims, **kwargs: ctx.emit(
-        "flip",
-        (input,),
-        input.shape,
-        input.dtype,
-        const=lazily(lambda numpy, a: numpy.flip(a, items_of(dims) or tuple(kwargs["dims"])), input),
-        dims=items_of(dims) or tuple(kwargs.get("dims", ())),
-    ),
+    "flip": flip,
     "fliplr": unchanged_shape("flip", dims=(1,)),
     "movedim": movedim,
     "moveaxis": movedim,
@@ -133,13 +123,7 @@ SHAPES: dict[str, Model] = {
     "bucketize": bucketize,
     "searchsorted": searchsorted,
     "atleast_1d": lambda ctx, input: input,
-    "view_as_complex": lambda ctx, input: ctx.emit(
-        "view_as_complex",
-        (input,),
-        input.shape[:-1] if input.shape is not None else None,
-        "complex64",
-        const=lazily(lambda numpy, a: a[..., 0] + 1j * a[..., 1], input),
-    ),
+    "view_as_complex": view_as_complex,
     "view_as_real": lambda ctx, input: ctx.emit(
         "view_as_real",
         (input,),
@@ -168,6 +152,7 @@ METHODS: dict[str, Model] = {
     "expand_as": lambda ctx, input, other: expand(ctx, input, other.shape) if other.shape is not None else input,
     "repeat": repeat,
     "unfold": unfold,
+    "contiguous": contiguous,
 }
 
 

@@ -13,16 +13,23 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.values import Device, DType, OwnDType, Tensor
+from specdiff.intrinsics import torch_checks as checks
 from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_rare, torch_shapes, torch_vmap
 from specdiff.intrinsics.torch_core import is_float, sizes
 
 Model = Callable[..., Any]
 _BOTH: dict[str, Model] = {**torch_pointwise.POINTWISE, **torch_shapes.SHAPES, **torch_linear.BOTH, **torch_rare.BOTH}
 _FUNCTIONAL = (*torch_pointwise.ACTIVATIONS, "softmax", "log_softmax", "dropout", "sigmoid", "tanh")
+
+
+def _copied(ctx: Any, input: Tensor, source: Any) -> Any:  # noqa: A002
+    checks.item(input.shape, source)
+    const = source.const if isinstance(source, Tensor) else None
+    return ctx.emit("copy", (source,), input.shape, input.dtype, const=const)
+
+
 _INPLACE_ONLY = {
-    "copy_": lambda ctx, input, source, *args, **kwargs: ctx.emit(
-        "copy", (source,), input.shape, input.dtype, const=source.const if isinstance(source, Tensor) else None
-    ),
+    "copy_": lambda ctx, input, source, *args, **kwargs: _copied(ctx, input, source),
     "fill_": lambda ctx, input, value=0: ctx.emit(
         "constant", (), input.shape, input.dtype, fill=value if not isinstance(value, Tensor) else None
     ),
@@ -55,9 +62,23 @@ _INPLACE_ONLY = {
 def _inplace(name: str, function: Model) -> Model:
     def model(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
         result = function(ctx, input, *args, **kwargs)
+        if isinstance(result, Tensor):
+            checks.in_place(input, result.shape)
         return ctx.write(input, result) if isinstance(result, Tensor) and result is not input else input
 
     model.__name__ = name
+    return model
+
+
+def _in_its_place(function: Model) -> Model:
+    """An operator whose result goes back to its first operand (``+=``)."""
+
+    def model(ctx: Any, left: Tensor, right: Any) -> Any:
+        result = function(ctx, left, right)
+        if isinstance(result, Tensor):
+            checks.in_place(left, result.shape)
+        return result
+
     return model
 
 
@@ -156,6 +177,7 @@ TENSOR_ATTRIBUTES: dict[str, Model] = {
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<<", ">>", "==", "!=", "<", "<=", ">", ">=")
 TENSOR_BINARY: dict[str, Model] = {op: torch_pointwise.binary(op) for op in _OPERATORS}
 TENSOR_BINARY["@"] = torch_linear.matmul
+TENSOR_INPLACE: dict[str, Model] = {op: _in_its_place(function) for op, function in TENSOR_BINARY.items()}
 TENSOR_UNARY: dict[str, Model] = {
     "-": _BOTH["neg"],
     "+": lambda ctx, tensor: tensor,
@@ -168,6 +190,7 @@ __all__ = [
     "FUNCTIONS",
     "TENSOR_ATTRIBUTES",
     "TENSOR_BINARY",
+    "TENSOR_INPLACE",
     "TENSOR_METHODS",
     "TENSOR_UNARY",
     "getitem",

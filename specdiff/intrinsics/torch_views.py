@@ -7,6 +7,7 @@ from typing import Any
 
 from specdiff.interp.dims import Dim, decide
 from specdiff.interp.values import Tensor, Unknown
+from specdiff.intrinsics import torch_checks as checks
 from specdiff.intrinsics.torch_core import ShapeError, axis, computed, constant, fresh, lazily, numel, small, tensors
 
 Model = Callable[..., Any]
@@ -44,6 +45,8 @@ def reshape(kind: str) -> Model:
             result: tuple[Any, ...] = tuple(fresh("size") if item == -1 else item for item in target)
         else:
             result = solved(input.shape, target)
+            if kind == "view" and input.base is not None:
+                checks.lies_in_order(ctx, input, result)
         return ctx.emit(
             kind,
             (input,),
@@ -101,6 +104,8 @@ def permute(ctx: Any, input: Tensor, *dims: Any, **kwargs: Any) -> Any:  # noqa:
             "view",
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(order)}",
         )
+    if len(set(order)) != rank:
+        raise ShapeError("view", "permute(): duplicate dims are not allowed.")
     return ctx.emit(
         "permute",
         (input,),
@@ -136,6 +141,24 @@ def transposed(ctx: Any, input: Tensor) -> Any:  # noqa: A002
     if input.shape is None or len(input.shape) < 2:
         return input
     return permute(ctx, input, *range(len(input.shape) - 1, -1, -1))
+
+
+def turned(ctx: Any, input: Tensor) -> Any:  # noqa: A002
+    """``t()``, which takes no more than two dimensions."""
+    if input.shape is not None and len(input.shape) > 2:
+        raise ShapeError("view", f"t() expects a tensor with <= 2 dimensions, but self is {len(input.shape)}D")
+    return transposed(ctx, input)
+
+
+def contiguous(ctx: Any, input: Tensor, **kwargs: Any) -> Any:  # noqa: A002
+    """``contiguous()``: a copy of what was put in another order, else the tensor itself."""
+    if ctx.trace is None or input.base is None or input.node is None:
+        return input
+    if ctx.trace.ops[input.node].kind not in ("transpose", "permute"):
+        return input
+    copy = Tensor(input.shape, input.dtype, node=input.node, const=input.const, place=input.place)
+    copy.grad, copy.serial = input.grad, ctx.serial
+    return copy
 
 
 def flatten(ctx: Any, input: Tensor, start_dim: Any = 0, end_dim: Any = -1) -> Any:  # noqa: A002
@@ -234,6 +257,11 @@ def repeat(ctx: Any, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: 
     times = items_of(args) if args else tuple(kwargs.get("repeats", kwargs.get("dims", ())))
     if input.shape is None:
         return ctx.emit("repeat", (input,), None, input.dtype)
+    if len(times) < len(input.shape) and kwargs.get("tiles") is None:
+        raise ShapeError(
+            "view",
+            f"Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: {list(times)} and {list(input.shape)}",
+        )
     own = (1,) * (len(times) - len(input.shape)) + input.shape
     times = (1,) * (len(own) - len(times)) + times
     shape = tuple(fresh("size") if isinstance(t, Unknown) else size * t for size, t in zip(own, times, strict=True))
@@ -294,7 +322,24 @@ def movedim(ctx: Any, input: Tensor, source: Any, destination: Any) -> Any:  # n
 def unfold(ctx: Any, input: Tensor, dimension: Any, size: Any, step: Any) -> Any:  # noqa: A002
     assert input.shape is not None
     where = axis(dimension, len(input.shape))
+    if decide(">", size, input.shape[where]) is True:
+        raise ShapeError(
+            "view", f"maximum size for tensor at dimension {where} is {input.shape[where]} but size is {size}"
+        )
     count = (input.shape[where] - size) // step + 1
     return ctx.emit(
         "unfold", (input,), (*input.shape[:where], count, *input.shape[where + 1 :], size), input.dtype, view_of=input
+    )
+
+
+def view_as_complex(ctx: Any, input: Tensor) -> Any:  # noqa: A002
+    """``torch.view_as_complex``."""
+    if input.shape and decide("==", input.shape[-1], 2) is False:
+        raise ShapeError("view", f"Tensor must have a last dimension of size 2, not the shape {list(input.shape)}")
+    return ctx.emit(
+        "view_as_complex",
+        (input,),
+        input.shape[:-1] if input.shape is not None else None,
+        "complex64",
+        const=lazily(lambda numpy, a: a[..., 0] + 1j * a[..., 1], input),
     )

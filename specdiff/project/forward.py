@@ -18,6 +18,7 @@ from specdiff.project.build import STOPS, Built, Failure, failure_of, undecided
 from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out, with_needed
 from specdiff.project.modes import PADDED, cached, labelled, next_token, padded, without_cache
 from specdiff.project.modules import Program
+from specdiff.project.refit import Wanted, refitted, wanted_of
 
 
 @dataclass(slots=True)
@@ -33,6 +34,8 @@ class Forwarded:
     mode: str = "prefill"
     left_out: tuple[str, ...] = ()
     """Inputs beside the text that the entry takes and that this run was not given."""
+    wanted: Wanted | None = None
+    """What the operation that failed asks of an input."""
     certain: bool = False
     """Whether the shapes of the inputs leave no choice, so that torch would refuse what this run was refused."""
 
@@ -132,6 +135,8 @@ def _attends_to_unknown_length(ran: Forwarded) -> bool:
 
 MAX_ADDED = 3
 """Times that arguments are added to a call that asked for them by failing."""
+MAX_RESHAPED = 6
+"""Runs with arguments of other shapes, for a call that asked for them by failing."""
 
 
 def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Forwarded:
@@ -141,6 +146,10 @@ def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Fo
     for _ in range(MAX_ADDED):
         if best.failure is None or best.failure.kind in ("Undecided", "Limit"):
             return best
+        reshaped = _reshaped(run, built, best)
+        if reshaped.failure is None:
+            reshaped.left_out = senses_left_out(built.cls, run, reshaped.inputs)
+            return reshaped
         seen: set[str] = set()
         for words in _mentioned(program, best.failure):
             found = with_needed(run, built.cls, built.instance, built.config, best.inputs, words - seen)
@@ -153,6 +162,26 @@ def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Fo
         better.left_out = senses_left_out(built.cls, run, better.inputs)
         best = better
     return best
+
+
+def _reshaped(run: Run, built: Built, failed: Forwarded) -> Forwarded:
+    """The first run that succeeds with inputs in the shapes that failures ask for, else the one that failed."""
+    queue = [failed]
+    tried = 0
+    while queue:
+        current = max(queue, key=_reach)
+        queue.remove(current)
+        assert current.failure is not None
+        for inputs in refitted(current.inputs, current.failure, current.wanted):
+            if tried == MAX_RESHAPED:
+                return failed
+            tried += 1
+            ran = _attempt(run, built, inputs)
+            if ran.failure is None:
+                return ran
+            if _reach(ran) >= _reach(current) and ran.failure.kind not in ("Undecided", "Limit"):
+                queue.append(ran)
+    return failed
 
 
 def _mentioned(program: Program, failure: Failure) -> Iterator[set[str]]:
@@ -188,6 +217,7 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     run.trace = trace
     outputs: Value = None
     failure: Failure | None = None
+    wanted: Wanted | None = None
     tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
     listed = [(name, item) for name, value in inputs.items() if isinstance(value, list) for item in value]
     try:
@@ -198,6 +228,7 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
             failure = undecided(outputs)
     except STOPS as error:
         failure = failure_of(run, error)
+        wanted = wanted_of(getattr(error, "value", None), trace)
     finally:
         trace.close()
         run.trace = run.journal = None
@@ -206,7 +237,7 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
         outputs = {**named, **{f"unknown.{index}": value for index, value in enumerate(missing)}}
         undo(journal)
     notes = tuple((note.reason, note.place) for note in run.notes)
-    return Forwarded(trace, inputs, outputs, failure, notes, run.edges)
+    return Forwarded(trace, inputs, outputs, failure, notes, run.edges, wanted=wanted)
 
 
 def train(run: Run, module: Value, mode: bool) -> None:

@@ -23,6 +23,8 @@ VISION = ("vision_config", "vit_config", "visual_config", "image_config", "backb
 AUDIO = ("audio_config", "audio_encoder_config", "speech_config", "encoder_config", "encoder", "acoustic_config")
 TEXT = ("text_config", "decoder", "language_config", "llm_config", "decoder_config")
 _ANY = (*VISION, *AUDIO, *TEXT, "thinker_config", "qformer_config")
+MAP_SIDE = 16
+"""Rows and columns of a feature map that is given by itself."""
 GRID = (4, 6)
 """Merged patches of the example image, rows and columns; not square, so that the two cannot be confused."""
 

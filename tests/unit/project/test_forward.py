@@ -94,18 +94,6 @@ OPEN = [
     "mask = torch.ones(tokens.shape)\n        mask[:, :2].zero_()\n        return x[:, :1] if mask.all() else x",
 ]
 """Branches that hang on what data, or the other turns of a loop, make of a tensor."""
-REFUSED = [
-    ("return self.inner(self.inner(x))", "shape.matmul", "mat1 and mat2 shapes cannot be multiplied"),
-    ("return x.view(batch, length, 5, 13)", "shape.view", "is invalid"),
-    ("return x.view(batch, length, 5, -1)", "shape.view", "is invalid"),
-    ("return torch.cat([x, self.inner(x)], dim=1)", "shape.cat", "Sizes of tensors must match"),
-    ("return x + self.inner(x)", "shape.broadcast", "must match the size"),
-    ("return F.layer_norm(x, (48,))", "shape.norm", "normalized_shape"),
-    ("return torch.split(x, [60, 5], dim=-1)", "shape.split", "split_with_sizes"),
-    ("return torch.einsum('bsh,bth->bst', x, self.inner(x))", "shape.matmul", "einsum"),
-]
-
-
 STYLES = sorted((Path(__file__).parents[2] / "cases" / "forward").glob("*.py"))
 """Files in the manner of other code bases; the first line has the class and the shape of its first output."""
 
@@ -155,17 +143,6 @@ def test_refused_windows(tmp_path: Path, body: str, text: str) -> None:
     ran = deeply(lambda: _ran(tmp_path, body))
     assert ran.failure is not None
     assert text in ran.failure.message
-
-
-@pytest.mark.parametrize(("body", "finding", "text"), REFUSED)
-def test_refused_shapes_are_findings(tmp_path: Path, body: str, finding: str, text: str) -> None:
-    target = _target(tmp_path, body)
-    options = Options(use_cache=False, only=frozenset({"findings"}))
-    (result,) = deeply(lambda: list(analyse(new_program(target, options), target, options)))
-    (found,) = (item for item in result.findings if item.id.startswith("shape."))
-    assert found.id == finding
-    assert text in found.message
-    assert found.primary.line == 16
 
 
 @pytest.mark.parametrize(

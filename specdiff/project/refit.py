@@ -1,0 +1,105 @@
+"""Inputs that ``forward`` refused, in the shape that the refusal asks for: what a person does who reads the error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from specdiff.interp.dims import Dim
+from specdiff.interp.trace import Trace
+from specdiff.interp.values import Tensor
+from specdiff.intrinsics.torch_core import ShapeError
+from specdiff.project.build import Failure
+from specdiff.project.inputs import Inputs
+from specdiff.project.sizes import MAP_SIDE
+
+Wanted = tuple[str, int, Any]
+"""(name of an input, dimension counted from the end, size it should have)."""
+
+_UNPACKED = re.compile(r"unpack \(expected (\d+)(?:, got (\d+))?\)")
+_OUT_OF_RANGE = re.compile(r"expected to be in range of \[-(\d+), \d+\], but got (-?\d+)\)")
+_TOO_MANY = re.compile(r"too many indices for tensor of dimension (\d+)")
+_RANK = re.compile(r"Expected (\d)D \(unbatched\) or (\d)D \(batched\) input")
+_KEEPING = frozenset("cast copy detach dropout contiguous mul add".split())
+"""Operations whose result has the sizes of their first input."""
+_DEEPEST = 32
+
+
+def wanted_of(error: object, trace: Trace) -> Wanted | None:
+    """What an operation asks of an input, where its operand is that input seen through nothing but reorderings."""
+    if not isinstance(error, ShapeError) or error.operand is None or error.operand.node is None:
+        return None
+    index, axis = error.operand.node, error.axis
+    for _ in range(_DEEPEST):
+        op = trace.ops[index]
+        if op.kind == "input":
+            return op.attrs["name"], axis, error.wanted
+        if op.shape is None or not op.inputs:
+            return None
+        rank = len(op.shape)
+        if op.kind == "transpose":
+            pair = (op.attrs["dim0"], op.attrs["dim1"])
+            axis = pair[1 - pair.index(axis)] if axis in pair else axis
+        elif op.kind == "permute":
+            axis = op.attrs["dims"][axis % rank] - rank
+        elif op.kind not in _KEEPING or trace.ops[op.inputs[0]].shape != op.shape:
+            return None
+        index = op.inputs[0]
+    return None
+
+
+def refitted(inputs: Inputs, failure: Failure, wanted: Wanted | None) -> Iterator[Inputs]:
+    """Alternatives of inputs after a failure, the likeliest first."""
+    if wanted is not None:
+        name, axis, size = wanted
+        changed = _with_size(inputs.get(name), axis, size)
+        if changed is not None:
+            yield {**inputs, name: changed}
+        return
+    for name, value in inputs.items():
+        if isinstance(value, Tensor) and value.shape is not None and value.dtype.startswith("float"):
+            for rank in _ranks(failure, len(value.shape)):
+                yield {**inputs, name: Tensor(_of_rank(value.shape, rank), value.dtype)}
+
+
+def _with_size(value: Any, axis: int, size: Any) -> Any:
+    if isinstance(value, list):
+        items = [_with_size(item, axis, size) for item in value]
+        return None if any(item is None for item in items) else items
+    if not isinstance(value, Tensor) or not value.shape or value.const is not None or not isinstance(size, int | Dim):
+        return None
+    if not -len(value.shape) <= axis < 0 or size == value.shape[axis]:
+        return None
+    shape = list(value.shape)
+    shape[axis] = size
+    return Tensor(tuple(shape), value.dtype)
+
+
+def _ranks(failure: Failure, rank: int) -> list[int]:
+    """How many dimensions a tensor of some rank may have been expected to have."""
+    text = failure.message
+    if (found := _UNPACKED.search(text)) is not None:
+        expected, got = int(found[1]), found[2]
+        missing = expected - int(got) if got is not None else -1
+        return [rank + missing] if 1 <= rank + missing <= 5 else []
+    if (found := _OUT_OF_RANGE.search(text)) is not None:
+        return [rank + 1] if int(found[1]) == rank < 4 else []
+    if (found := _TOO_MANY.search(text)) is not None:
+        return [rank + 1] if int(found[1]) == rank < 4 else []
+    if "but got batch channels" in text:
+        return [rank + 1] if rank < 4 else []
+    if (found := _RANK.search(text)) is not None:
+        return [int(found[2])] if rank not in (int(found[1]), int(found[2])) else []
+    return []
+
+
+def _of_rank(shape: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
+    """A shape of another rank: of a row of vectors a map of them or the vectors alone, of signals a row of vectors."""
+    if rank == 4 and len(shape) <= 3:
+        return (shape[0], shape[-1], MAP_SIDE, MAP_SIDE)
+    if rank == 3 and len(shape) == 4:
+        return (shape[0], MAP_SIDE * MAP_SIDE, shape[1])
+    if rank > len(shape):
+        return (*shape, *[1] * (rank - len(shape)))
+    return shape[:1] + shape[len(shape) - rank + 1 :]
