@@ -120,6 +120,8 @@ class Step:
     module: str
     file: str
     line: int
+    function: str = ""
+    """Qualified name of the function that carries it out; of an input, the argument's name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import prod
 
 from specdiff.facts import FactSheet, Value
 from specdiff.graph.roles import Role, descendants, expert_count, role
@@ -131,15 +132,44 @@ def _box(
     return Box(path, kind, title, shown, inside, facts.keys(), facts.status(), node.class_name, node.file, node.line)
 
 
+_MOST_INSIDE = 3
+"""Lines about what is inside a module that was not recognised."""
+
+
 def plain(path: str, node: ModuleNode) -> Box:
-    """A module that was not recognised: its class and where it hangs."""
+    """A module that was not recognised: its class, where it hangs, and what is inside it."""
     kind = Kind.CONV if role(node) is Role.CONV else Kind.MODULE
     name = path.rpartition(".")[2]
     shape = node.params[0].shape if not node.children and node.params else ()
+    first = name + (f"  {times(shape)}" if shape else "")
     return Box(
-        path, kind, node.class_name, (name + (f"  {times(shape)}" if shape else ""),),
+        path, kind, node.class_name, (first, *(_inside(node) if node.children else ())),
         class_name=node.class_name, file=node.file, line=node.line,
     )  # fmt: skip
+
+
+def _inside(node: ModuleNode) -> list[str]:
+    """The layers inside a module, one kind a line: `conv_layers 7 × Conv1d`, `projection 768 × 3 × 16 × 16`."""
+    counted: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+
+    def visit(each: ModuleNode, name: str, copies: int) -> None:
+        copies *= each.count
+        weight = max(each.params, key=lambda param: prod(param.shape), default=None)
+        weight = weight if weight is not None and len(weight.shape) > 1 else None
+        if weight is not None:
+            label = name if weight.name in ("weight", "embeddings") and each is not node else weight.name
+            counted.setdefault(each.class_name, []).extend([(label, weight.shape)] * copies)
+        for child in each.children:
+            visit(child, name if child.names[0].isdigit() else child.names[0], copies)
+
+    visit(node, node.names[0], 1)
+    lines = [
+        f"{found[0][0]}  {times(found[0][1])}" if len(found) == 1 else f"{len(found)} × {kind}"
+        for kind, found in counted.items()
+    ]
+    if len(lines) > _MOST_INSIDE:
+        lines = [*lines[: _MOST_INSIDE - 1], f"{len(lines) - _MOST_INSIDE + 1} further kinds of layer"]
+    return lines
 
 
 _TOKENS = ("embed_tokens", "wte", "word_embeddings", "embeddings", "tok_embeddings", "embed_in", "shared")

@@ -9,8 +9,10 @@ from difflib import SequenceMatcher
 from typing import TypeVar
 
 from specdiff.facts import FactSheet
-from specdiff.graph.architecture import Alternative, Architecture, Block, Column, Link, Sublayer
+from specdiff.graph.architecture import Architecture, Column, Link
+from specdiff.graph.blocks import Block, Way
 from specdiff.graph.boxes import Box, Kind, Standing
+from specdiff.graph.flow import boxes_of, mapped
 
 T = TypeVar("T")
 
@@ -55,26 +57,11 @@ def _named(column: Column, title: str, side: str) -> Column:
     def stage(each: Box | Block) -> Box | Block:
         if isinstance(each, Box):
             return own(each)
-        return replace(
-            each, id=f"{side}.{each.id}", sublayers=tuple(_mapped(sublayer, own) for sublayer in each.sublayers)
-        )
+        ways = tuple(replace(way, flow=mapped(way.flow, own)) for way in each.ways)
+        return replace(each, id=f"{side}.{each.id}", ways=ways)
 
     words = f"{title}: {column.title}" if column.title else title
     return replace(column, id=f"{side}.{column.id}", title=words, stages=tuple(stage(each) for each in column.stages))
-
-
-def _mapped(sublayer: Sublayer, change: Callable[[Box], Box]) -> Sublayer:
-
-    def changed(box: Box | None) -> Box | None:
-        return None if box is None else change(box)
-
-    return Sublayer(
-        tuple(Alternative(each.layers, change(each.box)) for each in sublayer.core),
-        before=changed(sublayer.before),
-        after=changed(sublayer.after),
-        post=changed(sublayer.post),
-        beside=tuple(Alternative(each.layers, change(each.box)) for each in sublayer.beside),
-    )
 
 
 def _paired(left: Sequence[T], right: Sequence[T], key: Callable[[T], object]) -> list[tuple[T | None, T | None]]:
@@ -133,51 +120,25 @@ class _Pairing:
         return (_alone(left), _alone(right))
 
     def _block(self, left: Block, right: Block) -> tuple[Block, Block]:
-        marked: tuple[list[Sublayer], list[Sublayer]] = ([], [])
-        for pair in _paired(left.sublayers, right.sublayers, _sublayer_key):
-            for kept, sublayer in zip(marked, self._sublayer(*pair), strict=True):
-                if sublayer is not None:
-                    kept.append(sublayer)
+        found: tuple[list[Box], list[Box]] = ([], [])
+        own = [[box for way in block.ways for box in boxes_of(way.flow)] for block in (left, right)]
+        for pair in _paired(own[0], own[1], _box_key):
+            for kept, box in zip(found, self._optional(*pair), strict=True):
+                if box is not None:
+                    kept.append(box)
         # How many layers, which kinds in which order, and how they are wired are the block's own.
         standing = Standing.NUMBERS if left.count != right.count else None
         if set(left.pattern) != set(right.pattern) or (standing is None and left.pattern != right.pattern):
             standing = Standing.DIFFERENT
         return (
-            replace(left, sublayers=tuple(marked[0]), standing=standing),
-            replace(right, sublayers=tuple(marked[1]), standing=standing),
-        )
-
-    def _sublayer(self, left: Sublayer | None, right: Sublayer | None) -> tuple[Sublayer | None, Sublayer | None]:
-        if left is None or right is None:
-            return (
-                None if left is None else _mapped(left, _only),
-                None if right is None else _mapped(right, _only),
-            )
-        before, after, post = (
-            self._optional(getattr(left, place), getattr(right, place)) for place in ("before", "after", "post")
-        )
-        core = self._alternatives(left.core, right.core)
-        beside = self._alternatives(left.beside, right.beside)
-        return (
-            Sublayer(core[0], before[0], after[0], post[0], beside[0]),
-            Sublayer(core[1], before[1], after[1], post[1], beside[1]),
+            replace(left, ways=_with(left.ways, found[0]), standing=standing),
+            replace(right, ways=_with(right.ways, found[1]), standing=standing),
         )
 
     def _optional(self, left: Box | None, right: Box | None) -> tuple[Box | None, Box | None]:
         if left is not None and right is not None:
             return self._box(left, right)
         return (None if left is None else _only(left), None if right is None else _only(right))
-
-    def _alternatives(
-        self, left: tuple[Alternative, ...], right: tuple[Alternative, ...]
-    ) -> tuple[tuple[Alternative, ...], tuple[Alternative, ...]]:
-        marked: tuple[list[Alternative], list[Alternative]] = ([], [])
-        for one, other in _paired(left, right, lambda each: _box_key(each.box)):
-            found = self._optional(one.box if one else None, other.box if other else None)
-            for kept, alternative, box in zip(marked, (one, other), found, strict=True):
-                if alternative is not None and box is not None:
-                    kept.append(Alternative(alternative.layers, box))
-        return tuple(marked[0]), tuple(marked[1])
 
     def _box(self, left: Box, right: Box) -> tuple[Box, Box]:
         """Two counterparts: the same, or different in their own words, or only in what is inside them."""
@@ -238,8 +199,10 @@ def _short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _sublayer_key(sublayer: Sublayer) -> object:
-    return tuple(_box_key(each.box) for each in sublayer.core[:1])
+def _with(ways: tuple[Way, ...], marked: Sequence[Box]) -> tuple[Way, ...]:
+    """The ways with their boxes, in order, exchanged for marked ones."""
+    following = iter(marked)
+    return tuple(replace(way, flow=mapped(way.flow, lambda _: next(following))) for way in ways)
 
 
 def _only(box: Box) -> Box:
@@ -248,6 +211,6 @@ def _only(box: Box) -> Box:
 
 def _alone(stage: Box | Block | None) -> Box | Block | None:
     if isinstance(stage, Block):
-        sublayers = tuple(_mapped(each, _only) for each in stage.sublayers)
-        return replace(stage, sublayers=sublayers, standing=Standing.ONLY)
+        ways = tuple(replace(way, flow=mapped(way.flow, _only)) for way in stage.ways)
+        return replace(stage, ways=ways, standing=Standing.ONLY)
     return None if stage is None else _only(stage)

@@ -87,6 +87,8 @@ def is_stack(node: ModuleNode) -> bool:
         return False
     mixing = (Role.ATTENTION, Role.CROSS, Role.MIXER, Role.MLP, Role.MOE)
     for child in node.children:
+        if _is_convolutional_block(child) or _is_mixing_block(child, node):
+            return True
         if not child.children or role(child) in (Role.NOTHING, *mixing):
             # A sub-layer by itself is not a block: a list of them is one layer's inside (T5).
             continue
@@ -96,6 +98,27 @@ def is_stack(node: ModuleNode) -> bool:
         if any(role(each) in mixing for each in parts if each.children):
             return True
     return False
+
+
+def _is_convolutional_block(node: ModuleNode) -> bool:
+    """Whether a module is a whole block of a convolutional network (ConvNeXt): a convolution, a norm, an expanding pair."""
+    leaves = [role(child) for child in node.children if not child.children]
+    return Role.CONV in leaves and leaves.count(Role.LINEAR) == 2 and Role.NORM in leaves
+
+
+def _is_mixing_block(node: ModuleNode, parent: ModuleNode) -> bool:
+    """Whether a norm with what mixes tokens is a block by itself: where all beside it are of its class."""
+    alike = len({child.class_name for child in parent.children}) == 1 and sum(c.count for c in parent.children) > 1
+    normed = any(role(child) is Role.NORM for child in node.children)
+    return alike and normed and role(node) in (Role.ATTENTION, Role.CROSS, Role.MIXER)
+
+
+def is_convolutional_stack(node: ModuleNode) -> bool:
+    """Whether a container holds blocks of convolutions: of a network that has no other blocks."""
+    return is_container(node) and any(
+        child.children and sum(role(each) is Role.CONV for each in descendants(child) if not each.children) > 1
+        for child in node.children
+    )
 
 
 _known: dict[int, tuple[ModuleNode, Role]] = {}
@@ -137,6 +160,8 @@ def _role(node: ModuleNode) -> Role:
         return Role.LINEAR
     if inner == {Role.LINEAR} and not is_container(node):
         return Role.MIXER if _says(node, "linear_attn", "deltanet", "mamba") else Role.MLP
+    if inner == {Role.CONV} and not is_container(node):
+        return Role.CONV
     if inner <= {Role.LINEAR, Role.CONV, Role.OTHER} and Role.CONV in inner and not is_container(node):
         return Role.MIXER if _says(node, "conv", "mixer", "ssm", "mamba", "linear_attn") else Role.OTHER
     linears = sum(role(child) is Role.LINEAR for child in node.children)

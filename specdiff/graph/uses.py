@@ -300,7 +300,9 @@ def _renumbered(operations: Operations, kept: list[Op], alias: dict[int, int]) -
                 number = numbers.get(alias.get(origin.id, origin.id))
                 if number is not None and number not in inputs:
                     inputs.append(number)
-        yield Step(numbers[op.id], op.kind, tuple(inputs), _size(op), tuple(names), op.module, op.file, op.line)
+        size, read = _size(op), tuple(names)
+        function = str(op.attrs.get("name", "")) if op.kind == "input" else op.function
+        yield Step(numbers[op.id], op.kind, tuple(inputs), size, read, op.module, op.file, op.line, function)
 
 
 def _size(op: Op) -> str:

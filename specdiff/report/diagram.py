@@ -12,9 +12,10 @@ from html import escape
 import graphviz
 
 from specdiff.errors import Problem, SpecdiffError
-from specdiff.graph.architecture import Architecture, Block, architecture
+from specdiff.graph.architecture import Architecture, architecture
+from specdiff.graph.blocks import Block
 from specdiff.graph.contrast import Subject, contrast
-from specdiff.report import figure, mermaid, opgraph, opsvg, svg, wording
+from specdiff.report import figure, layout, mermaid, opgraph, opsvg, svg, wording
 from specdiff.report.engine import render
 from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, SAME_FILL, STATUS_COLOURS, identifier
 from specdiff.results import CheckResult, ClassResult, ModuleNode, Status
@@ -68,7 +69,7 @@ def _written(drawing: Architecture, kind: str, level: str) -> bytes:
         case "dot":
             return dot(drawing).encode()
         case "svg":
-            return svg.architecture(figure.lay_out(drawing), drawing.name)
+            return svg.architecture(layout.lay_out(drawing), drawing.name)
         case _:
             return render(dot(drawing), kind, "neato")
 
@@ -110,7 +111,7 @@ def drawn(result: ClassResult | CheckResult) -> Architecture:
         }
     if code.tree is None:
         raise SpecdiffError(Problem(code.file, code.line, 0, f"{code.name} could not be built, so it cannot be drawn"))
-    return architecture(code.name, in_order_of_use(code), code.sheet, statuses)
+    return architecture(code.name, in_order_of_use(code), code.sheet, statuses, code.steps)
 
 
 def in_order_of_use(code: ClassResult) -> ModuleNode:
@@ -146,7 +147,7 @@ def in_order_of_use(code: ClassResult) -> ModuleNode:
 
 def dot(drawing: Architecture) -> str:
     """DOT with every position pinned; any Graphviz program draws it the same way."""
-    placed = figure.lay_out(drawing)
+    placed = layout.lay_out(drawing)
     graph = graphviz.Digraph(
         identifier(drawing.name),
         graph_attr={
@@ -167,7 +168,7 @@ def dot(drawing: Architecture) -> str:
             names.append(f"p{count}")
             graph.node(f"p{count}", "", shape="point", style="invis", width="0.001", height="0.001", pos=_pos(x, y))
             count += 1
-        style = {"color": LINE_COLOURS[line.style], "style": "dashed" if line.style == "assumed" else "solid"}
+        style = {"color": LINE_COLOURS[line.style], "style": "solid"}
         for at in range(len(names) - 1):
             last = at == len(names) - 2
             graph.edge(
@@ -199,13 +200,15 @@ def _shape(graph: graphviz.Digraph, name: str, shape: figure.Shape) -> None:
         attributes["penwidth"] = "1.2" if shape.status in ("match", "same") else "2.2"
         if shape.status == "same":
             attributes |= {"fillcolor": SAME_FILL, "fontcolor": "#5c636c"}
-    label = "+" if shape.style == "add" else _label(shape)
+    label = shape.title if shape.style == "add" else _label(shape)
     graph.node(name, label, **attributes)
 
 
 def _label(shape: figure.Shape) -> str:
     if not shape.title:
         return ""
+    if shape.style == "operation":
+        return f'<<FONT POINT-SIZE="{figure.LINE_SIZE:g}">{_text(shape.title)}</FONT>>'
     inner = shape.style in ("part", "router", "experts")
     size = figure.TITLE_SIZE - (1 if inner else 0)
     title = f'<FONT POINT-SIZE="{size:g}"><B>{_text(shape.title)}</B></FONT>'

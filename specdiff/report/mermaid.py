@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from specdiff.graph.architecture import Architecture, Block
+from collections.abc import Sequence
+
+from specdiff.graph.architecture import Architecture
+from specdiff.graph.blocks import Block
 from specdiff.graph.boxes import Box, Kind
+from specdiff.graph.flow import Flow, Fork, Place, Tangle
 from specdiff.report import opgraph, wording
+from specdiff.report.flowing import layers_of
 from specdiff.report.palette import COLOURS, STATUS_COLOURS
 from specdiff.results import ClassResult
 
@@ -91,29 +96,66 @@ class _Chart:
     def block(self, block: Block, previous: str) -> str:
         """The repeated block as a subgraph; gives the node that leaves it."""
         pattern = f": {wording.pattern(block.pattern)}" if block.pattern else ""
-        self.lines.append(f'  subgraph {self.name()}["{block.count} × {_quoted(block.title + pattern)}"]')
+        whole = self.name()
+        self.lines.append(f'  subgraph {whole}["{block.count} × {_quoted(block.title + pattern)}"]')
         self._indent = "    "
-        for sublayer in block.sublayers:
-            start = previous
-            if sublayer.before is not None:
-                previous = self.box(sublayer.before, (previous,))
-            cores = []
-            for each in (*sublayer.core, *sublayer.beside):
-                words = f"layers {wording.value(each.layers)}" if each.layers else ""
-                cores.append(self.box(each.box, (previous,), words))
-            if sublayer.after is not None:
-                cores = [self.box(sublayer.after, tuple(cores))]
-            add = self.name()
-            self.lines.append(f'{self._indent}{add}(("+"))')
-            for core in cores:
-                self.edge(core, add)
-            self.edge(start, add)
-            previous = add
-            if sublayer.post is not None:
-                previous = self.box(sublayer.post, (previous,))
+        ends = []
+        for way in block.ways:
+            words = f"{layers_of(way.layers)} of {block.count}" if len(block.ways) > 1 else ""
+            ends.append(self.flow(way.flow, (previous,), way.known, words))
+        known = all(way.known for way in block.ways)
+        if known:
+            whole = ends[0][0] if len(ends) == 1 and len(ends[0]) == 1 else self.meeting(ends)
         self._indent = "  "
         self.lines.append("  end")
-        return previous
+        if not known:
+            # What is not known of the parts is known of the block: it reads what comes in and gives what goes on.
+            self.edge(previous, whole)
+        return whole
+
+    def flow(self, flow: Flow, before: tuple[str, ...], known: bool, words: str = "") -> tuple[str, ...]:
+        """A flow that reads the nodes `before`; gives the nodes that whatever follows reads."""
+        for each in flow:
+            match each:
+                case Place():
+                    named = [
+                        (item, f"layers {wording.value(item.layers)}" if item.layers and not words else words)
+                        for item in each.alternatives
+                    ]
+                    before = tuple(self.box(item.box, before if known else (), text) for item, text in named)
+                case Fork():
+                    ends = [self.flow(way, before, known, words) for way in each.ways] or [before]
+                    before = (self.join(each.join, ends),) if each.join else tuple(end for way in ends for end in way)
+                case Tangle():
+                    before = self.tangle(each, before, known)
+            words = ""
+        return before
+
+    def tangle(self, tangle: Tangle, before: tuple[str, ...], known: bool) -> tuple[str, ...]:
+        """Parts that are connected in no order of their own."""
+        names: dict[int, tuple[str, ...]] = {-1: before}
+        for index, item in enumerate(tangle.items):
+            sources = tuple(name for start, stop in tangle.edges if stop == index for name in names[start])
+            names[index] = self.flow((item,), sources, known)
+        return tuple(name for start, stop in tangle.edges if stop == len(tangle.items) for name in names[start])
+
+    def join(self, operation: str, ends: Sequence[Sequence[str]]) -> str:
+        """The operation where ways meet."""
+        name = self.name()
+        self.lines.append(f'{self._indent}{name}(("{_quoted(operation)}"))')
+        for end in ends:
+            for each in end:
+                self.edge(each, name)
+        return name
+
+    def meeting(self, ends: Sequence[Sequence[str]]) -> str:
+        """Where layers of different kinds, or several boxes, give one value."""
+        name = self.name()
+        self.lines.append(f"{self._indent}{name}(( ))")
+        for end in ends:
+            for each in end:
+                self.edge(each, name)
+        return name
 
     def finished(self) -> str:
         for kind in self._kinds:

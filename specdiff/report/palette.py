@@ -21,7 +21,9 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "conv": ("#ede7e0", "#8b7a66"),
     "module": ("#f1f2f4", "#8c939c"),
     "frame": ("#f8f9fb", "#9aa3ad"),
+    "way": ("#ffffff", "#c3c9d0"),
     "add": ("#ffffff", "#4a4f57"),
+    "operation": ("#ffffff", "#4a4f57"),
 }
 """Fill and outline by style."""
 STATUS_COLOURS: Mapping[str, str] = {
@@ -37,7 +39,6 @@ STATUS_COLOURS: Mapping[str, str] = {
 LINE_COLOURS: Mapping[str, str] = {
     "flow": "#4a4f57",
     "residual": "#4a4f57",
-    "assumed": "#8c939c",
     "route": "#7a5c3a",
 }
 SAME_FILL = "#f6f7f8"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from specdiff.report import figure, wording
 from specdiff.report.figure import Figure, Line, Point, Shape, Words, text_width
@@ -141,14 +141,22 @@ def architecture(drawing: Figure, name: str) -> bytes:
     return canvas.finished()
 
 
+_ARM, _SLANT = 4.0, 2.9
+_STROKES: Mapping[str, tuple[tuple[Point, Point], ...]] = {
+    "+": (((-_ARM, 0.0), (_ARM, 0.0)), ((0.0, -_ARM), (0.0, _ARM))),
+    "−": (((-_ARM, 0.0), (_ARM, 0.0)),),
+    "×": (((-_SLANT, -_SLANT), (_SLANT, _SLANT)), ((-_SLANT, _SLANT), (_SLANT, -_SLANT))),
+}
+"""Lines inside a circle by operation, from its middle."""
+
+
 def _shape(canvas: Canvas, shape: Shape) -> None:
     fill, stroke = COLOURS[shape.style]
     status = f" status-{shape.status}" if shape.status else ""
     group = canvas.group(f"node box {shape.style}{status}", identifier(shape.id), shape.id)
     if shape.style == "add":
         canvas.circle(group, shape.x, shape.y, shape.width / 2, fill, stroke)
-        arm = shape.width / 2 - 3.5
-        for ends in (((-arm, 0.0), (arm, 0.0)), ((0.0, -arm), (0.0, arm))):
+        for ends in _STROKES[shape.title]:
             canvas.path(group, [(shape.x + x, shape.y + y) for x, y in ends], stroke, arrow=False)
         return
     thick = 1.0
@@ -163,6 +171,9 @@ def _shape(canvas: Canvas, shape: Shape) -> None:
     )  # fmt: skip
     if not shape.title:
         return
+    if shape.style == "operation":
+        canvas.text(group, shape.x, shape.y, shape.title, figure.LINE_SIZE)
+        return
     inner = shape.style in ("part", "router", "experts")
     size = figure.TITLE_SIZE - (1 if inner else 0)
     mark = (MARKS.get(shape.status, ""), STATUS_COLOURS.get(shape.status, ""))
@@ -175,7 +186,7 @@ def _shape(canvas: Canvas, shape: Shape) -> None:
 
 
 def _line(canvas: Canvas, parent: ET.Element, line: Line) -> None:
-    canvas.path(parent, line.points, LINE_COLOURS[line.style], arrow=line.arrow, dashed=line.style == "assumed")
+    canvas.path(parent, line.points, LINE_COLOURS[line.style], arrow=line.arrow)
 
 
 def _words(canvas: Canvas, parent: ET.Element, words: Words) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from specdiff.errors import SpecdiffError
 from specdiff.graph.architecture import architecture
-from specdiff.report import DIAGRAM_FORMATS, figure, render_check, render_diagram
+from specdiff.report import DIAGRAM_FORMATS, layout, render_check, render_diagram
 from specdiff.results import ClassResult
 
 MODELS = (
@@ -54,7 +54,7 @@ def test_boxes_nest_or_stay_apart(name: str) -> None:
     assert code.tree is not None
     shapes = [
         shape
-        for shape in figure.lay_out(architecture(code.name, code.tree, code.sheet)).shapes
+        for shape in layout.lay_out(architecture(code.name, code.tree, code.sheet)).shapes
         if shape.style != "sheet"
     ]
     for index, one in enumerate(shapes):
