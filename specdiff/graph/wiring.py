@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from specdiff.graph.boxes import Box, Kind
-from specdiff.graph.flow import Alternative, Flow, Fork, Place, Read, arranged
+from specdiff.graph.flow import Alternative, Flow, Fork, Place, Read, Tangle, arranged
 from specdiff.results import Step
 
 MOST_ITEMS = 40
@@ -390,7 +390,7 @@ class _Layer:
             if start in step.inputs or any(source in below for source in step.inputs):
                 below.add(number)
         kept = [n for n in self._inside if n in needed and n in below]
-        edges: dict[int, list[int]] = {_START: []} | {self._item[n]: [] for n in kept}
+        edges: dict[int, list[int]] = {item: [] for item in (_START, *(self._item[n] for n in kept))}
         reads: dict[int, tuple[str, ...]] = {}
         for number in kept:
             mine = self._item[number]
@@ -520,7 +520,7 @@ def _bypass_one(edges: dict[int, list[int]], source: int, item: int, reader: int
 
 def _plain(flow: Flow) -> Flow:
     """Without forks in which nothing stands: arithmetic on one value."""
-    found = []
+    found: list[Place | Fork | Tangle] = []
     for each in flow:
         if isinstance(each, Fork):
             ways = tuple(_plain(way) for way in each.ways)

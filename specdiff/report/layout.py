@@ -7,6 +7,7 @@ from typing import NamedTuple
 from specdiff.graph.architecture import Architecture, Column
 from specdiff.graph.blocks import Block, Way
 from specdiff.graph.boxes import Box, Kind
+from specdiff.graph.flow import Fork, Tangle
 from specdiff.report import wording
 from specdiff.report.figure import (
     COUNT_SIZE,
@@ -79,8 +80,6 @@ def _way_width(way: Way) -> float:
 
 def _carries(each: object) -> bool:
     """Whether an item of a flow brings the room for paths at its sides itself."""
-    from specdiff.graph.flow import Fork, Tangle  # noqa: PLC0415
-
     return (isinstance(each, Fork) and each.past) or isinstance(each, Tangle)
 
 
