@@ -62,8 +62,9 @@ def rows(paths: tuple[Path, ...], only: str = "") -> Iterator[dict[str, Any]]:
 
 
 def edges_of(row: dict[str, Any]) -> set[Edge]:
-    """A row's edges, their paths as the analyser shows them."""
-    return {(_shown(a), _shown(b)) for a, b in row["edges"]}
+    """A row's edges, those of other modes included, their paths as the analyser shows them."""
+    edges = [*row["edges"], *(edge for mode in row.get("modes", {}).values() for edge in mode)]
+    return {(_shown(a), _shown(b)) for a, b in edges}
 
 
 def _shown(name: str) -> str:

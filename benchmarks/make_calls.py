@@ -123,12 +123,17 @@ def tensor_for(name: str, config: PretrainedConfig) -> torch.Tensor | None:
     return None
 
 
-def input_choices(model: PreTrainedModel) -> Iterator[dict[str, torch.Tensor]]:
-    """Sets of inputs to try: the main one, then with the decoder's, then all that are known."""
+def entry_names(model: PreTrainedModel) -> list[str]:
+    """Names of the parameters of a model's ``forward``."""
     code = getattr(type(model).forward, "__wrapped__", type(model).forward)
     while hasattr(code, "__wrapped__"):
         code = code.__wrapped__
-    names = list(code.__code__.co_varnames[1 : code.__code__.co_argcount + code.__code__.co_kwonlyargcount])
+    return list(code.__code__.co_varnames[1 : code.__code__.co_argcount + code.__code__.co_kwonlyargcount])
+
+
+def input_choices(model: PreTrainedModel) -> Iterator[dict[str, torch.Tensor]]:
+    """Sets of inputs to try: the main one, then with the decoder's, then all that are known."""
+    names = entry_names(model)
     known = {name: tensor_for(name, model.config) for name in names}
     given = {name: tensor for name, tensor in known.items() if tensor is not None and name != "attention_mask"}
     main = getattr(model, "main_input_name", "input_ids")
@@ -144,6 +149,66 @@ def input_choices(model: PreTrainedModel) -> Iterator[dict[str, torch.Tensor]]:
             yield {main: given[main].transpose(1, 2).contiguous()}
     if len(given) > 1:
         yield given
+
+
+CACHES = ("past_key_values", "cache_params", "mems", "state", "past_buckets_states")
+
+
+def decoding(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> dict[str, Any] | None:
+    """One further token with the cache that the prompt leaves; None where the model keeps none."""
+    names = entry_names(model)
+    wish = {"use_cache": True} if "use_cache" in names else {}
+    with torch.no_grad():
+        output = model(**inputs, **wish)
+    cache = next((name for name in CACHES if name in names and getattr(output, name, None) is not None), None)
+    text = "decoder_input_ids" if "decoder_input_ids" in inputs else "input_ids"
+    if cache is None or text not in inputs:
+        return None
+    made: dict[str, Any] = {text: inputs[text][:, -1:], cache: getattr(output, cache), **wish}
+    memory = getattr(output, "encoder_last_hidden_state", None)
+    if text == "decoder_input_ids" and memory is not None and "encoder_outputs" in names:
+        made["encoder_outputs"] = (memory,)
+    return made
+
+
+def training(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> dict[str, Any] | None:
+    """The inputs with labels of the shape that the logits ask for; None where the model takes none."""
+    names = entry_names(model)
+    if {"start_positions", "end_positions"} <= set(names):
+        return {**inputs, "start_positions": torch.ones(2).long(), "end_positions": torch.ones(2).long()}
+    if "labels" not in names:
+        return dict(inputs)
+    with torch.no_grad():
+        logits = getattr(model(**inputs), "logits", None)
+    if not isinstance(logits, torch.Tensor):
+        return dict(inputs)
+    shape = logits.shape
+    labels = shape[:1] if len(shape) == 2 else (shape[0], *shape[2:]) if len(shape) == 4 else shape[:-1]
+    return {**inputs, "labels": torch.zeros(labels, dtype=torch.long)}
+
+
+def modes_of(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> dict[str, list[Edge]]:
+    """The calls of a further token with a cache and of a training step, where the model has them."""
+    found: dict[str, list[Edge]] = {}
+    for mode, prepare in (("decode", decoding), ("train", training)):
+        recorder = Recorder()
+        try:
+            given = prepare(model, inputs)
+            if given is None:
+                continue
+            model.train(mode == "train")
+            sys.setprofile(recorder)
+            model(**given)
+        except Timeout:
+            raise
+        except Exception as error:
+            print(f"{type(model).__name__} {mode}: {type(error).__name__}: {error}"[:200], file=sys.stderr)
+            continue
+        finally:
+            sys.setprofile(None)
+            model.eval()
+        found[mode] = sorted(recorder.edges, key=lambda edge: (edge[0] != "<entry>", edge))
+    return found
 
 
 class Recorder:
@@ -241,6 +306,7 @@ def record(cls: type[PreTrainedModel], file: str) -> dict[str, Any] | str:
                 "file": file, "cls": cls.__name__, "config": overrides, "inputs": sorted(inputs),
                 "edges": sorted(recorder.edges, key=lambda edge: (edge[0] != "<entry>", edge)), "live": live,
                 "no_gradient": [name for name, item in named if item.grad is None],
+                "modes": modes_of(model, inputs),
             }  # fmt: skip
     return why
 

@@ -36,7 +36,7 @@ from specdiff.project.locate import Roots
 from specdiff.project.modes import PADDED
 from specdiff.project.modules import Program
 from specdiff.project.programs import ProgramCalls, calls_of_program
-from specdiff.project.reach import Edges, possible_calls, possible_reads
+from specdiff.project.reach import Edges, calls_of_modes, possible_calls, possible_reads
 from specdiff.project.settings import plain_settings, setting_places
 from specdiff.project.targets import Target
 from specdiff.project.unreached import unreached
@@ -208,6 +208,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         if wanted or (ran.failure is not None and needs_audit(options)):
             edges = {**edges, **possible_calls(program, built, ran.inputs)}
         if wanted:
+            edges = {**edges, **calls_of_modes(program, built, options.mode)}
             calls = call_edges(edges)
             reached = {callee for _, callee in edges} | program.constructed
             idle = tuple(dict.fromkeys(map(function_id, unreached(program, built, reached))))

@@ -56,6 +56,8 @@ class Program:
         """The attention backend that is followed where one is chosen at run time."""
         self.constructed: set[Function] = set()
         """Functions of model code that constructors have called; a repeated construction is a copy and calls none."""
+        self.words: dict[tuple[str, int], frozenset[str]] = {}
+        """By file and line of a function: what its code names (`unreached`)."""
         self.whole = False
         """Whether modules of the target's folder run from top to bottom when they are imported (`programs`)."""
         self.run: Run
@@ -156,6 +158,7 @@ class Program:
         run.stamps.clear()
         run.edges.clear()
         self.constructed.clear()
+        self.words.clear()
         run.notes.clear()
         if not self.model_prefixes:
             self.ledger.keep(self._files())

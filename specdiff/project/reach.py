@@ -14,7 +14,9 @@ from specdiff.interp.recovery import recovering
 from specdiff.interp.trace import Trace
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.project.build import Built
+from specdiff.project.forward import forward, train
 from specdiff.project.inputs import Inputs, entry_inputs, entry_of
+from specdiff.project.modes import MODES
 from specdiff.project.modules import Program
 
 Edges = dict[tuple[Function | None, Function], None]
@@ -38,6 +40,17 @@ def possible_calls(program: Program, built: Built, inputs: Inputs) -> Edges:
             missing = _unknown(program, [name for name in required if name not in given])
             _run(program, {**given, **missing, **choice}, built)
             edges.update(program.run.edges)
+    return edges
+
+
+def calls_of_modes(program: Program, built: Built, followed: str) -> Edges:
+    """Calls that happen in the modes beside the one that was followed: with a cache, and in training with labels."""
+    edges: Edges = {}
+    assert built.instance is not None
+    for mode in MODES:
+        if mode != followed:
+            edges.update(forward(program, built, mode).edges)
+    train(program.run, built.instance, False)
     return edges
 
 
