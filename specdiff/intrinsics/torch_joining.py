@@ -142,6 +142,9 @@ def split(ctx: Any, input: Tensor, split_size_or_sections: Any = None, dim: Any 
             raise ShapeError(
                 "split",
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), but got split_sizes={list(how)}",
+                input,
+                axis(dim, len(input.shape)) - len(input.shape),
+                sum(lengths),
             )
     elif isinstance(how, int) and isinstance(size, int):
         lengths = [how] * (size // how) + ([size % how] if size % how else [])

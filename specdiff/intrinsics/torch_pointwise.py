@@ -14,6 +14,7 @@ from specdiff.interp.turns import opened
 from specdiff.interp.values import DType, OwnDType, Tensor, Unknown
 from specdiff.intrinsics import torch_checks as checks
 from specdiff.intrinsics.torch_core import (
+    ShapeError,
     axis,
     broadcast,
     computed,
@@ -60,9 +61,13 @@ def binary(op: str) -> Model:
                 return value
             if not isinstance(value, Tensor | int | float | complex | Dim | Ratio | list | tuple):
                 raise TypeError(f"unsupported operand type(s) for {op}: 'Tensor' and '{type(value).__name__}'")
-        shape = broadcast(
-            left.shape if isinstance(left, Tensor) else (), right.shape if isinstance(right, Tensor) else ()
-        )
+        try:
+            shape = broadcast(
+                left.shape if isinstance(left, Tensor) else (), right.shape if isinstance(right, Tensor) else ()
+            )
+        except ShapeError as error:
+            _blame(error, left, right)
+            raise
         if op in _COMPARE:
             return ctx.emit(
                 "compare",
@@ -90,6 +95,16 @@ def binary(op: str) -> Model:
 
     model.__name__ = f"operator {op}"
     return model
+
+
+def _blame(error: ShapeError, left: Tensor, right: Tensor) -> None:
+    """Name the operand that has a symbolic size where the other one has a number."""
+    for index in range(1, min(len(left.shape or ()), len(right.shape or ())) + 1):
+        for one, other in ((left, right), (right, left)):
+            size, wanted = (one.shape or ())[-index], (other.shape or ())[-index]
+            if isinstance(size, Dim) and isinstance(wanted, int) and wanted != 1:
+                error.operand, error.axis, error.wanted = one, -index, wanted
+                return
 
 
 def _plain(left: Any, right: Any) -> Any:

@@ -147,9 +147,10 @@ def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Fo
         if best.failure is None or best.failure.kind in ("Undecided", "Limit"):
             return best
         reshaped = _reshaped(run, built, best)
-        if reshaped.failure is None:
+        if _reach(reshaped) > _reach(best):
             reshaped.left_out = senses_left_out(built.cls, run, reshaped.inputs)
-            return reshaped
+            best = reshaped
+            continue
         seen: set[str] = set()
         for words in _mentioned(program, best.failure):
             found = with_needed(run, built.cls, built.instance, built.config, best.inputs, words - seen)
@@ -165,23 +166,26 @@ def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Fo
 
 
 def _reshaped(run: Run, built: Built, failed: Forwarded) -> Forwarded:
-    """The first run that succeeds with inputs in the shapes that failures ask for, else the one that failed."""
-    queue = [failed]
+    """The first run that succeeds with inputs in the shapes that failures ask for, else the one that went furthest."""
+    best, queue = failed, [failed]
     tried = 0
     while queue:
         current = max(queue, key=_reach)
         queue.remove(current)
         assert current.failure is not None
+        if current.wanted is not None and current.wanted[0] in _CERTAIN:
+            continue
         for inputs in refitted(current.inputs, current.failure, current.wanted):
             if tried == MAX_RESHAPED:
-                return failed
+                return best
             tried += 1
             ran = _attempt(run, built, inputs)
             if ran.failure is None:
                 return ran
             if _reach(ran) >= _reach(current) and ran.failure.kind not in ("Undecided", "Limit"):
                 queue.append(ran)
-    return failed
+                best = max(best, ran, key=_reach)
+    return best
 
 
 def _mentioned(program: Program, failure: Failure) -> Iterator[set[str]]:

@@ -14,6 +14,8 @@ Maker = Callable[[Sizes, list[str]], list[Value]]
 """From the configuration and the names of all parameters to the alternatives for one."""
 
 GRIDS = ("image_grid_thw", "grid_thw", "image_grid_hws", "grid_hws", "image_grid_hw", "grid_hw", "video_grid_thw")
+_MAPS = [[8, 12], [4, 6], [2, 3], [1, 2]]
+"""Rows and columns of the feature maps of several levels."""
 _PATCH_POSITIONS = ("pixel_position_ids", "image_position_ids", "spatial_shapes")
 
 
@@ -211,11 +213,11 @@ def _flattened(sizes: Sizes, names: list[str]) -> list[Value]:
 
 
 def _levels(sizes: Sizes, names: list[str]) -> list[Value]:
-    return [known([[8, 12], [4, 6], [2, 3]][: sizes.number(("num_feature_levels", "num_levels"), 3)])]
+    return [known(_MAPS[: sizes.number(("num_feature_levels", "num_levels"), 3)])]
 
 
 def _level_pixels(sizes: Sizes) -> int:
-    return sum([96, 24, 6][: sizes.number(("num_feature_levels", "num_levels"), 3)])
+    return sum(rows * columns for rows, columns in _levels(sizes, [])[0].const.tolist())
 
 
 def _queries(sizes: Sizes) -> int:
@@ -265,7 +267,7 @@ KNOWN: dict[str, Maker] = {
         else _plane(sizes, names)
     ),
     "spatial_shapes_list": lambda sizes, names: [[tuple(row) for row in _levels(sizes, names)[0].const.tolist()]],
-    "level_start_index": lambda sizes, names: [known([0, 96, 120][: len(_levels(sizes, names)[0].const)])],
+    "level_start_index": lambda sizes, names: [known([0, 96, 120, 126][: len(_levels(sizes, names)[0].const)])],
     "valid_ratios": lambda sizes, names: [floats(BATCH, len(_levels(sizes, names)[0].const), 2)],
     "reference_points": lambda sizes, names: [floats(BATCH, _queries(sizes), 4), floats(BATCH, _queries(sizes), 2)],
     "aspect_ratio_ids": lambda sizes, names: [integers(BATCH, 1)],

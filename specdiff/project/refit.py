@@ -21,13 +21,15 @@ _UNPACKED = re.compile(r"unpack \(expected (\d+)(?:, got (\d+))?\)")
 _OUT_OF_RANGE = re.compile(r"expected to be in range of \[-(\d+), \d+\], but got (-?\d+)\)")
 _TOO_MANY = re.compile(r"too many indices for tensor of dimension (\d+)")
 _RANK = re.compile(r"Expected (\d)D \(unbatched\) or (\d)D \(batched\) input")
-_KEEPING = frozenset("cast copy detach dropout contiguous mul add".split())
-"""Operations whose result has the sizes of their first input."""
+_MIXING = frozenset({"linear", "matmul", "embedding", "conv"})
+"""Operations whose last size is their own."""
 _DEEPEST = 32
+_LEVELS = 3
+"""Feature maps of a pyramid, each half as wide as the one before."""
 
 
 def wanted_of(error: object, trace: Trace) -> Wanted | None:
-    """What an operation asks of an input, where its operand is that input seen through nothing but reorderings."""
+    """What an operation asks of an input, where a size of its operand is one of that input's own."""
     if not isinstance(error, ShapeError) or error.operand is None or error.operand.node is None:
         return None
     index, axis = error.operand.node, error.axis
@@ -43,8 +45,14 @@ def wanted_of(error: object, trace: Trace) -> Wanted | None:
             axis = pair[1 - pair.index(axis)] if axis in pair else axis
         elif op.kind == "permute":
             axis = op.attrs["dims"][axis % rank] - rank
-        elif op.kind not in _KEEPING or trace.ops[op.inputs[0]].shape != op.shape:
-            return None
+        else:
+            # A size that comes from the first operand stands behind the same sizes there.
+            before, front = trace.ops[op.inputs[0]].shape, axis % rank
+            if before is None or before[: front + 1] != op.shape[: front + 1]:
+                return None
+            if op.kind in _MIXING and front == rank - 1:
+                return None
+            axis = front - len(before)
         index = op.inputs[0]
     return None
 
@@ -60,6 +68,8 @@ def refitted(inputs: Inputs, failure: Failure, wanted: Wanted | None) -> Iterato
     for name, value in inputs.items():
         if isinstance(value, Tensor) and value.shape is not None and value.dtype.startswith("float"):
             for rank in _ranks(failure, len(value.shape)):
+                if rank == 5 and len(value.shape) == 3:
+                    yield {**inputs, name: _pyramid(value)}
                 yield {**inputs, name: Tensor(_of_rank(value.shape, rank), value.dtype)}
 
 
@@ -92,6 +102,13 @@ def _ranks(failure: Failure, rank: int) -> list[int]:
     if (found := _RANK.search(text)) is not None:
         return [int(found[2])] if rank not in (int(found[1]), int(found[2])) else []
     return []
+
+
+def _pyramid(value: Tensor) -> list[Tensor]:
+    """Feature maps, the finest first, in place of one row of vectors."""
+    assert value.shape is not None
+    sides = [MAP_SIDE << level for level in range(_LEVELS - 1, -1, -1)]
+    return [Tensor((value.shape[0], value.shape[-1], side, side), value.dtype) for side in sides]
 
 
 def _of_rank(shape: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
