@@ -2,6 +2,7 @@
 
     python benchmarks/review.py --releases DIR [--pair 4.56.0..4.57.0]… [--output FILE]
     python benchmarks/review.py --weights                  # a 120B checkpoint's headers: seconds and memory
+    python benchmarks/review.py --library [MODEL]…         # a change of one model in a checkout of the whole library
 
 DIR holds unpacked releases (`DIR/4.57.0/transformers`) or their wheels. Each pair becomes a git repository with a commit per
 release, and each model of `CASES` is reviewed by itself, a whole process each. `CASES` are changes that the release notes or
@@ -28,6 +29,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import checkout  # noqa: F401
+
+from specdiff.project.targets import transformers_folder
 
 
 class Case(NamedTuple):
@@ -80,6 +83,7 @@ def main() -> int:
     parser.add_argument("--releases", type=Path)
     parser.add_argument("--pair", action="append", default=[])
     parser.add_argument("--weights", action="store_true")
+    parser.add_argument("--library", nargs="*", metavar="MODEL")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     lines: list[str] = []
@@ -93,6 +97,8 @@ def main() -> int:
         lines += rows
     if arguments.weights:
         lines += ["", *_weights(failures)]
+    if arguments.library is not None:
+        lines += ["", *_one_model(arguments.library or list(ONE_MODEL), failures)]
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:
@@ -119,18 +125,20 @@ def _reviews(releases: Path, wanted: set[str]) -> tuple[list[str], list[str]]:
     return rows, failures
 
 
-def _commits(repository: Path, releases: Path, *versions: str) -> None:
+def _commits(repository: Path, releases: Path, *versions: str, installed: Path | None = None) -> None:
+    """A commit per release, or one of the installed library."""
+
     def git(*words: str) -> None:
         who = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost", "-c", "gc.auto=0")
         subprocess.run(["git", "-C", str(repository), *who, *words], check=True, capture_output=True)
 
     git("init", "-q", "-b", "main")
-    for version in versions:
+    for version in versions or ("installed",):
         target = repository / "src"
         shutil.rmtree(target, ignore_errors=True)
-        unpacked = releases / version / "transformers"
+        unpacked = installed or releases / version / "transformers"
         if unpacked.is_dir():
-            shutil.copytree(unpacked, target / "transformers")
+            shutil.copytree(unpacked, target / "transformers", ignore=shutil.ignore_patterns("__pycache__"))
         else:
             (wheel,) = releases.glob(f"transformers-{version}-*.whl")
             with zipfile.ZipFile(wheel) as archive:
@@ -180,6 +188,58 @@ def _reported(case: Case, classes: list[dict[str, Any]], result: dict[str, Any])
                 steps = fact["evidence"]
                 place = f" `{steps[-1]['file']}:{steps[-1]['line']}`" if steps else ""
                 yield f"`{each['class']}` is new: {key} {fact['value']}{place}"
+
+
+ONE_MODEL = ("gpt_oss", "llama", "qwen3_moe", "bert")
+SECONDS = 5.0
+"""What a review of a change that touches one model may take, warm."""
+
+
+def _one_model(models: list[str], failures: list[str]) -> Iterator[str]:
+    """The installed library as a git repository, and the attention scale of one model edited, in three states of the cache.
+
+    A machine that others use has no seconds of its own, so the seconds of one core decide; two processes share them.
+    """
+    yield "| model | the cache has | seconds | of one core | times one `inspect` of the model | facts reported |"
+    yield "|---|---|---|---|---|---|"
+    with tempfile.TemporaryDirectory() as name:
+        folder, cache = Path(name) / "repository", Path(name) / "cache"
+        folder.mkdir()
+        _commits(folder, Path(name), installed=transformers_folder())
+        for model in models:
+            file = folder / "src" / "transformers" / "models" / model / f"modeling_{model}.py"
+            text = file.read_text()
+            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "SPECDIFF_CACHE_DIR": str(cache)}
+            for _ in range(2):  # the second has the lowered source, as the reviews have it
+                for kept in cache.glob("result-*"):
+                    kept.unlink()
+                _, alone, _ = _timed(["inspect", str(file), "--format", "json"], environment)
+            for number, state in enumerate(("nothing", "the lowered source", "also the side before the change")):
+                for kept in cache.glob("result-*") if number < 2 else ():
+                    kept.unlink()
+                if number == 0:
+                    shutil.rmtree(cache, ignore_errors=True)
+                file.write_text(text.replace("**-0.5", f"**-0.{number + 6}"))
+                command = ["review", "HEAD", "--repository", str(folder), "--format", "json"]
+                took, core, run = _timed(command, environment)
+                facts = sum(len(each["facts"]) for each in json.loads(run.stdout)["classes"]) if run.stdout else 0
+                yield f"| {model} | {state} | {took:.2f} | {core:.2f} | {core / alone:.1f} | {facts} |"
+                if not facts or (number and core > SECONDS):
+                    failures.append(
+                        f"{model}, the cache has {state}: {core:.1f} s of one core, {facts} facts {run.stderr}"
+                    )
+            file.write_text(text)
+    yield f"\nThe load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
+
+
+def _timed(command: list[str], environment: dict[str, str]) -> tuple[float, float, subprocess.CompletedProcess[str]]:
+    """(seconds, seconds of one core, the run) of one command line."""
+    begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    run = subprocess.run(
+        [sys.executable, "-m", "specdiff", *command], capture_output=True, text=True, check=False, env=environment
+    )
+    took, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, run
 
 
 LAYERS, SHARDS = 36, 14

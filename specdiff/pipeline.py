@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from specdiff.audit import Subject, audit, live_share, settings_flow, suppressed, verdict
+from specdiff.audit.gates import branches
 from specdiff.cache import ir_cache
 from specdiff.detect import computation, detect
 from specdiff.detect.scene import Scene
@@ -40,7 +41,7 @@ from specdiff.project.reach import Edges, calls_of_modes, possible_calls, possib
 from specdiff.project.settings import plain_settings, setting_places
 from specdiff.project.targets import Target
 from specdiff.project.unreached import unreached
-from specdiff.results import ClassResult, Confidence, Finding, Severity, Suppression
+from specdiff.results import Branch, ClassResult, Confidence, Finding, Severity, Suppression
 
 RECURSION_LIMIT = 12_000
 """Host frames: `limits.MAX_CALL_DEPTH` analysed calls of some forty host frames each, and a margin."""
@@ -78,7 +79,7 @@ def config_values(target: Target, options: Options, published: dict[str, Any] | 
         values = copy.deepcopy(published)
     else:
         path = options.config or target.config
-        values = read_config(path) if path is not None else {}
+        values = read_config(path, target.roots.tree) if path is not None else {}
     for key, value in options.settings:
         place = values
         *parents, last = key.split(".")
@@ -245,13 +246,14 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             },
             ties,
             settings,
-            setting_places(built.config, config_path),
+            setting_places(built.config, config_path, program.roots.tree),
             (cls.file, cls.line),
             why_not,
             ran is not None and ran.failure is not None and ran.failure.kind not in ("Undecided", "Limit"),
         )
         sheet = detect(scene, debug=options.debug)
     audited: tuple[Finding, ...] = ()
+    gated: tuple[Branch, ...] = ()
     comments: tuple[Suppression, ...] = ()
     judged, missing, share = "undecided", tuple[str, ...](), None
     if ran is not None and (needs_audit(options) or options.computation):
@@ -279,6 +281,8 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         if broken and judged == "complete":
             judged = "undecided"  # what the audit that failed would have said is not known
         share = live_share(subject)
+        if "branches" in options.only:
+            gated = branches(subject)
     active = sheet.facts.get("parameters.active")
     return ClassResult(
         name=cls.name,
@@ -304,6 +308,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         missing=missing,
         live_share=share,
         suppressions=comments,
+        branches=gated,
     )
 
 

@@ -125,6 +125,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch on the path whose condition settings of the configuration decide, at least in part."""
+
+    file: str
+    first: int
+    """1-based, of what runs."""
+    last: int
+    condition: int
+    """Line of the condition."""
+    negated: bool
+    """Whether it runs where the condition does not hold."""
+    settings: tuple[str, ...]
+    """Dotted names in the configuration."""
+    test: tuple[Value, ...]
+    """When it runs, conditions around it included: an operator and its operands (`audit.gates`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClassResult:
     """Everything `inspect` says about one model class."""
 
@@ -162,6 +180,8 @@ class ClassResult:
     """The share of parameters that take part in an output; None where ``forward`` could not be followed."""
     suppressions: tuple[Suppression, ...] = ()
     """Comments in the code that suppress findings."""
+    branches: tuple[Branch, ...] = ()
+    """Branches that settings decide; only where `branches` was asked for."""
 
 
 class Status(StrEnum):

@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from specdiff import api
-from specdiff.errors import SpecdiffError
+from specdiff import api, workers
+from specdiff.errors import Problem, SpecdiffError
+from specdiff.facts import Evidence, Value
 from specdiff.options import Options
-from specdiff.project.targets import replaced, resolve
+from specdiff.project.targets import Target, file_of
 from specdiff.results import CheckResult, ClassResult
-from specdiff.review import git, plan
-from specdiff.review.differ import review_class
+from specdiff.review import edits, git, plan
+from specdiff.review.differ import pairs, review_class
+from specdiff.review.gates import new_gates, unreached
 from specdiff.review.git import Change, Range
 from specdiff.review.model import ClassReview, Review, Standing
 from specdiff.review.modular import at_edited_lines, edited_lines, modular_of
-from specdiff.session import Session
+from specdiff.review.reach import EVERYTHING, changed_names
+from specdiff.session import Session, deeply
+
+if TYPE_CHECKING:
+    from specdiff.spec.model import Spec
 
 Files = Mapping[Path, "bytes | None"]
 """Contents that differ from the disk's; None for a file that is not there."""
+
+PARTS = frozenset({"parameters", "facts", "findings", "verdict", "branches"})
+"""What of a class a review looks at; the call graph, which takes a third of the time, is not among it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One file with model classes, on both sides."""
+
+    path: str
+    old_path: str
+    why: str = ""
+    """The changed file behind it; empty where it changed itself."""
+    reached: frozenset[str] = EVERYTHING
+    """Its names that the change can reach; what follows from an edited configuration is all of them."""
+
+
+@dataclass(slots=True)
+class _Sides:
+    """The two trees; owned by one review."""
+
+    range: Range
+    before: Files
+    after: Files
+    problems: list[str] = field(default_factory=list)
+
+    def path(self, name: str) -> Path:
+        return self.range.root / name
+
+    def read(self, files: Files, name: str) -> bytes | None:
+        """A file's content on one side; None where it is not there."""
+        path = self.path(name)
+        if path in files:
+            return files[path]
+        return path.read_bytes() if name and path.is_file() else None
+
+    def text(self, files: Files, name: str) -> str:
+        return (self.read(files, name) or b"").decode("utf-8", "replace")
 
 
 def review(
@@ -40,48 +87,43 @@ def review(
     Raises:
         SpecdiffError: it is no checkout, or a revision is not there.
     """
-    sides = git.find_range(folder, text)
-    changed = [change for change in git.changes(sides) if change.path.endswith(".py")]
-    before = _before(sides, changed)
-    after = _after(sides, changed)
+    found = git.find_range(folder, text)
+    changed = [change for change in git.changes(found) if plan.is_source(change.path)]
+    sides = _Sides(found, _before(found, changed), _after(found, changed))
     models = [
         change
         for change in changed
-        if plan.is_model_file(change.path, _text(sides, after, change))
+        if plan.is_model_file(
+            change.path, sides.text(sides.after, change.path) or sides.text(sides.before, change.old_path)
+        )
         and (not only or any(fnmatch(change.path, pattern) for pattern in only))
     ]
-    gone = {change.path for change in models if change.status == "D"}
-    everything = git.listing(sides)
-    direct = plan.targets_of([change for change in models if change.status != "D"], everything)
-    behind = plan.dependents(direct, lambda stem: git.importers(sides, stem))
-    problems: list[str] = []
-    if len(behind) > plan.MAX_DEPENDENTS:
-        problems.append(f"{len(behind) - plan.MAX_DEPENDENTS} more files import what changed and were not reviewed")
-        behind = dict(list(behind.items())[: plan.MAX_DEPENDENTS])
+    everything = git.listing(found)
+    items, notes = _items(sides, models, {change.path for change in changed}, everything)
     classes: list[ClassReview] = []
-    session = Session(options)
-    try:
-        for file, why in {**direct, **{name: why for name, why in behind.items() if name not in direct}}.items():
-            reason = "" if why == file else why
-            found = list(_file(session, sides, file, reason, before, after, problems))
-            if file not in behind or any(each.standing is not Standing.SAME for each in found):
-                classes += found
-        classes += [_removed(path) for path in sorted(gone)]
-        checks = list(_checks(session, sides, set(direct), everything, problems))
-    finally:
-        session.close()
+    lines: dict[str, list[dict[int, int]]] = {}
+    for item, (old, new) in zip(items, _analysed(sides, items, replace(options, only=PARTS)), strict=True):
+        reviewed = [
+            review_class(item.path, item.why, *both) for both in pairs(old, new, renamed=item.path != item.old_path)
+        ]
+        reviewed = [replace(each, reached=bool({"*", each.name} & item.reached)) for each in reviewed]
+        classes += [each for each in reviewed if not item.why or each.standing is not Standing.SAME]
+        lines[item.path] = [
+            _edited_lines(sides, files, name)
+            for files, name in ((sides.before, item.old_path), (sides.after, item.path))
+        ]
+    checks = tuple(_checks(sides, options, {item.path for item in items if not item.why}, everything))
+    classes = list(_with_gates(sides, classes, checks, options, everything))
     return Review(
-        sides.base,
-        sides.head,
+        found.base,
+        found.head,
         tuple(sorted({change.path for change in models})),
-        tuple(classes),
-        tuple(checks),
-        tuple(problems),
+        tuple(at_edited_lines(each, *lines[each.file]) for each in classes),
+        checks,
+        tuple(sides.problems),
+        tuple(_edited(sides, models)),
+        tuple(notes),
     )
-
-
-def _removed(path: str) -> ClassReview:
-    return ClassReview(Path(path).name, path, Standing.REMOVED, "", (), (), (), (), None, None)
 
 
 def _before(sides: Range, changed: list[Change]) -> Files:
@@ -96,79 +138,226 @@ def _after(sides: Range, changed: list[Change]) -> Files:
     if not sides.head:
         return {}
     paths = {change.path for change in changed} | {change.old_path for change in changed if change.old_path}
-    paths |= {change.path for change in git.changes(Range(sides.root, sides.head, ""))}
-    wanted = [path for path in sorted(paths) if path.endswith(".py")]
-    return {sides.root / path: data for path, data in git.contents(sides, sides.head, wanted).items()}
+    paths |= {change.path for change in git.changes(Range(sides.root, sides.head, "")) if plan.is_source(change.path)}
+    return {sides.root / path: data for path, data in git.contents(sides, sides.head, sorted(paths)).items()}
 
 
-def _text(sides: Range, after: Files, change: Change) -> str:
-    path = sides.root / change.path
-    data = after.get(path) if path in after else path.read_bytes() if path.is_file() else b""
-    return (data or b"").decode("utf-8", "replace")
+def _items(
+    sides: _Sides, models: list[Change], edited: set[str], everything: list[str]
+) -> tuple[list[_Item], list[str]]:
+    """The files to analyse, changed ones first, and what is to be said of files that are out of step."""
+    old_paths = {change.path: change.old_path for change in models if change.status == "R"}
+    gone = [change.path for change in models if change.status == "D" and not plan.is_configuration(change.path)]
+    direct = plan.targets_of([change for change in models if change.status != "D"], everything)
+    seeds = {change.path: _changed(sides, change) for change in models}
+    settings = {change.path.rpartition("/")[0] for change in models if plan.is_configuration(change.path)}
+    items = [
+        _Item(
+            path,
+            old_paths.get(path, path),
+            reached=EVERYTHING if path.rpartition("/")[0] in settings else seeds.get(path, EVERYTHING),
+        )
+        for path in direct
+    ]
+    items += [_Item(path, path) for path in gone if not path.rpartition("/")[2].startswith("modular_")]
+    seeds |= {change.old_path: EVERYTHING for change in models if change.status == "R"}
+    behind, modular = plan.dependents(
+        seeds, lambda stem: git.importers(sides.range, stem), lambda path: sides.text(sides.after, path)
+    )
+    behind = [each for each in behind if each.path not in direct]
+    if len(behind) > plan.MAX_DEPENDENTS:
+        more = len(behind) - plan.MAX_DEPENDENTS
+        sides.problems.append(f"{more} more files import what changed and were not reviewed")
+    items += [_Item(each.path, each.path, each.origin, each.names) for each in behind[: plan.MAX_DEPENDENTS]]
+    notes = list(plan.out_of_step(models, everything))
+    stale = sorted({each.path for each in modular} - {modular_of(path) for path in edited} - edited)
+    if stale:
+        shown = ", ".join(stale[:MOST_STALE]) + (
+            f" and {len(stale) - MOST_STALE} more" if len(stale) > MOST_STALE else ""
+        )
+        notes.append(f"what changed is extended by {shown}; the modeling files made from them did not change with it")
+    return items, notes
 
 
-def _file(
-    session: Session, sides: Range, file: str, why: str, before: Files, after: Files, problems: list[str]
-) -> Iterator[ClassReview]:
-    """The classes of one file on both sides."""
-    path = sides.root / file
-    sets = []
-    for files, word in ((before, "before"), (after, "after")):
-        there = files[path] is not None if path in files else path.is_file()
-        sets.append(_analysed(session, path, files, f"{file} ({word})", problems) if there else {})
-    old, new = sets
-    lines = [_edited(sides.root, file, files) for files in (before, after)]
-    for name in [*new, *(name for name in old if name not in new)]:
-        yield at_edited_lines(review_class(file, why, old.get(name), new.get(name)), *lines)
+MOST_STALE = 8
+"""Modular files that are named."""
 
 
-def _edited(root: Path, file: str, files: Files) -> dict[int, int]:
-    """Lines of a modeling file by those of the modular file that it is made from, on one side; none without one."""
-    found = []
-    for name in (file, modular_of(file)):
-        path = root / name
-        data = files[path] if path in files else path.read_bytes() if name and path.is_file() else None
-        if data is None:
-            return {}
-        found.append(data.decode("utf-8", "replace"))
-    return edited_lines(*found)
+def _changed(sides: _Sides, change: Change) -> frozenset[str]:
+    """Names of a changed file that the change reaches."""
+    if not change.path.endswith(".py"):
+        return frozenset()
+    before = sides.text(sides.before, change.old_path)
+    return changed_names(before, sides.text(sides.after, change.path) if change.status != "D" else "")
 
 
-def _analysed(session: Session, path: Path, files: Files, what: str, problems: list[str]) -> dict[str, ClassResult]:
+def _edited(sides: _Sides, models: list[Change]) -> Iterator[Evidence]:
+    """Where changed files were edited; a modeling file that is made from a changed modular file has no edits of its own."""
+    changed = {change.path for change in models}
+    for change in models:
+        if change.status in "MR" and change.path.endswith(".py") and modular_of(change.path) not in changed:
+            text = sides.text(sides.after, change.path)
+            yield from edits.edited(change.path, text, edits.hunks(git.diff(sides.range, change)))
+
+
+def _analysed(
+    sides: _Sides, items: list[_Item], options: Options
+) -> Iterator[tuple[dict[str, ClassResult], dict[str, ClassResult]]]:
+    """Each file's classes on both sides, by name: from the store where it has them, the rest spread over processes."""
+    found: list[tuple[dict[str, ClassResult], dict[str, ClassResult]]] = [({}, {}) for _ in items]
+    targets: list[Target] = []
+    places: list[tuple[int, int]] = []
+    store = Session(options)
+    for number, item in enumerate(items):
+        for side, (files, name) in enumerate(((sides.before, item.old_path), (sides.after, item.path))):
+            if sides.read(files, name) is None:
+                continue
+            try:
+                target = file_of(sides.path(name), files)
+                kept = store.kept(target)
+            except SpecdiffError as error:
+                _complain(sides, name, side, error.problems)
+                continue
+            if kept is not None:
+                found[number][side].update((result.name, result) for result in kept)
+            else:
+                targets.append(target)
+                places.append((number, side))
+    store.close()
+    for index, result in _results(sides, targets, [(items[number].path, side) for number, side in places], options):
+        number, side = places[index]
+        if any(finding.id == "input.wrong" for finding in result.findings):
+            _complain(sides, items[number].path, side, [Problem("", 0, 0, result.findings[0].message)])
+        else:
+            found[number][side][result.name] = result
+    yield from found
+
+
+def _results(
+    sides: _Sides, targets: list[Target], names: list[tuple[str, int]], options: Options
+) -> Iterable[tuple[int, ClassResult]]:
+    """What analysing gives, with the place of its target; in this process where there is one target."""
+    if not targets:
+        return ()
+    if len(targets) == 1 or workers.job_count(options) == 1:
+        return deeply(lambda: list(_serial(sides, targets, names, options)))
+    from specdiff import pipeline  # noqa: F401, PLC0415 - before the processes part, so that it is imported once
+
+    return workers.results(targets, options, frozenset())
+
+
+def _serial(
+    sides: _Sides, targets: list[Target], names: list[tuple[str, int]], options: Options
+) -> Iterator[tuple[int, ClassResult]]:
+    session = Session(options)
     try:
-        found: dict[str, ClassResult] = {}
-        for target in resolve(str(path)):
-            for result in session.analyse(replaced(target, files) if files else target):
-                found[result.name] = result
-        return found
-    except SpecdiffError as error:
-        problems.extend(f"{what}: {problem.message}" for problem in error.problems)
+        for index, target in enumerate(targets):
+            try:
+                for result in session.analyse(target):
+                    yield index, result
+            except SpecdiffError as error:
+                _complain(sides, *names[index], error.problems)
+    finally:
+        session.close()
+
+
+def _complain(sides: _Sides, name: str, side: int, problems: Iterable[Problem]) -> None:
+    word = ("before", "after")[side]
+    sides.problems.extend(f"{name} ({word}): {problem.message}" for problem in problems)
+
+
+def _with_gates(
+    sides: _Sides, classes: list[ClassReview], checks: Iterable[CheckResult], options: Options, everything: list[str]
+) -> Iterator[ClassReview]:
+    """The reviews with the branches that no known configuration reaches: neither the defaults (or the ``config.json``
+    beside the code), nor a spec's published values, nor another example in the model's folder."""
+    published: dict[str, list[Mapping[str, Value]]] = {}
+    for check in checks:
+        published.setdefault(check.code.name, []).append(check.code.config)
+    for each in classes:
+        unchanged = each.standing is Standing.SAME and not each.reached
+        if each.after is None or not each.after.branches or unchanged:
+            yield each
+            continue
+        known = [each.after.config, *published.get(each.name, ())]
+        if unreached(each.after.branches, known):
+            known += _examples(sides, each, options, everything)
+        before = each.before
+        gates = new_gates(
+            before.branches if before else (), each.after.branches, [before.config] if before else (), known
+        )
+        same = each.standing is Standing.SAME and not gates
+        yield (
+            each
+            if same
+            else replace(
+                each, gates=gates, standing=Standing.CHANGED if each.standing is Standing.SAME else each.standing
+            )
+        )
+
+
+def _examples(
+    sides: _Sides, review: ClassReview, options: Options, everything: list[str]
+) -> Iterator[Mapping[str, Value]]:
+    """What further ``config*.json`` files of a model's folder make of its configuration."""
+    folder = review.file.rpartition("/")[0]
+    prefix = f"{folder}/" if folder else ""
+    names = [name for name in everything if name.startswith(prefix) and _EXAMPLE.fullmatch(name[len(prefix) :])]
+    names = [name for name in names if name != f"{prefix}config.json"][:MOST_EXAMPLES]
+    plain = file_of(sides.path(review.file), sides.after)
+    targets = [replace(plain, classes=(review.name,), config=sides.path(name)) for name in names]
+    places = [(name, 1) for name in names]
+    for _, result in _results(sides, targets, places, replace(options, only=frozenset({"parameters"}))):
+        if result.tree is not None:
+            yield result.config
+
+
+_EXAMPLE = re.compile(r"(?:\w+/)?[\w.-]*config[\w.-]*\.json")
+MOST_EXAMPLES = 8
+"""Configurations of a model's folder that are looked at."""
+
+
+def _edited_lines(sides: _Sides, files: Files, file: str) -> dict[int, int]:
+    """Lines of a modeling file by those of the modular file that it is made from, on one side; none without one."""
+    made, source = sides.read(files, file), sides.read(files, modular_of(file)) if modular_of(file) else None
+    if made is None or source is None:
         return {}
+    return edited_lines(made.decode("utf-8", "replace"), source.decode("utf-8", "replace"))
 
 
-def _checks(
-    session: Session, sides: Range, files: set[str], everything: list[str], problems: list[str]
-) -> Iterator[CheckResult]:
+def _checks(sides: _Sides, options: Options, files: set[str], everything: list[str]) -> Iterator[CheckResult]:
     """The repository's own specs whose target is a changed file, held against the head side as it lies on disk."""
+    if sides.range.head or not files:
+        return
+    found = [name for name in everything if name.endswith((".yaml", ".yml")) and _is_spec(sides.path(name))]
+    if not found:
+        return
     from specdiff.spec.load import load_specs  # noqa: PLC0415 - YAML only where a spec is read
 
-    if sides.head:
-        return
-    for name in everything:
-        path = sides.root / name
-        if (
-            not name.endswith((".yaml", ".yml"))
-            or not path.is_file()
-            or b"\nspecdiff: 1" not in b"\n" + path.read_bytes()[:4000]
-        ):
-            continue
+    wanted: list[tuple[Spec, str]] = []
+    for name in found:
         try:
-            for spec in load_specs([path]):
+            for spec in load_specs([sides.path(name)]):
                 target, _, cls = spec.target.partition("::")
-                wanted = [file for file in sorted(files) if Path(file).stem == f"modeling_{target}" or file == target]
-                if wanted:
-                    yield api.check_spec(
-                        session, spec, f"{sides.root / wanted[0]}::{cls}" if cls else str(sides.root / wanted[0])
-                    )
+                fits = [file for file in sorted(files) if Path(file).stem == f"modeling_{target}" or file == target]
+                wanted += [(spec, f"{sides.path(file)}::{cls}" if cls else str(sides.path(file))) for file in fits[:1]]
         except SpecdiffError as error:
-            problems.extend(str(problem) for problem in error.problems)
+            sides.problems.extend(str(problem) for problem in error.problems)
+    if wanted:
+        yield from deeply(lambda: list(_checked(sides, options, wanted)))
+
+
+def _is_spec(path: Path) -> bool:
+    return path.is_file() and b"\nspecdiff: 1" in b"\n" + path.read_bytes()[:4000]
+
+
+def _checked(sides: _Sides, options: Options, wanted: list[tuple[Spec, str]]) -> Iterator[CheckResult]:
+    session = Session(replace(options, only=PARTS))
+    try:
+        for spec, target in wanted:
+            try:
+                yield api.check_spec(session, spec, target)
+            except SpecdiffError as error:
+                sides.problems.extend(str(problem) for problem in error.problems)
+    finally:
+        session.close()

@@ -74,6 +74,10 @@ class Session:
             if program.cache is not None:
                 program.cache.flush()
 
+    def kept(self, target: Target) -> list[ClassResult] | None:
+        """The results of an earlier run where they still hold; None where the file must be analysed."""
+        return self._store.get(target, self.options, None) if self._store is not None else None
+
     def close(self) -> None:
         """Write what is to be kept and let go of the files."""
         for program in self._programs.values():

@@ -138,7 +138,10 @@ def _roots_text(roots: Roots) -> str:
 
 
 def _key(target: Target, options: Options, published: dict[str, Any] | None) -> bytes:
-    configs = [(str(path), file_digest(str(path))) for path in (options.config, target.config) if path is not None]
+    tree = target.roots.tree
+    configs = [
+        (str(path), file_digest(str(path), tree)) for path in (options.config, target.config) if path is not None
+    ]
     return key_of(
         "result",
         target.text,

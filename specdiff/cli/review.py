@@ -32,6 +32,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="GLOB",
         help="review the changed files that match alone (repeatable; every other change still counts for them)",
     )
+    review.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: one per core)")
     review.add_argument(
         "--format", choices=("terminal", "markdown", "json"), default="terminal", help="(default: terminal)"
     )
@@ -42,9 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Review, print, and say by the exit code whether something is wrong."""
     from specdiff import reviews
     from specdiff.report import review as report
-    from specdiff.session import deeply
 
     options = pipeline_options(arguments)
-    result = deeply(lambda: reviews.review(arguments.repository, arguments.range, options, tuple(arguments.files)))
+    result = reviews.review(arguments.repository, arguments.range, options, tuple(arguments.files))
     emit(arguments, report.render(result, arguments.format, wants_colour(arguments)))
     return DIFFERS if result.fails else OK

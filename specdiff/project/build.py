@@ -33,6 +33,7 @@ from specdiff.project.arguments import keyword_arguments, make_config, resolve_a
 from specdiff.project.modules import Program
 from specdiff.project.parts import built_inside
 from specdiff.project.targets import Target
+from specdiff.project.tree import DISK, SourceTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,14 +277,14 @@ def _raised(run: Run, error: Raised) -> Failure:
     return Failure(kind, message, tuple(error.places), deliberate=error.deliberate)
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path, tree: SourceTree = DISK) -> dict[str, Any]:
     """A `config.json`.
 
     Raises:
         TargetError: the file is missing or does not hold a JSON object.
     """
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = json.loads(tree.read(path).decode("utf-8"))
     except OSError as error:
         raise TargetError(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")) from None
     except json.JSONDecodeError as error:

@@ -14,6 +14,7 @@ from specdiff.interp.objects import ClassVal, Function, Instance, Value
 from specdiff.interp.tracked import Tracked
 from specdiff.interp.values import DType
 from specdiff.ir import nodes as ir
+from specdiff.project.tree import DISK, SourceTree
 
 DEPTH = 6
 """Nested configurations and mappings deeper than this are left out."""
@@ -55,9 +56,11 @@ def _plain(value: Value, depth: int) -> Any:
     return None
 
 
-def setting_places(config: Value, path: Path | None) -> Callable[[str], tuple[str, int] | None]:
+def setting_places(
+    config: Value, path: Path | None, tree: SourceTree = DISK
+) -> Callable[[str], tuple[str, int] | None]:
     """A function from a setting's dotted name to its file and line: the ``config.json`` first, then the class."""
-    lines = json_lines(path) if path is not None else {}
+    lines = json_lines(path, tree) if path is not None else {}
 
     def place(name: str) -> tuple[str, int] | None:
         line = (
@@ -106,10 +109,10 @@ def class_place(cls: ClassVal, name: str) -> tuple[str, int] | None:
     return (cls.file, cls.line) if not cls.file.startswith("<") else None
 
 
-def json_lines(path: Path) -> dict[str, int]:
+def json_lines(path: Path, tree: SourceTree = DISK) -> dict[str, int]:
     """Line of each key of a JSON file, by dotted name."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = tree.read(path).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
     found: dict[str, int] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from specdiff.errors import Problem, TargetError
 from specdiff.project.locate import Roots, package_folder
-from specdiff.project.tree import Overlay
+from specdiff.project.tree import DISK, Overlay, SourceTree
 
 _RELATIVE_UP = re.compile(r"^\s*from \.\.", re.MULTILINE)
 _RELATIVE = re.compile(r"^\s*from (\.+)\s*\w", re.MULTILINE)
@@ -97,26 +97,29 @@ def _model_type(name: str, classes: tuple[str, ...]) -> Target:
     )
 
 
-def _package_root(path: Path, name: str) -> Path | None:
+def _package_root(path: Path, name: str, tree: SourceTree) -> Path | None:
     """The package folder of a given name that a file lies in."""
     for folder in path.resolve().parents:
-        if folder.name == name and (folder / "__init__.py").is_file() and (folder / "models").is_dir():
+        if folder.name == name and tree.is_file(folder / "__init__.py") and tree.is_dir(folder / "models"):
             return folder
     return None
 
 
-def _file_target(text: str, path: Path, classes: tuple[str, ...], config: Path | None = None) -> Target:
+def _file_target(
+    text: str, path: Path, classes: tuple[str, ...], config: Path | None = None, tree: SourceTree = DISK
+) -> Target:
     path = path.resolve()
     if path.suffix != ".py":
         raise TargetError(Problem(text, 0, 0, "not a Python file"))
-    root = _package_root(path, "transformers")
+    root = _package_root(path, "transformers", tree)
     if root is not None:
         module = ".".join(("transformers", *path.relative_to(root).with_suffix("").parts))
-        return Target(text, Roots({"transformers": (root,)}), module, path, classes, config, ("transformers.models",))
+        roots = Roots({"transformers": (root,)}, tree=tree)
+        return Target(text, roots, module, path, classes, config, ("transformers.models",))
     folder = path.parent
     installed = package_folder("transformers")
     packages = {"transformers": (installed,)} if installed is not None else {}
-    source = path.read_text(encoding="utf-8", errors="replace")
+    source = tree.read(path).decode("utf-8", "replace")
     match = _MODEL_FILE.match(path.name)
     if match is not None and _RELATIVE_UP.search(source) and installed is not None:
         # A model file of the library outside of it is read as if it stood in the library.
@@ -124,21 +127,27 @@ def _file_target(text: str, path: Path, classes: tuple[str, ...], config: Path |
         package = f"transformers.models.{name}"
         packages[package] = (folder, installed / "models" / name)
         return Target(
-            text, Roots(packages, folder), f"{package}.{path.stem}", path, classes, config, ("transformers.models",)
+            text,
+            Roots(packages, folder, tree=tree),
+            f"{package}.{path.stem}",
+            path,
+            classes,
+            config,
+            ("transformers.models",),
         )
-    top = _top_package(folder, source)
+    top = _top_package(folder, source, tree)
     if top is not None:
         package = re.sub(r"\W", "_", top.name) or "target"
         packages[package] = (top,)
         module = ".".join((package, *path.relative_to(top).with_suffix("").parts))
-        return Target(text, Roots(packages, folder), module, path, classes, config, ())
-    return Target(text, Roots(packages, folder), path.stem, path, classes, config, ())
+        return Target(text, Roots(packages, folder, tree=tree), module, path, classes, config, ())
+    return Target(text, Roots(packages, folder, tree=tree), path.stem, path, classes, config, ())
 
 
-def _top_package(folder: Path, source: str) -> Path | None:
+def _top_package(folder: Path, source: str, tree: SourceTree) -> Path | None:
     """The outermost folder of the package that a file is part of: by ``__init__.py``, else by its relative imports."""
-    top = folder if (folder / "__init__.py").is_file() else None
-    while top is not None and (top.parent / "__init__.py").is_file() and top.parent != top:
+    top = folder if tree.is_file(folder / "__init__.py") else None
+    while top is not None and tree.is_file(top.parent / "__init__.py") and top.parent != top:
         top = top.parent
     levels = [len(dots) for dots in _RELATIVE.findall(source)]
     if levels:
@@ -168,6 +177,20 @@ def _folder_targets(text: str, path: Path, classes: tuple[str, ...]) -> list[Tar
     if not plain:
         raise TargetError(Problem(text, 0, 0, "no modeling_*.py and no Python file in this folder"))
     return [_file_target(str(item), item, classes, config if config.is_file() else None) for item in plain]
+
+
+def file_of(path: Path, files: Mapping[Path, bytes | None]) -> Target:
+    """A model file where some files are read from memory (None takes one away), this one itself perhaps.
+
+    A ``config.json`` beside it is its configuration.
+
+    Raises:
+        TargetError: it is no Python file.
+    """
+    tree = Overlay({each.resolve(): data for each, data in files.items()}) if files else DISK
+    path = path.resolve()
+    config = path.parent / "config.json"
+    return _file_target(str(path), path, (), config if tree.is_file(config) else None, tree)
 
 
 def replaced(target: Target, files: Mapping[Path, bytes | None]) -> Target:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from specdiff.facts import Evidence, Value
 from specdiff.report import terminal, wording
 from specdiff.report.json_v1 import plain
 from specdiff.results import Finding
-from specdiff.review.model import ClassReview, FactChange, ParameterChange, Review, Standing
+from specdiff.review.model import ClassReview, FactChange, GatedBranch, ParameterChange, Review, Standing
 
 SCHEMA = "specdiff/review/1"
 MARK = "<!-- specdiff review -->"
@@ -22,6 +23,7 @@ MARK = "<!-- specdiff review -->"
 MAX_CHARACTERS = 60_000
 """A GitHub comment holds 65,536 characters."""
 _MOST_ROWS = 60
+_MOST_EDITS = 6
 
 
 def render(result: Review, style: str, color: bool) -> str:
@@ -40,7 +42,7 @@ def headline(result: Review) -> str:
     counts = {standing: sum(each.standing is standing for each in result.classes) for standing in Standing}
     parts = [f"{count} {standing}" for standing, count in counts.items() if count and standing is not Standing.SAME]
     classes = (
-        f"{', '.join(parts)} model class{'es' if sum(counts.values()) != 1 else ''}"
+        f"{', '.join(parts)} model class{'es' if sum(counts.values()) - counts[Standing.SAME] != 1 else ''}"
         if parts
         else "no architectural change"
     )
@@ -54,10 +56,13 @@ def headline(result: Review) -> str:
 def comment(result: Review) -> str:
     """Markdown for a pull request: details folded, a size limit with an honest count of what is left out."""
     parts = [f"{MARK}\n## specdiff: {_text(headline(result))}\n"]
+    if result.edits:
+        parts.append(f"\nEdited: {', '.join(f'`{_edit(step)}` {_text(step.what)}' for step in result.edits[:_MOST_EDITS])}"
+                     f"{_and_more(len(result.edits) - _MOST_EDITS)}.\n")  # fmt: skip
+    parts += [f"\n> {_text(note)}\n" for note in result.notes]
     parts += [_class_section(each, names) for each, names in alike(result)]
-    same = [each.name for each in result.classes if each.standing is Standing.SAME]
-    if same:
-        parts.append(f"\nUnchanged in architecture: {', '.join(f'`{name}`' for name in same[:_MOST_ROWS])}.\n")
+    for title, names in _unchanged(result):
+        parts.append(f"\n{title}: {', '.join(f'`{name}`' for name in names[:_MOST_ROWS])}.\n")
     for check in result.checks:
         parts.append(f"\n**{_text(check.name)}**: {check.verdict}, {_text(wording.summary(check))}\n")
         for claim in check.claims:
@@ -75,6 +80,34 @@ def comment(result: Review) -> str:
             break
         text += part
     return text
+
+
+def _unchanged(result: Review) -> Iterator[tuple[str, list[str]]]:
+    """Classes of which nothing changed that is known, those whose code was edited first."""
+    same = [each for each in result.classes if each.standing is Standing.SAME]
+    edited = [each.name for each in same if each.reached]
+    if edited:
+        yield "Code was edited that these may reach, and no fact, parameter or finding of theirs changed", edited
+    if len(same) > len(edited):
+        yield "Unchanged in architecture", [each.name for each in same if not each.reached]
+
+
+def _listed(changes: Sequence[FactChange]) -> tuple[list[FactChange], list[tuple[str, int]]]:
+    """Changes of facts to list one by one; and how many are no longer decided, by the reason, where it is one for
+    several."""
+    counts = Counter(change.reason for change in changes if change.kind == "lost")
+    many = {reason for reason, count in counts.items() if count > 1}
+    shown = [change for change in changes if change.kind != "lost" or change.reason not in many]
+    return shown, [(reason, counts[reason]) for reason in sorted(many)]
+
+
+def _edit(step: Evidence) -> str:
+    name = step.file.rpartition("/")[2]
+    return f"{name}:{step.line}" if step.line == step.end_line else f"{name}:{step.line}-{step.end_line}"
+
+
+def _and_more(count: int) -> str:
+    return f" and {count} more" if count > 1 else " and one more" if count == 1 else ""
 
 
 def alike(result: Review) -> Iterator[tuple[ClassReview, tuple[str, ...]]]:
@@ -95,7 +128,7 @@ def alike(result: Review) -> Iterator[tuple[ClassReview, tuple[str, ...]]]:
 
 
 def _class_section(each: ClassReview, names: tuple[str, ...]) -> str:
-    because = f", through `{each.why}`" if each.why else ""
+    because = f", through `{each.why}`" if each.why else f", was `{each.was}`" if each.was else ""
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
     lines = [f"\n### `{each.name}`{others} {each.standing}{because}\n"]
     if others:
@@ -109,20 +142,40 @@ def _class_section(each: ClassReview, names: tuple[str, ...]) -> str:
             for key, fact in sorted(each.after.sheet.facts.items())
         ]
         lines.append(_folded(f"{len(rows)} facts", ("key", "value", "line"), rows))
-    if each.facts:
+    facts, lost = _listed(each.facts)
+    for reason, count in lost:
+        lines.append(f"\n{count} facts are no longer decided: {_text(reason)}\n")
+    if facts:
         changed = [(f"`{c.key}`", _value(c.before, c.key), _value(c.after, c.key) if c.kind != "lost" else f"undecided: {_text(c.reason)}",
-                 f"{_places(c.before_evidence)} → {_places(c.after_evidence)}") for c in each.facts]  # fmt: skip
+                 f"{_places(c.before_evidence)} → {_places(c.after_evidence)}") for c in facts]  # fmt: skip
         lines.append(_table(("fact", "before", "after", "line"), changed))
     if each.parameters:
-        rows = [(f"`{_text(name)}`", kind, size) for name, kind, size in folded(each.parameters)]
-        lines.append(_folded(f"{len(each.parameters)} parameters changed", ("parameter", "", "shape"), rows))
-    for finding in each.findings:
+        rows = [(_code(name), kind, size) for name, kind, size in folded(each.parameters)]
+        count = len(each.parameters)
+        lines.append(_folded(f"{count} parameter{'s' if count != 1 else ''} changed", ("parameter", "", "shape"), rows))
+    for number, finding in enumerate(each.findings):
         lines.append(
-            f"- **{finding.severity}** `{finding.id}` `{wording.place(finding.primary)}`: {_text(finding.message)}\n"
+            ("" if number else "\n")
+            + f"- **{finding.severity}** `{finding.id}` `{wording.place(finding.primary)}`: {_text(finding.message)}\n"
         )
+    if each.gates:
+        rows = [(f"`{_edit(gate.place)}`", _text(gate.place.what), _text(_settings(gate))) for gate in each.gates]
+        count = len(rows)
+        title = f"{count} branch{'es' if count != 1 else ''} that no known configuration reaches"
+        lines.append(_folded(title, ("lines", "runs", "settings"), rows))
     if each.resolved:
         lines.append(f"\n{len(each.resolved)} earlier finding{'s are' if len(each.resolved) != 1 else ' is'} gone.\n")
     return "".join(lines)
+
+
+def _settings(gate: GatedBranch) -> str:
+    """`a is 1 and b is 2` for each combination that the known configurations have."""
+    combinations = [
+        " and ".join(f"{name} is {wording.value(value, name) if value is not None else 'none'}" for name, value in zip(gate.settings, values, strict=True))
+        for values in gate.values
+    ]  # fmt: skip
+    looked = f" in {gate.configurations} configurations" if gate.configurations > 1 else " by default"
+    return "; or ".join(combinations) + looked
 
 
 def folded(changes: tuple[ParameterChange, ...]) -> Iterator[tuple[str, str, str]]:
@@ -133,7 +186,7 @@ def folded(changes: tuple[ParameterChange, ...]) -> Iterator[tuple[str, str, str
         name = re.sub(r"(?<=\.)\d+(?=\.)", "*", change.name)
         groups[name, change.kind, shape] = groups.get((name, change.kind, shape), 0) + 1
     for (name, kind, shape), count in groups.items():
-        yield f"{name} ({count})" if count > 1 else name, kind, shape
+        yield f"{name} ({count} of them)" if count > 1 else name, kind, shape
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -170,6 +223,11 @@ def _text(text: str) -> str:
     return "".join(escapes.get(letter, letter) for letter in wording.clean(text))
 
 
+def _code(text: str) -> str:
+    """Text as code, in which no escapes count save that of a cell's border."""
+    return "`" + wording.clean(text).replace("`", "'").replace("|", "\\|") + "`"
+
+
 def _print(console: Console, result: Review) -> None:
     console.print(Text(headline(result), "bold red" if result.fails else "bold green"))
     console.print(
@@ -177,13 +235,27 @@ def _print(console: Console, result: Review) -> None:
             ("base", result.base[:12]),
             ("head", result.head[:12] or "the working tree"),
             ("files", ", ".join(result.files) or "none"),
+            *(
+                [
+                    (
+                        "edited",
+                        ", ".join(f"{_edit(step)} {step.what}" for step in result.edits[:_MOST_EDITS])
+                        + _and_more(len(result.edits) - _MOST_EDITS),
+                    )
+                ]
+                if result.edits
+                else []
+            ),
         )
     )
+    for note in result.notes:
+        console.print(Text(wording.clean(note), "yellow"))
     for each, names in alike(result):
         console.print()
         console.print(
             Text(f"{each.name} {each.standing}", "bold").append(
-                f"  {each.file}{f', through {each.why}' if each.why else ''}", "dim"
+                f"  {each.file}{f', through {each.why}' if each.why else f', was {each.was}' if each.was else ''}",
+                "dim",
             )
         )
         if len(names) > 1:
@@ -193,12 +265,22 @@ def _print(console: Console, result: Review) -> None:
         if each.standing is Standing.ADDED and each.after is not None:
             text = f"{wording.amount(each.after.total_parameters)} parameters, {len(each.after.sheet.facts)} facts, {each.after.verdict}"
             console.print(Padding(Text(text), (0, 0, 0, 2)))
-        for change in each.facts:
+        facts, lost = _listed(each.facts)
+        for change in facts:
             console.print(Padding(Text(_fact_line(change)), (0, 0, 0, 2)))
+        for reason, number in lost:
+            line = f"{number} facts are no longer decided: {reason}"
+            console.print(Padding(Text(wording.clean(line)), (0, 0, 0, 2)))
         for name, kind, size in folded(each.parameters):
             console.print(Padding(Text(f"parameter {kind}: {name}  {size}"), (0, 0, 0, 2)))
         for finding in each.findings:
             console.print(Padding(Text(_finding_line(finding)), (0, 0, 0, 2)))
+        for gate in each.gates:
+            line = f"never runs: {_edit(gate.place)}, {gate.place.what}; {_settings(gate)}"
+            console.print(Padding(Text(wording.clean(line)), (0, 0, 0, 2)))
+    for title, same in _unchanged(result):
+        console.print()
+        console.print(Text(f"{title}: {', '.join(same)}", "dim"))
     for check in result.checks:
         console.print()
         console.print(Text(f"spec {check.name}: {check.verdict}", "bold").append(f"  {wording.summary(check)}", "dim"))
@@ -254,6 +336,13 @@ def _document(result: Review) -> dict[str, object]:
                     for f in each.findings
                 ],
                 "resolved": [f.id for f in each.resolved],
+                "was": each.was,
+                "reached": each.reached,
+                "unreached": [
+                    {"place": steps((g.place,))[0], "settings": list(g.settings), "configurations": g.configurations,
+                     "values": [list(map(plain, values)) for values in g.values]}
+                    for g in each.gates
+                ],
                 "added": {key: {"value": plain(fact.value), "level": str(fact.level), "evidence": steps(fact.evidence)}
                           for key, fact in sorted(each.after.sheet.facts.items())}
                 if each.standing is Standing.ADDED and each.after is not None else {},
@@ -262,4 +351,6 @@ def _document(result: Review) -> dict[str, object]:
         ],
         "checks": [{"name": c.name, "verdict": str(c.verdict), "summary": wording.summary(c)} for c in result.checks],
         "problems": list(result.problems),
+        "edits": steps(result.edits),
+        "notes": list(result.notes),
     }  # fmt: skip

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
+from itertools import takewhile
 
 from specdiff.facts import Absence, Fact, FactSheet
 from specdiff.results import ClassResult, Finding
 from specdiff.review.model import ClassReview, FactChange, ParameterChange, Standing
+
+
+def pairs(
+    before: dict[str, ClassResult], after: dict[str, ClassResult], *, renamed: bool
+) -> Iterator[tuple[ClassResult | None, ClassResult | None]]:
+    """Classes of one file on both sides, by name; those of a renamed file also by what follows the model's own name."""
+    partner = {name: name for name in after if name in before}
+    if renamed:
+        rest = {_without(_model_name(before), name): name for name in before if name not in partner}
+        for name in after:
+            old = rest.get(_without(_model_name(after), name))
+            if name not in partner and old is not None:
+                partner[name] = old
+    for name, new in after.items():
+        yield before.get(partner.get(name, "")), new
+    taken = set(partner.values())
+    for name, old_class in before.items():
+        if name not in taken:
+            yield old_class, None
+
+
+def _model_name(names: Collection[str]) -> str:
+    """What all names begin with, cut at a capital letter."""
+    first, last = min(names), max(names)
+    common = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    return re.sub(r"[A-Z][a-z]*$", "", common) if common in names else common
+
+
+def _without(model: str, name: str) -> str:
+    return name.removeprefix(model)
 
 
 def review_class(file: str, why: str, before: ClassResult | None, after: ClassResult | None) -> ClassReview:
@@ -17,32 +49,36 @@ def review_class(file: str, why: str, before: ClassResult | None, after: ClassRe
         tuple(_facts(before.sheet if before else _EMPTY, after.sheet if after else _EMPTY)) if before and after else ()
     )
     parameters = tuple(_parameters(before, after)) if before and after and before.tree and after.tree else ()
-    old = {_identity(finding) for finding in before.findings} if before else set()
-    new = {_identity(finding) for finding in after.findings} if after else set()
-    findings = tuple(finding for finding in after.findings if _identity(finding) not in old) if after else ()
+    was = before.name if before and after and before.name != after.name else ""
+    old = {_identity(finding, before) for finding in before.findings} if before else set()
+    new = {_identity(finding, after) for finding in after.findings} if after else set()
+    findings = tuple(finding for finding in after.findings if _identity(finding, after) not in old) if after else ()
     resolved = (
-        tuple(finding for finding in before.findings if _identity(finding) not in new) if before and after else ()
+        tuple(finding for finding in before.findings if _identity(finding, before) not in new)
+        if before and after
+        else ()
     )
     standing = Standing.SAME
     if before is None:
         standing = Standing.ADDED
     elif after is None:
         standing = Standing.REMOVED
-    elif facts or parameters or findings or resolved:
+    elif facts or parameters or findings or resolved or was:
         standing = Standing.CHANGED
     failed = ""
     for side, result in (("before", before), ("after", after)):
         if result is not None and result.tree is None and result.findings:
             failed = f"{side} the change the class could not be built: {result.findings[0].message}"
-    return ClassReview(one.name, file, standing, why, facts, parameters, findings, resolved, before, after, failed)
+    return ClassReview(one.name, file, standing, why, facts, parameters, findings, resolved, before, after, failed, was)
 
 
 _EMPTY = FactSheet({}, {}, {})
 
 
-def _identity(finding: Finding) -> tuple[str, str, str]:
-    """What makes two findings the same one although lines moved."""
-    return (finding.id, finding.primary.file, finding.message)
+def _identity(finding: Finding, owner: ClassResult) -> tuple[str, str, str]:
+    """What makes two findings the same one although lines moved, or the class's own file was renamed."""
+    file = finding.primary.file
+    return (finding.id, "" if file == owner.file else file, finding.message)
 
 
 def _facts(before: FactSheet, after: FactSheet) -> Iterator[FactChange]:
@@ -57,7 +93,7 @@ def _facts(before: FactSheet, after: FactSheet) -> Iterator[FactChange]:
         steps = (old.evidence if old else (), new.evidence if new else ())
         if new is None:
             question = after.undecided.get(key)
-            reason = question.reason if question else "nothing is known about it any more"
+            reason = question.reason if question else after.why_open or "nothing is known about it any more"
             yield FactChange(key, "lost", was, None, level, *steps, reason)
         elif old is None:
             yield FactChange(key, "decided", None, now, level, *steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,44 @@ def changes(sides: Range) -> list[Change]:
             found.append(Change(path, "" if kind == "A" else path, kind if kind in "AMD" else "M"))
     if not sides.head:
         extra = _git(sides.root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-        found += [Change(path, "", "A") for path in extra if path]
+        found = _renamed(sides, found, [path for path in extra if path])
     return sorted(found, key=lambda change: change.path)
+
+
+ALIKE = 0.5
+"""Share of lines that makes a new file an old one renamed; git's own measure where it sees both."""
+_MOST_COMPARED = 200
+
+
+def _renamed(sides: Range, found: list[Change], untracked: list[str]) -> list[Change]:
+    """Changes with untracked files among them; one that a deleted Python file became is that file renamed."""
+    gone = {change.path: change for change in found if change.status == "D" and change.path.endswith(".py")}
+    new = [path for path in untracked if path.endswith(".py")]
+    if len(gone) * len(new) > _MOST_COMPARED:
+        new = []
+    old = contents(sides, sides.base, gone) if new else {}
+    for path in new:
+        lines = Counter((sides.root / path).read_bytes().splitlines())
+        shares = {name: _shared(lines, Counter((old[name] or b"").splitlines())) for name in gone}
+        best = max(shares, key=lambda name: shares[name], default="")
+        if best and shares[best] >= ALIKE:
+            found.remove(gone.pop(best))
+            found.append(Change(path, best, "R"))
+        else:
+            found.append(Change(path, "", "A"))
+    return found + [Change(path, "", "A") for path in untracked if path not in new]
+
+
+def _shared(one: Counter[bytes], other: Counter[bytes]) -> float:
+    return (one & other).total() / max(one.total(), other.total(), 1)
+
+
+def diff(sides: Range, change: Change) -> str:
+    """One file's diff without context."""
+    arguments = ["diff", "-U0", "--find-renames", "--no-ext-diff", "--no-color", sides.base]
+    if sides.head:
+        arguments.append(sides.head)
+    return _git(sides.root, *arguments, "--", *dict.fromkeys(path for path in (change.old_path, change.path) if path))
 
 
 def contents(sides: Range, revision: str, paths: Iterable[str]) -> dict[str, bytes | None]:
@@ -146,9 +183,11 @@ def listing(sides: Range) -> list[str]:
 
 def importers(sides: Range, stem: str) -> list[str]:
     """Python files of the head side with an import that names a module by its last part."""
+    if not stem.isidentifier():
+        return []
     named = _grep(sides, ["-F", "-e", stem], ["*.py"])  # plain text first: it takes a tenth of the time
     pattern = rf"^\s*(from|import)\s.*\b{stem}\b"
-    return _grep(sides, ["-E", "-e", pattern], named) if named else []
+    return _grep(sides, ["-E", "-e", pattern], [f":(literal){name}" for name in named]) if named else []
 
 
 def _grep(sides: Range, what: list[str], where: list[str]) -> list[str]:

@@ -46,6 +46,20 @@ class ParameterChange:
 
 
 @dataclass(frozen=True, slots=True)
+class GatedBranch:
+    """A branch that a setting keeps from running in every known configuration."""
+
+    place: Evidence
+    """The branch that does not run; `what` is the condition."""
+    settings: tuple[str, ...]
+    """Dotted names in the configuration."""
+    values: tuple[tuple[Value, ...], ...]
+    """What they are in the known configurations, each different combination once."""
+    configurations: int
+    """How many were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClassReview:
     """One model class on both sides."""
 
@@ -65,6 +79,13 @@ class ClassReview:
     after: ClassResult | None
     failed: str = ""
     """Why a side could not be analysed."""
+    was: str = ""
+    """Its name before, where its file was renamed and the class with it."""
+    reached: bool = False
+    """Whether code was edited that it may reach (told by names alone): where it stayed the same nevertheless, nothing
+    that is known about it says what the edit does."""
+    gates: tuple[GatedBranch, ...] = ()
+    """Branches on the path that no known configuration reaches; new on the head side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +102,10 @@ class Review:
     """Specs of the repository that cover a changed model, held against the head side."""
     problems: tuple[str, ...]
     """What could not be read, one line each."""
+    edits: tuple[Evidence, ...] = ()
+    """Where model files were edited, the lines of the head side."""
+    notes: tuple[str, ...] = ()
+    """What a reviewer must know beside the facts: files made from others and out of step; one line each."""
 
     @property
     def fails(self) -> bool:

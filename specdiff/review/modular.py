@@ -40,6 +40,12 @@ def edited_lines(generated: str, modular: str) -> dict[int, int]:
     }
 
 
+def places(text: str) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Each line that says something, with the class (or function) and the method that it stands in."""
+    for line, (owner, method, _) in _placed(text):
+        yield line, (owner, method)
+
+
 def _placed(text: str) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """Each line that says something, with the class and the method that it stands in."""
     owner = method = ""
@@ -89,4 +95,5 @@ def at_edited_lines(review: ClassReview, before: Mapping[int, int], after: Mappi
             )
             for finding in review.findings
         ),
+        gates=tuple(replace(gate, place=moved(gate.place, after)) for gate in review.gates),
     )

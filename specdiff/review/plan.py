@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from specdiff.review.git import Change
+from specdiff.review.modular import modular_of
+from specdiff.review.reach import reached_names
 
 MAX_DEPENDENTS = 24
 """Files reviewed because they import a changed one; a change to code that everything imports would review the library."""
@@ -14,11 +17,20 @@ MAX_DEPENDENTS = 24
 _MODEL = re.compile(r"(?:^|/)(?:modeling|modular|configuration)_\w+\.py$")
 _MODULE = re.compile(r"\bnn\.Module\b|\bPreTrainedModel\b")
 _NOT_MODELS = re.compile(r"(?:^|/)(?:tests?|examples|benchmarks?|docs|scripts|utils)/")
+_NOT_IMPORTED = re.compile(r"(?:^|/)(?:tests?|examples|benchmarks?|docs|scripts)/")
+
+
+def is_source(path: str) -> bool:
+    """Whether what a model is may depend on a file: code that no model imports and files of other kinds are left out,
+    so that what is kept of a side outlives changes to them."""
+    return not _NOT_IMPORTED.search(path) and (path.endswith(".py") or PurePosixPath(path).name == "config.json")
 
 
 def is_model_file(path: str, text: str) -> bool:
-    """Whether a Python file holds a model or its configuration: by its name, or by what its classes extend."""
+    """Whether a file holds a model or its configuration: by its name, or by what its classes extend."""
     name = PurePosixPath(path).name
+    if name == "config.json":
+        return not _NOT_MODELS.search(path)
     if not name.endswith(".py") or name.startswith("test_") or _NOT_MODELS.search(path):
         return False
     return bool(_MODEL.search(path)) or bool(_MODULE.search(text))
@@ -27,43 +39,92 @@ def is_model_file(path: str, text: str) -> bool:
 def targets_of(changed: Iterable[Change], listing: Iterable[str]) -> dict[str, str]:
     """The files with model classes that changed files define: file, and the changed file it stands for.
 
-    A configuration stands for the modeling files beside it; a modular file for the modeling file that is made from it.
+    A configuration stands for the modeling files beside it; a modular file for the modeling file that is made from it,
+    and for itself where that did not change with it.
     """
     modeling: dict[PurePosixPath, list[str]] = {}
     for each in sorted(listing):
         path = PurePosixPath(each)
         if path.name.startswith("modeling_") and path.suffix == ".py":
             modeling.setdefault(path.parent, []).append(each)
+    changed = list(changed)
+    edited = {change.path for change in changed}
     found: dict[str, str] = {}
     for change in changed:
         path = PurePosixPath(change.path)
         beside = modeling.get(path.parent, [])
-        if path.name.startswith(("configuration_", "modular_")) and beside:
+        if is_configuration(change.path):
             for other in beside:
                 found.setdefault(other, change.path)
-        elif not path.name.startswith("configuration_"):
-            found[change.path] = change.path
+        elif path.name.startswith("modular_"):
+            made = [other for other in beside if modular_of(other) == change.path]
+            found.update({other: change.path for other in made if other in edited})
+            if not set(made) <= edited or not made:
+                found[change.path] = change.path
+        else:
+            found.setdefault(change.path, change.path)
     return found
 
 
-def dependents(changed: Iterable[str], readers: Callable[[str], list[str]]) -> dict[str, str]:
-    """Modeling files that import from changed ones, however many files lie between: file, and the file behind it.
+def is_configuration(path: str) -> bool:
+    """Whether a file only configures the models beside it."""
+    name = PurePosixPath(path).name
+    return name.startswith("configuration_") or name == "config.json"
+
+
+def out_of_step(changed: Iterable[Change], listing: Iterable[str]) -> Iterator[str]:
+    """What is wrong where only one of a modular file and the modeling file made from it changed, one line each."""
+    edited = {change.path for change in changed if change.status != "D"}
+    there = set(listing)
+    for path in sorted(there):
+        source = modular_of(path)
+        if not source or source not in there or (path in edited) == (source in edited):
+            continue
+        if source in edited:
+            yield f"{source} changed and {path}, which is made from it, did not; the modular file itself was read"
+        else:
+            yield f"{path} is made from {source}, which did not change with it: the next conversion takes the change back"
+
+
+class Reader(NamedTuple):
+    """A file that a change reaches through imports."""
+
+    path: str
+    origin: str
+    """The changed file behind it."""
+    names: frozenset[str]
+    """Its own names that are reached."""
+
+
+def dependents(
+    changed: Mapping[str, frozenset[str]], readers: Callable[[str], list[str]], text: Callable[[str], str]
+) -> tuple[list[Reader], list[Reader]]:
+    """Modeling files that import from changed ones what the change reaches, however many files lie between; and the
+    modular files that extend such classes, whose own modeling files are to be made again.
 
     Args:
-        changed: The changed files.
+        changed: The changed files with the names in them that the change reaches.
         readers: The files that name a module by its last part.
+        text: A file's text.
     """
-    found: dict[str, str] = {}
-    queue = [(path, path) for path in changed]
-    seen = {path for path, _ in queue}
+    found: list[Reader] = []
+    stale: list[Reader] = []
+    queue = [Reader(path, path, names) for path, names in changed.items()]
+    seen = set(changed)
     while queue:
-        path, origin = queue.pop(0)
+        path, origin, names = queue.pop(0)
         stem = PurePosixPath(path).stem
-        if stem == "__init__":
+        if stem == "__init__" or not names:
             continue
-        for reader in readers(stem):
-            if reader not in seen and PurePosixPath(reader).name.startswith("modeling_"):
-                seen.add(reader)
-                found[reader] = origin
-                queue.append((reader, origin))
-    return found
+        for other in readers(stem):
+            kind = PurePosixPath(other).name.partition("_")[0]
+            if other in seen or kind not in ("modeling", "modular"):
+                continue
+            reached = reached_names(text(other), stem, names)
+            if reached:
+                seen.add(other)
+                reader = Reader(other, origin, reached)
+                (found if kind == "modeling" else stale).append(reader)
+                if kind == "modeling":
+                    queue.append(reader)
+    return found, stale
