@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,22 +41,60 @@ def verify(folder: Path, signature: Path, trust: Trust) -> str:
         raise TargetError(
             Problem(str(signature), 0, 0, "whose signature? give --public-key, or --identity with --issuer")
         )
+    if trust.public_key is not None and not trust.public_key.is_file():
+        raise TargetError(Problem(str(trust.public_key), 0, 0, "no such key"))
     try:
-        from model_signing import verifying  # noqa: PLC0415 - optional
-    except ImportError:
-        raise TargetError(
-            Problem(str(signature), 0, 0, "verifying needs the model-signing package: pip install model-signing")
-        ) from None
+        from model_signing import hashing, verifying  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise TargetError(Problem(str(signature), 0, 0, _lacking(error.name or ""))) from None
     config = verifying.Config()
+    # As the package's own command does: the signature itself and git's files are not what was signed.
+    config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[signature.resolve()], ignore_git_paths=True))
     try:
         if trust.public_key is not None:
-            config = config.use_elliptic_key_verifier(public_key=trust.public_key)
+            config.use_elliptic_key_verifier(public_key=trust.public_key)
         else:
-            config = config.use_sigstore_verifier(identity=trust.identity, oidc_issuer=trust.issuer)
-        config.verify(folder, signature)
+            config.use_sigstore_verifier(identity=trust.identity, oidc_issuer=trust.issuer)
+    except Exception as error:  # noqa: BLE001 - whatever a library says about a key is the answer
+        raise TargetError(Problem(str(trust.public_key or trust.issuer), 0, 0, f"cannot be used: {error}")) from None
+    try:
+        config.verify(folder.resolve(), signature)
     except Exception as error:  # noqa: BLE001 - whatever a library says about a bad signature is the answer
-        return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        return _said(error)
     return ""
+
+
+def _lacking(module: str) -> str:
+    """What to install; the package of 2025 leaves out one that it imports where sigstore no longer brings it along."""
+    if module.partition(".")[0] in ("model_signing", ""):
+        return "verifying needs the model-signing package: pip install model-signing"
+    package = {"OpenSSL": "pyOpenSSL"}.get(module.partition(".")[0], module)
+    return f"the model-signing package is installed and cannot import {module}: pip install {package}"
+
+
+_KINDS = (
+    (re.compile(r"Hash mismatch for '(.+)': Expected", re.DOTALL), "changed since"),
+    (re.compile(r"Extra files found in model .*?': (.+)", re.DOTALL), "not signed"),
+    (re.compile(r"Missing files in model .*?': (.+)", re.DOTALL), "missing"),
+)
+"""The package's sentences, which it gives as the text of a list of them."""
+
+
+def _said(error: Exception) -> str:
+    """The package's words on one line, digests left out."""
+    text = str(error)
+    try:
+        sentences = [str(each) for each in ast.literal_eval(text.partition(": ")[2])]
+    except (ValueError, SyntaxError):
+        sentences = []
+    names: dict[str, list[str]] = {}
+    for sentence in sentences:
+        for pattern, kind in _KINDS:
+            if match := pattern.match(sentence):
+                names.setdefault(kind, []).append(match[1])
+    if names:
+        return "; ".join(f"{kind}: {', '.join(found)}" for kind, found in names.items())
+    return " ".join(f"{type(error).__name__}: {text}".split()).removesuffix(":")
 
 
 def verified(result: WeightsResult, signature: Path, wrong: str) -> WeightsResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -312,6 +313,61 @@ def test_a_signature_needs_somebody_to_trust(tmp_path: Path, capsys: pytest.Capt
     assert "whose signature? give --public-key" in capsys.readouterr().err
     assert main(["weights", str(folder), "--public-key", str(folder / "key.pem"), "--signature", "nowhere.sig"]) == 2
     assert "no such signature" in capsys.readouterr().err
+
+
+def test_verifying_without_the_package_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path, LLAMA, tensors(LLAMA))
+    for name in ("model.sig", "key.pem"):
+        (folder / name).write_text("{}")
+    monkeypatch.setitem(sys.modules, "model_signing", None)
+    assert main(["weights", str(folder), "--public-key", str(folder / "key.pem")]) == 2
+    assert "verifying needs the model-signing package: pip install model-signing" in capsys.readouterr().err
+
+
+def sign(folder: Path, keys: Path) -> None:
+    """Sign a folder with a new key, as `model_signing sign key` does; the keys lie elsewhere."""
+    signing = pytest.importorskip(
+        "model_signing.signing", reason="the optional model-signing package", exc_type=ImportError
+    )
+    from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415 - comes with model-signing
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    keys.mkdir()
+    for name in ("signer", "stranger"):
+        key = ec.generate_private_key(ec.SECP256R1())
+        private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+        (keys / f"{name}.key").write_bytes(private)
+        public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+        (keys / f"{name}.pem").write_bytes(public)
+    config = signing.Config().use_elliptic_key_signer(private_key=keys / "signer.key")
+    config.sign(folder, folder / "model.sig")
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "code", "said"),
+    [
+        ("signer.pem", None, 0, "model.sig: the signature holds"),
+        ("signer.pem", ("config.json", " "), 1, "changed since: config.json"),
+        ("signer.pem", ("more.bin", "x"), 1, "not signed: more.bin"),
+        ("stranger.pem", None, 1, "the signature does not hold"),
+        ("signer.key", None, 2, "signer.key: cannot be used"),
+        ("nobody.pem", None, 2, "nobody.pem: no such key"),
+    ],
+)
+def test_a_signed_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, change: tuple[str, str] | None, code: int, said: str
+) -> None:
+    folder = write(tmp_path, LLAMA, tensors(LLAMA))
+    keys = tmp_path / "keys"
+    sign(folder, keys)
+    if change is not None:
+        place = folder / change[0]
+        place.write_text((place.read_text() if place.is_file() else "") + change[1])
+    assert main(["weights", str(folder), "--public-key", str(keys / key)]) == code
+    printed = capsys.readouterr()
+    assert said in " ".join((printed.out + printed.err).split())
 
 
 def test_hashes_are_held_against_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
