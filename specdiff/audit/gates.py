@@ -132,8 +132,8 @@ class _Reader:
             case ir.Compare(left=left, ops=(op,), comparators=(right,)):
                 return (op, self.test(left, depth), self.test(right, depth))
             case ir.TupleExpr(items=items) | ir.ListExpr(items=items) | ir.SetExpr(items=items):
-                values = [item.value for item in items if isinstance(item, ir.Const)]
-                return ("const", tuple(values)) if len(values) == len(items) else UNKNOWN
+                literals = [item.value for item in items if isinstance(item, ir.Const)]
+                return ("const", tuple(literals)) if len(literals) == len(items) else UNKNOWN
             case ir.Call(func=ir.Name(id="getattr"), args=(holder, ir.Arg(value=ir.Const(value=str() as name)), *rest)):
                 default = self.test(rest[0].value, depth) if rest else UNKNOWN
                 return self._setting(dotted(holder.value), name, default)
