@@ -276,7 +276,11 @@ def steps(operations: Operations) -> tuple[Step, ...]:
             kept.append(single)
             continue
         container = prefix.rpartition(".")[0]
-        signature = tuple((op.kind, _size(op), op.module[len(prefix) :]) for op in layers[prefix])
+        # A first layer that begins with zeros is another one: what later layers are given is not to be seen in it.
+        signature = tuple(
+            (op.kind, _size(op), op.module[len(prefix) :], sum(_given(operations, i) for i in op.inputs))
+            for op in layers[prefix]
+        )
         drawn = seen.setdefault(container, {}).setdefault(signature, prefix)
         if drawn == prefix:
             kept.extend(layers[prefix])
@@ -284,6 +288,10 @@ def steps(operations: Operations) -> tuple[Step, ...]:
             # What reads a layer that is not drawn reads the drawn one in its place.
             alias |= {op.id: twin.id for op, twin in zip(layers[prefix], layers[drawn], strict=True)}
     return tuple(_renumbered(operations, sorted(kept[:MAX_STEPS], key=lambda op: op.id), alias))
+
+
+def _given(operations: Operations, index: int) -> bool:
+    return operations.source(operations[index]).kind != "constant"
 
 
 def _renumbered(operations: Operations, kept: list[Op], alias: dict[int, int]) -> Iterator[Step]:

@@ -7,7 +7,7 @@ between them. Nothing here knows how layers usually look: where the operations w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from specdiff.graph.boxes import Box, Kind
@@ -129,27 +129,33 @@ class Wiring:
                     links[each, mine] = links.get((each, mine), True) and not entry
         return Passed(links, tuple(tuple(each) for each in inputs))
 
-    def flow(self, layer: str, indices: Iterable[int], parts: Sequence[Part]) -> Flow | None:
+    def flow(self, layer: str, indices: Sequence[int], parts: Sequence[Part]) -> Flow | None:
         """The connections of one layer's parts.
 
         Args:
             layer: Its path, ending in `*`.
-            indices: Which layers are like this one; the first whose operations are known is read.
+            indices: Which layers are like this one; the last whose operations are known is read, as a first layer may be
+                given less than others.
             parts: What is drawn of it.
 
         Returns:
             None where its operations are not known, or do not lead through all its parts.
         """
-        for index in indices:
-            path = f"{layer.removesuffix('*')}{index}"
-            inside = [s for s in self._steps.values() if s.module == path or s.module.startswith(path + ".")]
-            if inside:
-                reading = _Layer(self._steps, self._readers, path, inside, parts, index)
-                found = reading.flow()
-                if reading.start is not None:
-                    self._starts.setdefault(layer, reading.start)
-                return found
-        return None
+        read = [reading for index in indices if (reading := self._layer(layer, index, parts)) is not None]
+        if not read:
+            return None
+        found = read[-1].flow()
+        if layer not in self._starts:
+            if len(read) > 1:
+                read[0].flow()
+            if read[0].start is not None:
+                self._starts[layer] = read[0].start
+        return found
+
+    def _layer(self, layer: str, index: int, parts: Sequence[Part]) -> _Layer | None:
+        path = f"{layer.removesuffix('*')}{index}"
+        inside = [step for step in self._steps.values() if step.module == path or step.module.startswith(path + ".")]
+        return _Layer(self._steps, self._readers, path, inside, parts, index) if inside else None
 
 
 class _Layer:

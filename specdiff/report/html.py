@@ -34,6 +34,8 @@ _MOST_UNDECIDED = 200
 _MOST_SHARES = 12
 _MOST_OPERATIONS = 250
 """Operations of the drawing on the page, which stays below a megabyte with them."""
+_WIDEST_BESIDE = 640.0
+"""Points: a drawing up to this width can be read in the column beside the claims."""
 _LONGEST_LINE = 240
 """Characters of a source line that are shown."""
 _MARKS = {"match": "✓", "mismatch": "✗", "missing": "✗", "undecided": "?", wording.DEVIATION: "≠"}
@@ -169,6 +171,7 @@ def _common(code: ClassResult, drawn: ClassResult | CheckResult) -> dict[str, ob
         "undecided_more": max(0, len(items) - _MOST_UNDECIDED),
         "shares": shares(code),
         "svg": "",
+        "wide": False,
         "no_svg": "",
         "parts": (),
         "operations": "",
@@ -179,6 +182,8 @@ def _common(code: ClassResult, drawn: ClassResult | CheckResult) -> dict[str, ob
         page["no_svg"] = error.problems[0].message
         return page
     svg = svg[svg.index("<svg") :]
+    size = re.search(r'width="([\d.]+)pt"', svg)
+    page["wide"] = size is not None and float(size[1]) > _WIDEST_BESIDE
     page["svg"] = Markup(svg)  # noqa: S704 - written as an XML tree, which escapes what it is given
     if 0 < len(opgraph.shown(code.steps)) <= _MOST_OPERATIONS:
         with contextlib.suppress(SpecdiffError):  # without a Graphviz the page goes without this drawing
