@@ -280,6 +280,7 @@ def _columns(
             else each
             for each in stages
         ]
+    stages = _abreast(stages, wiring)
     end = stages[-1]
     last = end.kind if isinstance(end, Box) else Kind.NORM
     result = {Kind.HEAD: "logits", Kind.NORM: "hidden states"}.get(last, "output") if is_main else ""
@@ -287,8 +288,25 @@ def _columns(
         result = "logits"
     name = ".".join(path) or "model"
     if aside:
-        yield Column(f"{name}.aside", "", source, tuple(aside), "")
+        yield Column(f"{name}.aside", "", source, tuple(_abreast(aside, wiring)), "")
     yield Column(name, title, source, tuple(stages), result)
+
+
+def _abreast(stages: Sequence[Box | Block], wiring: Wiring) -> list[Box | Block]:
+    """Tells boxes that read the same (tables that are added, heads) from those that follow each other."""
+    found: list[Box | Block] = []
+    group: list[str] = []
+    for each in stages:
+        if isinstance(each, Block):
+            group = []
+            found.append(each)
+            continue
+        tables = bool(found) and each.kind is Kind.EMBEDDING and getattr(found[-1], "kind", None) is Kind.EMBEDDING
+        apart = [wiring.leads(path, each.id) for path in group]
+        beside = bool(group) and (all(known is False for known in apart) or (tables and None in apart))
+        group = [*group, each.id] if beside else [each.id]
+        found.append(replace(each, beside=beside))
+    return found
 
 
 def _scores(node: ModuleNode, facts: Facts) -> bool:

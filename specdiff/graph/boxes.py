@@ -65,6 +65,8 @@ class Box:
     file: str = ""
     line: int = 0
     copies: int = 1
+    beside: bool = False
+    """Whether it reads what the box before it reads, not what that one gives."""
     feeds: tuple[int, ...] = ()
     """Which boxes of the next row inside the same box it feeds; empty where the rows as wholes say it."""
 

@@ -84,6 +84,20 @@ class Wiring:
             seen.update(step.inputs)
         return None
 
+    def leads(self, one: str, other: str) -> bool | None:
+        """Whether what one module gives reaches another; None where nothing is known of one of them."""
+        own = {n for n, s in self._steps.items() if s.module == one or s.module.startswith(one + ".")}
+        goal = {n for n, s in self._steps.items() if s.module == other or s.module.startswith(other + ".")}
+        if not own or not goal:
+            return None
+        waiting, seen = list(own), set(own)
+        while waiting:
+            for reader in self._readers.get(waiting.pop(), ()):
+                if reader not in seen:
+                    seen.add(reader)
+                    waiting.append(reader)
+        return bool(goal & seen)
+
     def feeds(self, paths: Sequence[str], stack: str) -> bool | None:
         """Whether what some modules give becomes the value that a stack works on; None where that is not known."""
         start = self._starts.get(f"{stack}.*")

@@ -151,7 +151,7 @@ def _shown(each: Card) -> Mapping[str, object]:
         "summary": each.summary,
         "class_name": each.class_name,
         "total": wording.short(each.total) if each.total is not None else "?",
-        "active": wording.short(each.active) if each.active is not None else "",
+        "active": wording.short(each.active) if each.active not in (None, each.total) else "",
         "numbers": each.numbers,
         "features": each.features,
         "search": " ".join((each.name, each.class_name, *each.features)).lower(),

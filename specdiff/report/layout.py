@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from specdiff.graph.architecture import Architecture, Column
 from specdiff.graph.blocks import Block, Way
-from specdiff.graph.boxes import Box, Kind
+from specdiff.graph.boxes import Box
 from specdiff.graph.flow import Fork, Tangle
 from specdiff.report import wording
 from specdiff.report.figure import (
@@ -127,9 +127,8 @@ def _column(figure: Figure, column: Column, x: float, width: float, fed: bool) -
     side = (x - width / 2, y)
     seen_block = False
     cross: list[Point] = []
-    embedded = False
     for stage in column.stages:
-        joined = embedded and isinstance(stage, Box) and stage.kind is Kind.EMBEDDING
+        joined = isinstance(stage, Box) and stage.beside
         bottom = y + (GAP if not joined else 4)
         if not joined and (column.source or fed or stage is not column.stages[0]):
             figure.lines.append(Line(((x, y), (x, bottom))))
@@ -144,7 +143,6 @@ def _column(figure: Figure, column: Column, x: float, width: float, fed: bool) -
         else:
             need, height = box_size(stage)
             y = draw_box(figure, stage, x, bottom, max(need, NARROWEST), height)
-            embedded = stage.kind is Kind.EMBEDDING
     if column.result:
         figure.lines.append(Line(((x, y), (x, y + GAP))))
         figure.words.append(Words(x, y + GAP + 9, column.result, TITLE_SIZE - 1, align=1))

@@ -19,17 +19,23 @@ def text(drawing: Architecture) -> str:
     chart = _Chart()
     ends: list[tuple[str, str]] = []
     for column in drawing.columns:
-        previous = entry = chart.line_end(column.source)
+        entry = chart.line_end(column.source or column.title or " ")
+        before: tuple[str, ...] = ()
+        now: tuple[str, ...] = (entry,)
         for stage in column.stages:
             if isinstance(stage, Block):
-                previous = chart.block(stage, previous)
+                before, now = now, (chart.block(stage, now),)
+            elif stage.beside:
+                now = (*now, chart.box(stage, before))
             else:
-                previous = chart.box(stage, (previous,))
+                before, now = now, (chart.box(stage, now),)
             if isinstance(stage, Box) and stage.kind is Kind.EMBEDDING:
-                entry = previous
+                entry = now[-1]
         if column.result:
-            chart.edge(previous, chart.line_end(column.result))
-        ends.append((entry, previous))
+            result = chart.line_end(column.result)
+            for each in now:
+                chart.edge(each, result)
+        ends.append((entry, now[-1]))
     for link in drawing.links:
         target = chart.cross[0] if link.to_block and chart.cross else ends[link.target][0]
         chart.lines.append(f"  {ends[link.source][1]} -.-> {target}")
@@ -93,7 +99,7 @@ class _Chart:
             self.cross.append(name)
         return name
 
-    def block(self, block: Block, previous: str) -> str:
+    def block(self, block: Block, before: tuple[str, ...]) -> str:
         """The repeated block as a subgraph; gives the node that leaves it."""
         pattern = f": {wording.pattern(block.pattern)}" if block.pattern else ""
         whole = self.name()
@@ -102,7 +108,7 @@ class _Chart:
         ends = []
         for way in block.ways:
             words = f"{layers_of(way.layers)} of {block.count}" if len(block.ways) > 1 else ""
-            ends.append(self.flow(way.flow, (previous,), way.known, words))
+            ends.append(self.flow(way.flow, before, way.known, words))
         known = all(way.known for way in block.ways)
         if known:
             whole = ends[0][0] if len(ends) == 1 and len(ends[0]) == 1 else self.meeting(ends)
@@ -110,7 +116,8 @@ class _Chart:
         self.lines.append("  end")
         if not known:
             # What is not known of the parts is known of the block: it reads what comes in and gives what goes on.
-            self.edge(previous, whole)
+            for each in before:
+                self.edge(each, whole)
         return whole
 
     def flow(self, flow: Flow, before: tuple[str, ...], known: bool, words: str = "") -> tuple[str, ...]:
