@@ -19,7 +19,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 MAX_RESULTS = 5_000
 """GitHub code scanning shows this many results per run; the worst ones come first."""
 _MAX_RELATED = 20
-"""Related locations per result; the limit of GitHub code scanning is 1,000, readers give up long before."""
+"""Related locations per result; GitHub code scanning takes 1,000 and shows 100, readers give up long before."""
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 _CLAIM_RULES = {
@@ -113,6 +113,10 @@ def _document(rows: Sequence[_Result]) -> str:
         "columnKind": "unicodeCodePoints",
         "results": _numbered([(row, identifiers.index(row.rule)) for row in shown]),
     }
+    if len(rows) > len(shown):
+        text = f"{len(rows) - len(shown):,} results are left out, the least severe; the JSON report has all of them."
+        note: Json = {"level": "note", "message": {"text": text}}
+        run["invocations"] = [{"executionSuccessful": True, "toolExecutionNotifications": [note]}]
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
@@ -140,9 +144,10 @@ def _numbered(rows: Sequence[tuple[_Result, int]]) -> list[Json]:
             "ruleId": row.rule,
             "ruleIndex": index,
             "level": row.level,
-            "message": {"text": row.message},
+            "message": {"text": row.message + _more(len(row.related) - _MAX_RELATED, "related place")},
             "locations": [_location(row.primary)],
-            "partialFingerprints": {"specdiff/v1": digest},
+            # GitHub code scanning reads the second one, and makes it from the line's text where there is none.
+            "partialFingerprints": {"specdiff/v1": digest, "primaryLocationLineHash": f"{digest[:16]}:1"},
         }
         if row.related:
             result["relatedLocations"] = [
@@ -151,6 +156,10 @@ def _numbered(rows: Sequence[tuple[_Result, int]]) -> list[Json]:
             ]
         results.append(result)
     return results
+
+
+def _more(count: int, noun: str) -> str:
+    return f" ({wording.plural(count, noun)} more)" if count > 0 else ""
 
 
 def _location(step: Evidence) -> dict[str, Json]:
