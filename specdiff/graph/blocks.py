@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from specdiff.graph import boxes
 from specdiff.graph.boxes import Box, Facts, Kind, Standing
-from specdiff.graph.flow import Alternative, Flow, Fork, Place, in_layers, limited, merged, tangled
+from specdiff.graph.flow import Alternative, Flow, Fork, Place, in_layers, limited, merged
 from specdiff.graph.roles import Role, descendants, is_container, role, size
 from specdiff.graph.wiring import Part, Wiring
 from specdiff.results import ModuleNode
@@ -200,7 +200,13 @@ def _opened(layer: ModuleNode, path: str) -> Iterator[tuple[str, ModuleNode]]:
         where = f"{path}.{child.names[0]}"
         found = role(child)
         listed = is_container(child) and found not in (Role.MLP, Role.MOE, Role.NOTHING)
-        nested = found is Role.OTHER and any(role(each) in _MIXING for each in child.children)
+        mixes = any(role(each) in _MIXING for each in child.children)
+        # Attention with its norms and nothing else of its own: a wrapper, not attention with norms inside.
+        wraps = {role(each) for each in child.children} - {Role.NOTHING} in (
+            {Role.ATTENTION, Role.NORM},
+            {Role.CROSS, Role.NORM},
+        )
+        nested = wraps or (mixes and found is Role.OTHER)
         if listed or nested:
             yield from _opened(child, where)
         else:
@@ -213,10 +219,11 @@ def _feeds(node: ModuleNode) -> bool:
 
 
 def _flow(path: str, layers: list[int], parts: list[Part], facts: Facts, wiring: Wiring) -> tuple[Flow, bool]:
-    """How parts are connected: as the operations say, else as the facts do; and whether either does."""
+    """How parts are connected: as the operations say, where there are none as the facts do; and whether either does."""
     found = wiring.flow(path, layers, parts)
-    if found is not None and not tangled(found):
+    if found is not None:
         return found, True
+    followed = wiring.first(path.removesuffix(".*")) is not None
     cores = [part.box for part in parts if part.box.kind is not Kind.NORM]
     norms = [part.box for part in parts if part.box.kind is Kind.NORM]
     if not norms:
@@ -225,9 +232,8 @@ def _flow(path: str, layers: list[int], parts: list[Part], facts: Facts, wiring:
         shallow = min((where.count(".") for _, where in inner), default=0)
         norms = [box for box, where in inner if where.count(".") == shallow]
     placement, residual = facts.text("norm.placement"), facts.text("residual")
-    if (not residual or (norms and placement not in _PLACED)) and found is not None:
-        return found, True
-    if not residual or (norms and placement not in _PLACED):
+    if followed or not residual or (norms and placement not in _PLACED):
+        # What the operations do not say in one line (two streams, parts that meet elsewhere) the facts do not say either.
         return tuple(Place((Alternative((), box),)) for box in (*norms[:1], *cores, *norms[1:])), False
     return _from_facts(cores, norms, placement, residual, "hybrid" in facts.words("layers.pattern")), True
 

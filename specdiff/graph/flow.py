@@ -246,13 +246,6 @@ def in_layers(flow: Flow, layers: tuple[int, ...]) -> Flow:
     return tuple(one(each) for each in flow)
 
 
-def tangled(flow: Flow) -> bool:
-    """Whether some of it is no series of parallels."""
-    return any(
-        isinstance(each, Tangle) or (isinstance(each, Fork) and any(tangled(way) for way in each.ways)) for each in flow
-    )
-
-
 def arranged(items: Mapping[int, Place | Fork], edges: Mapping[int, Sequence[int]], start: int, end: int) -> Flow:
     """A graph of parts as series and parallels.
 
