@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from specdiff.audit import built, dead, outputs, parameters, settings, source, stubs
+from specdiff.audit import built, dead, idle, outputs, parameters, settings, source, stubs, wiring
 from specdiff.audit.flows import settings_flow
 from specdiff.audit.rules import RULES, Rule
 from specdiff.audit.subject import Subject
@@ -19,9 +19,15 @@ from specdiff.results import Finding
 
 AUDITS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     stubs.stubs,
+    stubs.placeholders,
+    stubs.repeated,
     outputs.outputs,
     outputs.rotations,
-    parameters.unused,
+    parameters.unread,
+    idle.idle,
+    idle.zeroed,
+    wiring.positions,
+    wiring.caches,
     parameters.overwritten,
     parameters.unregistered,
     dead.unresolved,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import builtins
-import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from specdiff.audit.subject import Subject, body_of, finding, methods
-from specdiff.audit.walk import blocks_in, nodes_in, real_body
+from specdiff.audit.walk import UNFINISHED, blocks_in, dotted, names_read, nodes_in, real_body
 from specdiff.interp.objects import Frame, Function
 from specdiff.ir import nodes as ir
 from specdiff.results import Finding
 
-_UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
 _ANY_MODULE_NAME = frozenset(
     "__name__ __file__ __doc__ __package__ __spec__ __class__ __builtins__ __path__ __loader__ WindowsError reveal_type".split()
 )
@@ -50,7 +49,7 @@ def unfinished(subject: Subject) -> Iterator[Finding]:
             continue
         end = body_of(function).end_line
         for comment in unit.comments:
-            if function.line <= comment.line <= end and _UNFINISHED.search(comment.text):
+            if function.line <= comment.line <= end and UNFINISHED.search(comment.text):
                 yield finding("comment.todo", function.file, comment.line, comment.text.lstrip("# ")[:160])
 
 
@@ -72,7 +71,17 @@ def dropped(subject: Subject) -> Iterator[Finding]:
             yield finding(
                 "argument.dropped", function.file, node.def_line, f"{function.qualname} never reads its argument {param.name}"
             )  # fmt: skip
-        yield from _unused_values(function, node, read)
+        for name, item in unused_values(node):
+            yield finding(
+                "value.unused", function.file, item.line,
+                f"{function.qualname} computes {name} and nothing reads it", end_line=item.end_line,
+            )  # fmt: skip
+        for name, item in kept_from_last_turn(node):
+            yield finding(
+                "value.unused", function.file, item.line,
+                f"{function.qualname} computes {name} in every turn of a loop and keeps that of the last", end_line=item.end_line,
+            )  # fmt: skip
+        yield from _idle_loops(function, node)
 
 
 def _loads(body: Any) -> set[str]:
@@ -110,29 +119,117 @@ def _loads(body: Any) -> set[str]:
     return found
 
 
-def _unused_values(function: Function, node: ir.FunctionDef, read: set[str]) -> Iterator[Finding]:
-    """A plain local name that is assigned a computed value and never read in the whole function."""
-    told: set[str] = set()
+def unused_values(node: ir.FunctionDef) -> Iterator[tuple[str, ir.Assign | ir.AugAssign]]:
+    """Local names, with the statement, that are given a computed value which no line reads before it is gone."""
+    read, told = _reads_but_own(node), set[str]()
     for block in blocks_in(node.body):
         for item in block:
             match item:
-                case ir.Assign(targets=(ir.Name(id=name),), value=value):
-                    pass
+                case ir.Assign(targets=(ir.Name() | ir.TupleExpr() | ir.ListExpr() as target,), value=value):
+                    names = _plain_names(target)
                 case ir.AugAssign(target=ir.Name(id=name), value=value):
-                    pass
+                    names = [name]
                 case _:
                     continue
-            if name in read or name in told or name.startswith("_") or not _computes(value):
+            if not names or any(name in read or name in told for name in names) or not _computes(value):
                 continue
-            told.add(name)
+            if all(name.startswith("_") for name in names):
+                continue
+            told.update(names)
+            yield ", ".join(names), item
+        yield from _overwritten_values(block)
+
+
+def _plain_names(target: Any) -> list[str]:
+    """The names that a target binds; empty where it binds anything but names, or a part of what is unpacked only."""
+    if isinstance(target, ir.Name):
+        return [target.id]
+    names = [item.id for item in target.items if isinstance(item, ir.Name)]
+    return names if len(names) == len(target.items) and "_" not in names else []
+
+
+def _reads_but_own(node: ir.FunctionDef) -> set[str]:
+    """Names that a function reads, reads inside of ``x = f(x)`` left out where there is no other."""
+    counts: Counter[str] = Counter()
+    own: Counter[str] = Counter()
+    shadowed: set[str] = set()
+    for item in nodes_in(node.body):
+        match item:
+            case ir.Name(id=name):
+                counts[name] += 1
+            case ir.Assign(targets=(ir.Name(id=name),), value=value):
+                own[name] += 1 + _mentions_of(value, name)
+            case ir.For() | ir.While():
+                shadowed.update(each.id for each in nodes_in(item.body) if isinstance(each, ir.Name))
+            case ir.Nonlocal() | ir.Global():
+                shadowed.update(item.names)
+            case _:
+                pass
+    plain = _loads(node.body)
+    return {name for name in plain if name in shadowed or counts[name] != own[name]}
+
+
+def _mentions_of(node: Any, name: str) -> int:
+    return sum(isinstance(item, ir.Name) and item.id == name for item in nodes_in(node))
+
+
+def _overwritten_values(block: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, ir.Assign]]:
+    """Values of calls that the same block replaces before anything reads them."""
+    held: dict[str, ir.Assign] = {}
+    for item in block:
+        target = item.targets[0] if isinstance(item, ir.Assign) and len(item.targets) == 1 else None
+        name = target.id if isinstance(target, ir.Name) else ""
+        read = names_read(item.value if name and isinstance(item, ir.Assign) else item)
+        held = {each: first for each, first in held.items() if each not in read}
+        if name and isinstance(item, ir.Assign):
+            if name in held:
+                yield name, held[name]
+            held.pop(name, None)
+            if any(isinstance(each, ir.Call) for each in nodes_in(item.value)):
+                held[name] = item
+
+
+def kept_from_last_turn(node: ir.FunctionDef) -> Iterator[tuple[str, ir.Assign]]:
+    """Names that every turn of a loop over modules gives the result of its module, so that only the last one's is left."""
+    for block in blocks_in(node.body):
+        for index, loop in enumerate(block):
+            if not isinstance(loop, ir.For) or loop.orelse:
+                continue
+            inside, turn = _loads(loop.body), _target_names(loop.target)
+            if any(isinstance(item, ir.Break | ir.Return | ir.Continue | ir.Yield) for item in nodes_in(loop.body)):
+                continue
+            after = _loads(block[index + 1 :])
+            for item in loop.body:
+                match item:
+                    case ir.Assign(targets=(ir.Name(id=name),), value=value):
+                        called = {
+                            each.func.id
+                            for each in nodes_in(value)
+                            if isinstance(each, ir.Call) and isinstance(each.func, ir.Name)
+                        }
+                        if name in after and name not in inside and called & turn:
+                            yield name, item
+                    case _:
+                        pass
+
+
+def _idle_loops(function: Function, node: ir.FunctionDef) -> Iterator[Finding]:
+    """Loops over a part of the module whose bodies do nothing with the elements."""
+    for item in nodes_in(node.body):
+        if not isinstance(item, ir.For) or not dotted(item.iter).startswith("self."):
+            continue
+        turn = _target_names(item.target)
+        if turn and not turn & names_read(item.body):
             yield finding(
-                "value.unused", function.file, item.line,
-                f"{function.qualname} computes {name} and nothing reads it", end_line=item.end_line,
+                "loop.idle", function.file, item.line,
+                f"{function.qualname} goes through {dotted(item.iter)} and does nothing with its elements",
             )  # fmt: skip
 
 
 def _computes(value: ir.Expr) -> bool:
     """Whether an expression calls something or calculates (a plain copy or a literal is no work that is lost)."""
+    if isinstance(value, ir.Call) and isinstance(value.func, ir.Attr) and value.func.name == "size":
+        return False
     return any(isinstance(item, ir.Call | ir.Binary | ir.Item) for item in nodes_in(value))
 
 

@@ -11,6 +11,7 @@ from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function
 from specdiff.ir import nodes as ir
 from specdiff.project.build import Failure
+from specdiff.project.forward import outputs_in
 from specdiff.results import Finding, Severity
 
 
@@ -41,6 +42,11 @@ def outputs(subject: Subject) -> Iterator[Finding]:
             "output.independent", last.file, last.line, f"no output of {cls.name} depends on what it is called with",
             severity=Severity.NOTE if any(map(_fills_in_a_loop, subject.called)) else None,
         )  # fmt: skip
+    elif given and _first_is_made_up(subject, operations):
+        yield finding(
+            "output.independent", last.file, last.line,
+            f"the first output of {cls.name} does not depend on what it is called with",
+        )  # fmt: skip
     for op in operations.kind("random"):
         if op.id in reached:
             yield finding("output.random", op.file, op.line, f"an output of {cls.name} depends on random numbers")
@@ -50,6 +56,16 @@ def outputs(subject: Subject) -> Iterator[Finding]:
         if op.id in reached and op.id not in written and readers:
             if not any(operations[index].kind in ("overwrite", "fill", "copy", "setitem") for index in readers):
                 yield finding("output.uninitialized", op.file, op.line, "memory that nothing wrote reaches an output")
+
+
+def _first_is_made_up(subject: Subject, operations: Operations) -> bool:
+    """Whether the first thing that is returned is a tensor that no input leads to."""
+    tensors, unknown = outputs_in(subject.outputs)
+    first = next(iter(tensors.values()), None)
+    if unknown or first is None or first.node != operations.outputs[0] or any(map(_fills_in_a_loop, subject.called)):
+        return False
+    reached = operations.ancestors(operations.outputs[:1])
+    return not any(op.id in reached for op in operations.kind("input"))
 
 
 def _fills_in_a_loop(function: Function) -> bool:

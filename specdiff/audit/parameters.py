@@ -15,20 +15,11 @@ from specdiff.ir import nodes as ir
 from specdiff.results import Finding
 
 
-def unused(subject: Subject) -> Iterator[Finding]:
-    """`parameter.unread` where no line reads the attribute, `parameter.unreached` where this run did not."""
-    alive = subject.liveness
-    if alive is None or not alive.unused or not alive.live:
-        return
-    unreached: list[str] = []
+def unread(subject: Subject) -> Iterator[Finding]:
+    """`parameter.unread`: the attribute on the way to a parameter is read by no line."""
     told: set[tuple[str, str]] = set()
     shapes = {item.name: item for item in subject.parameters}
-    holders = {module.path: module for module in subject.modules}
-    for name in [item.name for item in subject.parameters if item.name in alive.unused]:
-        holder, attribute = _dropped(subject, name, holders)
-        if holder is None:
-            unreached.append(name)
-            continue
+    for name, (holder, attribute) in unread_parameters(subject).items():
         key = (holder.instance.cls.name, attribute)
         if key in told:
             continue
@@ -40,17 +31,23 @@ def unused(subject: Subject) -> Iterator[Finding]:
             "parameter.unread", file, line,
             f"the {what} {attribute} of {holder.instance.cls.name} is built and no line reads it ({name})",
         )  # fmt: skip
-    if unreached:
-        cls = subject.built.cls
-        some = ", ".join(unreached[:4]) + (f" and {len(unreached) - 4} more" if len(unreached) > 4 else "")
-        first = shapes[unreached[0]].tensor.place
-        file, line = (
-            (first.file, first.line) if first is not None and not first.file.startswith("<") else (cls.file, cls.line)
-        )
-        yield finding("parameter.unreached", file, line, f"this run of {cls.name} did not use {some}")
 
 
-def _dropped(subject: Subject, name: str, holders: dict[str, Module]) -> tuple[Module | None, str]:
+def unread_parameters(subject: Subject) -> dict[str, tuple[Module, str]]:
+    """The unused parameters that no line reads, each with the module and the attribute of it that is not read."""
+    alive = subject.liveness
+    if alive is None or not alive.unused or not alive.live:
+        return {}
+    found: dict[str, tuple[Module, str]] = {}
+    for item in subject.parameters:
+        if item.name in alive.unused:
+            holder, attribute = _unread_above(subject, item.name)
+            if holder is not None:
+                found[item.name] = (holder, attribute)
+    return found
+
+
+def _unread_above(subject: Subject, name: str) -> tuple[Module | None, str]:
     """The innermost module above a parameter whose attribute on the way to it nobody reads, with the attribute."""
     instance: Any = subject.built.instance
     prefix: list[str] = []

@@ -52,6 +52,12 @@ _ROWS = (
         True,
     ),
     Rule(
+        "stub.placeholder", _W, _MEDIUM, "A part stands under its name and has no content.",
+        "What the name announces is still to be written: an identity that a comment calls unfinished, a class without a body.",
+        "Read the comment beside the identity; search for what the empty class was to give those that derive from it.",
+        True,
+    ),
+    Rule(
         "output.independent", _E, _HIGH, "No output depends on any input.",
         "The model ignores what it is asked about.",
         "Follow the returned value back through forward: no step reads an argument of the call.",
@@ -84,6 +90,30 @@ _ROWS = (
         True,
     ),
     Rule(
+        "parameter.dropped", _E, _HIGH, "What parameters compute reaches no output.",
+        "The work is carried out and its result is left alone, so the piece could as well not be there.",
+        "Follow the result from the line shown: nothing reads it, or another value replaces it first.",
+        True,
+    ),
+    Rule(
+        "parameter.aside", _W, _MEDIUM, "Parameters of a layer reach a side output only.",
+        "They are returned beside the answer and have no part in it: a router whose scores choose nothing.",
+        "Follow what the module returns: it goes into the returned tuple, and not into the layer's own result.",
+        True,
+    ),
+    Rule(
+        "module.uncalled", _W, _HIGH, "Some elements of a list of modules never run while others do.",
+        "The list has the announced number of layers or experts and the model uses fewer.",
+        "Look at the loop or the index over the list: it does not come to the elements named.",
+        True,
+    ),
+    Rule(
+        "module.shared", _W, _HIGH, "One module is listed several times.",
+        "The layers have the same weights: the list has the announced number, and the model has one.",
+        "`[Layer(…)] * n` calls the constructor once; a comprehension calls it for every layer.",
+        True,
+    ),
+    Rule(
         "parameter.unreached", _N, _MEDIUM, "Parameters that this run of forward did not use.",
         "They serve another path (training, another input, another setting), or they are dead.",
         "Search for the attribute and read the condition under which it is used.",
@@ -110,9 +140,39 @@ _ROWS = (
         "Search for the name after the line: it is never read before the function ends.",
     ),
     Rule(
+        "value.zeroed", _E, _HIGH, "A computed value is multiplied by zero.",
+        "Whatever the part computes, it adds nothing.",
+        "The factor on the line is the literal zero.",
+        True,
+    ),
+    Rule(
+        "loop.idle", _E, _HIGH, "A loop goes through modules and does nothing with them.",
+        "The layers are built and never run.",
+        "The loop's variable does not stand in the loop's body.",
+        True,
+    ),
+    Rule(
+        "position.unused", _E, _MEDIUM, "Position information is computed and not applied.",
+        "What a module without parameters makes of the positions reaches no output, so that the order of the tokens has no part in it.",
+        "Follow the result of the module from the line shown to the function that takes it and never reads it.",
+        True,
+    ),
+    Rule(
+        "cache.dropped", _W, _MEDIUM, "A cache is accepted, and nothing reads or writes it.",
+        "Generating token by token with it gives wrong answers: keys and values of earlier tokens are not there.",
+        "Search the file for the argument: it is passed on and never updated or indexed.",
+        True,
+    ),
+    Rule(
         "config.unread", _W, _MEDIUM, "A setting is declared, and nothing reads it.",
         "Changing it changes nothing, although the configuration says that the model has it.",
         "Search the model's folder and the library for the name: only the configuration has it.",
+    ),
+    Rule(
+        "config.hollow", _E, _MEDIUM, "Most settings of a configuration are read by nothing.",
+        "The configuration announces features that the code does not have.",
+        "Search the model's folder for the names that are listed as unread.",
+        True,
     ),
     Rule(
         "config.undefined", _W, _MEDIUM, "A setting is read that no configuration defines.",

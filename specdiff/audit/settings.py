@@ -23,6 +23,10 @@ from specdiff.results import Finding, Severity
 _ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
 
 
+_HOLLOW_LEAST = 5
+"""Fewer dead settings than this may be left over from another model; more, and half of all, are a front."""
+
+
 def configs(subject: Subject) -> list[Instance]:
     """The configuration and its parts."""
     found: dict[int, Instance] = {}
@@ -50,6 +54,7 @@ def unread(subject: Subject) -> Iterator[Finding]:
         readers = _read_around(subject, config.cls)
         renames = lookup(config.cls, "attribute_map")[0]
         aliases = _aliases(renames)
+        dead: dict[int, list[str]] = {}
         for owner, name, line in declared:
             if (owner.qualname, name) in told or any(item in readers for item in (name, *aliases.get(name, ()))):
                 continue
@@ -63,7 +68,13 @@ def unread(subject: Subject) -> Iterator[Finding]:
             if any(name in _reads_of_parts(other) for other in _beside(owner)):
                 continue
             told.add((owner.qualname, name))
+            dead.setdefault(id(owner), []).append(name)
             yield finding("config.unread", owner.file, line, f"nothing reads the setting {name} of {owner.name}")
+        for owner in {id(owner): owner for owner, _, _ in declared}.values():
+            count, names = sum(each is owner for each, _, _ in declared), dead.get(id(owner), [])
+            if len(names) >= _HOLLOW_LEAST and 2 * len(names) >= count:
+                said = f"{len(names)} of the {count} settings of {owner.name}: {', '.join(names[:6])}"
+                yield finding("config.hollow", owner.file, owner.line, f"nothing reads {said}{' …' * (len(names) > 6)}")
         subject.program.ledger.consult(*readers.looked_at())
 
 
@@ -200,7 +211,7 @@ def _read_around(subject: Subject, cls: ClassVal) -> Readers:
         unit = module.unit
         if unit is None or not program.defined_in_models(module.name):
             continue
-        if "config" not in unit.path.stem:
+        if not _is_configuration(unit.path):
             seen = words(unit)
             seen_files.add(unit.path)
             names |= seen.any | seen.quoted
@@ -217,13 +228,17 @@ def _read_around(subject: Subject, cls: ClassVal) -> Readers:
 def _others(folder: Path, loaded: frozenset[Path]) -> Iterator[Path]:
     """A model folder's other files (processing, tokenization, generation), configurations left out."""
     for path in folder.glob("*.py"):
-        stem = path.stem
         if (
             path not in loaded
-            and "configuration" not in stem
-            and not stem.startswith(("modular_", "convert_", "__init__"))
+            and not _is_configuration(path)
+            and not path.stem.startswith(("modular_", "convert_", "__init__"))
         ):
             yield path
+
+
+def _is_configuration(path: Path) -> bool:
+    """Whether a file keeps settings: a setting that it has is declared there, not read."""
+    return path.stem.startswith("configuration") or any(part in ("config", "configs") for part in path.stem.split("_"))
 
 
 def undefined(subject: Subject) -> Iterator[Finding]:

@@ -16,6 +16,8 @@ COMPLETE, PARTIAL, SKELETON, UNDECIDED = "complete", "partial", "skeleton", "und
 
 _FATAL = frozenset({"output.independent", "forward.missing"})
 """Findings that leave nothing of a model."""
+_LOST = frozenset({"parameter.unread", "parameter.dropped", "module.uncalled", "loop.idle", "value.zeroed"})
+"""Findings that say that parameters have no part in the answer."""
 _HOLLOW = 0.5
 """Share of live parameters below which what is built is a front."""
 
@@ -66,7 +68,7 @@ def verdict(subject: Subject, findings: Iterable[Finding]) -> tuple[str, tuple[s
     listed = tuple(dict.fromkeys(item.message for item in missing))
     stubs = {(item.primary.file, item.primary.line) for item in missing if item.id.startswith("stub.")}
     share = live_share(subject)
-    lost = any(item.id == "parameter.unread" for item in missing)
+    lost = any(item.id in _LOST for item in missing)
     if any(item.id in _FATAL for item in missing):
         return SKELETON, listed
     if missing and subject.failure is not None and subject.failure.kind == "NotImplementedError":

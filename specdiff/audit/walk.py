@@ -11,6 +11,12 @@ from specdiff.ir import nodes as ir
 Block = tuple[ir.Stmt, ...]
 
 _STRING = re.compile(r"(?:\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3})", re.DOTALL)
+UNFINISHED = re.compile(
+    r"\b(?:TODO|FIXME|XXX|HACK)\b|(?i:\bplace-?holder for\b|\b(?:a|the) real implementation\b|\bnot (?:yet )?implemented\b"
+    r"|\bto be implemented\b|\bleft as an exercise\b|\bfor brevity\b|\bsimplified(?: version| implementation)?:"
+    r"|\bimplement (?:this|me|later|the actual)\b|\bactual implementation\b)"
+)
+"""What an author writes who knows that something is not finished."""
 _COMMENT = re.compile(r"#[^\n]*")
 
 

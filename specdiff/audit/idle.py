@@ -1,0 +1,284 @@
+"""Parameters whose work is carried out or announced and counts for nothing: dropped results, elements that never run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from specdiff.audit.dead import kept_from_last_turn, unused_values
+from specdiff.audit.parameters import unread_parameters
+from specdiff.audit.subject import Subject, body_of, finding
+from specdiff.facts import Evidence
+from specdiff.graph.liveness import Liveness
+from specdiff.graph.operations import Operations
+from specdiff.interp.memo import template_of
+from specdiff.interp.objects import ClassVal, Function, Instance
+from specdiff.interp.trace import Op
+from specdiff.results import Finding
+
+_NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
+_ELEMENT = re.compile(r"(?:.*?\.)?\d+(?=\.)")
+"""The outermost element of a stack that a name lies in."""
+
+
+@dataclass(slots=True)
+class _Copies:
+    """One parameter of a class in every element of a stack."""
+
+    names: list[str] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
+
+
+def idle(subject: Subject) -> Iterator[Finding]:
+    """`parameter.dropped`, `module.uncalled`, `parameter.aside`, and `parameter.unreached` for what else is unused."""
+    alive, operations = subject.liveness, subject.operations
+    if alive is None or operations is None or not alive.live:
+        return
+    yield from _aside(subject, operations)
+    if not alive.unused:
+        return
+    told = set(unread_parameters(subject))
+    ran = {op.attrs["name"]: op for op in operations.kind("parameter")}
+    lost: dict[str, Op] = {}
+    for copies in _copies(subject, alive).values():
+        if copies.dead[0] in told:
+            continue
+        cut = [name for name in copies.dead if name not in ran]
+        if cut and len(cut) < len(copies.names) and len(cut) == len(copies.dead) and _ELEMENT.match(cut[0]):
+            told.update(copies.dead)
+            yield from _uncalled(subject, copies, told)
+        elif not cut:
+            place = _dropped_at(subject, operations, copies, ran)
+            if place is not None:
+                lost.update(dict.fromkeys(copies.dead, place))
+    yield from _dropped(subject, lost)
+    yield from _unreached(subject, [item for item in alive.unused if item not in told and item not in lost])
+
+
+def _copies(subject: Subject, alive: Liveness) -> dict[str, _Copies]:
+    """By name without numbers: all parameters of the name, for those names of which one is unused."""
+    found: dict[str, _Copies] = {}
+    for item in subject.parameters:
+        copies = found.setdefault(_NUMBER.sub("*", item.name), _Copies())
+        copies.names.append(item.name)
+        if item.name in alive.unused:
+            copies.dead.append(item.name)
+    return {name: copies for name, copies in found.items() if copies.dead}
+
+
+def _dropped_at(subject: Subject, operations: Operations, copies: _Copies, ran: dict[str, Op]) -> Op | None:
+    """The operation at which the work of an unused parameter ends; None where its end says nothing about the code.
+
+    What a whole model returns and its user leaves alone (a pooled output, the last layer's states where an earlier
+    layer's are asked for) is no loss. Dropped is what ends inside every layer of a stack, what the class's own
+    functions compute and do not return, and what a local name holds that nobody reads.
+    """
+    first = copies.dead[0]
+    ends = _ends(operations, ran[first].id)
+    if not ends:
+        return None
+    everywhere = len(copies.dead) == len(copies.names)
+    last = max(ends, key=lambda op: op.id)
+    if everywhere and _ends_inside(subject, first, ends) and len(copies.names) > 1:
+        return last
+    own = {cls.name for cls in subject.built.cls.mro if isinstance(cls, ClassVal) and subject.is_model_code(cls)}
+    if everywhere and all(op.function.rpartition(".")[0] in own for op in ends):
+        return last
+    if all(_is_forgotten(subject, op, everywhere=everywhere) for op in ends):
+        return last
+    return None
+
+
+def _ends(operations: Operations, start: int) -> list[Op]:
+    """The operations downstream whose results nothing reads."""
+    seen: set[int] = set()
+    stack, found = [start], []
+    while stack:
+        index = stack.pop()
+        if index not in seen:
+            seen.add(index)
+            readers = operations.consumers[index]
+            stack.extend(readers)
+            if not readers and index != start:
+                found.append(operations[index])
+    return found
+
+
+def _ends_inside(subject: Subject, name: str, ends: list[Op]) -> bool:
+    """Whether all ends lie in the element of a stack of the model's own blocks that the parameter lies in."""
+    element = _ELEMENT.match(name)
+    if element is None:
+        return False
+    owner = _instance(subject, element[0])
+    if owner is None or not subject.is_model_code(owner.cls):
+        return False
+    return all(op.module == element[0] or op.module.startswith(element[0] + ".") for op in ends)
+
+
+def _instance(subject: Subject, path: str) -> Instance | None:
+    found = subject.built.instance
+    for part in path.split(".") if path else ():
+        if found is None:
+            return None
+        template = template_of(found)
+        child = ((found if template is None else template).attrs.get("_modules") or {}).get(part)
+        found = child if isinstance(child, Instance) else None
+    return found
+
+
+def _is_forgotten(subject: Subject, op: Op, *, everywhere: bool) -> bool:
+    """Whether the result is given to a name that is not read, or that the next turn of a loop gives another value."""
+    for function in subject.path:
+        node = body_of(function)
+        if function.file == op.file and node.line <= op.line <= node.end_line and function.qualname == op.function:
+            statements = (*(unused_values(node) if everywhere else ()), *kept_from_last_turn(node))
+            return any(item.line <= op.line <= item.end_line for _, item in statements)
+    return False
+
+
+def _dropped(subject: Subject, lost: dict[str, Op]) -> Iterator[Finding]:
+    """One finding for each outermost module all of whose parameters are dropped."""
+    told: set[str] = set()
+    below: dict[str, list[str]] = {}
+    for item in subject.parameters:
+        parts = item.name.split(".")
+        for depth in range(1, len(parts)):
+            below.setdefault(".".join(parts[:depth]), []).append(item.name)
+    for name, op in lost.items():
+        path = _outermost(name, below, lost)
+        owner = _instance(subject, path.rpartition(".")[0])
+        key = _NUMBER.sub("*", path)
+        if key in told or owner is None:
+            continue
+        told.add(key)
+        attribute = path.rpartition(".")[2]
+        what = "parameter" if path == name else "submodule"
+        built = _built_at(subject, name, path)
+        yield finding(
+            "parameter.dropped", op.file, op.line,
+            f"what the {what} {attribute} of {owner.cls.name} computes reaches no output ({name})",
+            related=(built,) if built is not None else (),
+        )  # fmt: skip
+
+
+def _outermost(name: str, below: dict[str, list[str]], lost: dict[str, Op]) -> str:
+    """The outermost module that a parameter belongs to and that is dropped as a whole, elements of lists left out."""
+    parts = name.split(".")
+    for depth in range(1, len(parts)):
+        path = ".".join(parts[:depth])
+        if not parts[depth - 1].isdigit() and all(each in lost for each in below[path]):
+            return path
+    return name
+
+
+def _built_at(subject: Subject, name: str, path: str) -> Evidence | None:
+    module = _instance(subject, path) if path != name else None
+    place = module.place if module is not None else None
+    if place is None:
+        place = next((item.tensor.place for item in subject.parameters if item.name == name), None)
+    if place is None or place.file.startswith("<"):
+        return None
+    return Evidence(place.file, place.line, place.line, "built here")
+
+
+def _uncalled(subject: Subject, copies: _Copies, told: set[str]) -> Iterator[Finding]:
+    """Elements of a list of modules that no run of ``forward`` comes to, where other elements do run."""
+    missing = set(copies.dead)
+    path = next(name for name in copies.dead)
+    # The innermost number that tells what runs from what does not.
+    places = [found.span() for found in _NUMBER.finditer(path)]
+    for start, end in reversed(places):
+        family = [name for name in copies.names if name[:start] == path[:start]]
+        idle_ones = sorted({int(name[start:].split(".")[0]) for name in family if name in missing})
+        running = {int(name[start:].split(".")[0]) for name in family if name not in missing}
+        if running:
+            holder, listed = path[: start - 1], len(idle_ones) + len(running)
+            owner = _instance(subject, holder.rpartition(".")[0])
+            element = _instance(subject, path[:end])
+            place = element.place if element is not None else None
+            cls = subject.built.cls
+            known = place is not None and not place.file.startswith("<")
+            key = f"uncalled {_NUMBER.sub('*', holder)}"
+            if key in told:
+                return
+            told.add(key)
+            yield finding(
+                "module.uncalled",
+                place.file if known and place else cls.file,
+                place.line if known and place else cls.line,
+                f"{len(idle_ones)} of {listed} elements of {holder.rpartition('.')[2]} of "
+                f"{owner.cls.name if owner is not None else cls.name} never run ({path})",
+            )
+            return
+
+
+def _aside(subject: Subject, operations: Operations) -> Iterator[Finding]:
+    """Parameters inside every layer of a stack that reach a side output alone, while the layers make the first output."""
+    if len(operations.outputs) < 2:
+        return
+    first, reached = operations.ancestors(operations.outputs[:1]), operations.ancestors(operations.outputs)
+    used = {op.attrs["name"] for op in operations.kind("parameter") if op.id in reached}
+    main = {op.attrs["name"] for op in operations.kind("parameter") if op.id in first}
+    layers = {found[0] for name in main if (found := _ELEMENT.match(name))}
+    groups: dict[str, list[str]] = {}
+    for item in subject.parameters:
+        groups.setdefault(_NUMBER.sub("*", item.name), []).append(item.name)
+    told: set[str] = set()
+    for names in groups.values():
+        if len(names) < 2 or not all(name in used and name not in main for name in names):
+            continue
+        elements = [_ELEMENT.match(name) for name in names]
+        owner = _instance(subject, names[0].rpartition(".")[0].rpartition(".")[0])
+        module = _NUMBER.sub("*", names[0].rpartition(".")[0])
+        if module in told or owner is None or not all(found and found[0] in layers for found in elements):
+            continue
+        told.add(module)
+        path = names[0].rpartition(".")[0]
+        place = _built_at(subject, names[0], path)
+        cls = subject.built.cls
+        yield finding(
+            "parameter.aside",
+            place.file if place else cls.file,
+            place.line if place else cls.line,
+            f"{path.rpartition('.')[2]} of {owner.cls.name} only reaches an output beside the first one ({names[0]})",
+        )
+
+
+def _unreached(subject: Subject, names: list[str]) -> Iterator[Finding]:
+    if not names:
+        return
+    order = [item for item in subject.parameters if item.name in set(names)]
+    cls = subject.built.cls
+    more = f" and {len(order) - 4} more" if len(order) > 4 else ""
+    first = order[0].tensor.place
+    file, line = (
+        (first.file, first.line) if first is not None and not first.file.startswith("<") else (cls.file, cls.line)
+    )
+    some = ", ".join(item.name for item in order[:4]) + more
+    yield finding("parameter.unreached", file, line, f"this run of {cls.name} did not use {some}")
+
+
+def zeroed(subject: Subject) -> Iterator[Finding]:
+    """`value.zeroed`: a result that is multiplied by a literal zero on its way to an output."""
+    operations = subject.operations
+    if operations is None:
+        return
+    reached = operations.ancestors(operations.outputs)
+    told: set[tuple[str, int]] = set()
+    for op in operations.kind("mul"):
+        factor = op.attrs.get("other")
+        if isinstance(factor, bool) or not isinstance(factor, int | float) or factor != 0 or op.id not in reached:
+            continue
+        if (op.file, op.line) in told or not op.dtype.startswith(("float", "bfloat")) or not op.inputs:
+            continue
+        if not any(operations[index].kind == "parameter" for index in operations.ancestors(op.inputs)):
+            continue  # zeros made this way hold a shape, and nothing is lost
+        if not _of_model(subject, op):
+            continue
+        told.add((op.file, op.line))
+        yield finding("value.zeroed", op.file, op.line, f"{op.function} multiplies a computed value by zero")
+
+
+def _of_model(subject: Subject, op: Op) -> bool:
+    return any(isinstance(each, Function) and each.qualname == op.function for each in subject.path)

@@ -1,0 +1,145 @@
+"""What a model makes or takes for its layers and no layer looks at: positions, caches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from specdiff.audit.dead import unused_values
+from specdiff.audit.subject import Subject, body_of, finding
+from specdiff.audit.walk import dotted, names_read, nodes_in
+from specdiff.interp.objects import Function, Instance
+from specdiff.ir import nodes as ir
+from specdiff.results import Finding
+
+_CACHES = frozenset({"past_key_values", "past_key_value", "layer_past", "kv_cache", "cache_params"})
+"""How the libraries' calls name a cache of keys and values or of states."""
+_ASKS = frozenset(
+    {"get_seq_length", "get_max_cache_shape", "get_mask_sizes", "is_initialized", "seen_tokens", "has_previous_state"}
+)
+"""What is asked of a cache without using what it holds."""
+
+
+def positions(subject: Subject) -> Iterator[Finding]:
+    """`position.unused`: a part without parameters runs, nothing it makes reaches an output, and who takes it drops it."""
+    operations = subject.operations
+    if operations is None or not operations.outputs:
+        return
+    reached = operations.ancestors(operations.outputs)
+    ran: dict[str, bool] = {}
+    for op in operations.ops:
+        if op.kind not in ("parameter", "buffer", "constant", "input"):
+            ran[op.module] = ran.get(op.module, False) or op.id in reached
+    owned = {item.name.rpartition(".")[0] for item in subject.parameters}
+    for module in subject.modules:
+        path, cls = module.path, module.instance.cls
+        if ran.get(path, True) or not path or not subject.is_model_code(cls):
+            continue
+        if any(name == path or name.startswith(path + ".") for name in owned) or not _has_buffers(module.instance):
+            continue
+        for function, call, names in _results_of(subject, path.rpartition(".")[2]):
+            if _is_dropped(subject, function, names):
+                yield finding(
+                    "position.unused", function.file, call.line,
+                    f"{function.qualname} computes {', '.join(sorted(names))} with {cls.name} and what takes it never reads it",
+                )  # fmt: skip
+
+
+def _has_buffers(instance: Instance) -> bool:
+    return bool(instance.attrs.get("_buffers"))
+
+
+def _results_of(subject: Subject, attribute: str) -> Iterator[tuple[Function, ir.Call, set[str]]]:
+    """Where a function calls ``self.attribute`` and gives the result to plain names."""
+    for function in subject.called:
+        if function.name == "<lambda>":
+            continue
+        for item in nodes_in(body_of(function).body):
+            match item:
+                case ir.Assign(targets=(target,), value=ir.Call() as call) if dotted(call.func) == f"self.{attribute}":
+                    yield function, call, names_read(target)
+                case _:
+                    pass
+
+
+def _is_dropped(subject: Subject, maker: Function, names: set[str]) -> bool:
+    """Whether the values are read by nobody: not where they are made, and not where an argument of their name comes in."""
+    node = body_of(maker)
+    passed = set(names)
+    for item in nodes_in(node.body):
+        if isinstance(item, ir.Call):
+            passed.update(arg.name for arg in item.args if arg.name and names_read(arg.value) & names)
+    forgotten = {name for text, _ in unused_values(node) for name in text.split(", ")}
+    if names <= forgotten:
+        return True
+    takers = [
+        function
+        for function in subject.called
+        if function is not maker
+        and function.name != "<lambda>"
+        and any(p.name in passed for p in body_of(function).params)
+    ]
+    return any(_drops(body_of(function), passed) for function in takers)
+
+
+def _drops(node: ir.FunctionDef, names: set[str]) -> bool:
+    """Whether a function takes the values and neither computes with them nor passes them on."""
+    taken = {param.name for param in node.params if param.name in names}
+    read = names_read(node.body)
+    if not taken & read:
+        return True
+    unpacked = [item for item in nodes_in(node.body) if isinstance(item, ir.Assign) and names_read(item.value) & taken]
+    forgotten = {id(item) for _, item in unused_values(node)} | {
+        id(item) for item in unpacked if not _read_after(node, item)
+    }
+    return bool(unpacked) and all(id(item) in forgotten for item in unpacked) and len(unpacked) == _reads(node, taken)
+
+
+def _read_after(node: ir.FunctionDef, item: ir.Assign) -> bool:
+    names = {name for target in item.targets for name in names_read(target)}
+    return any(_reads(node, {name}) > 1 for name in names)
+
+
+def _reads(node: ir.FunctionDef, names: set[str]) -> int:
+    return sum(isinstance(item, ir.Name) and item.id in names for item in nodes_in(node.body))
+
+
+def caches(subject: Subject) -> Iterator[Finding]:
+    """`cache.dropped`: the class takes a cache, and on no path does anything read or write what it holds."""
+    own = [
+        function
+        for function in subject.called
+        if function.name == "forward" and function.owner in subject.built.cls.mro and function.name != "<lambda>"
+    ]
+    taken = [param.name for function in own for param in body_of(function).params if param.name in _CACHES]
+    if not taken or subject.operations is None:
+        return
+    if any(_holds(function) for function in subject.path):
+        return
+    function = own[0]
+    yield finding(
+        "cache.dropped", function.file, body_of(function).def_line,
+        f"{function.qualname} takes {taken[0]}, and nothing reads or writes what it holds",
+    )  # fmt: skip
+
+
+def _holds(function: Function) -> bool:
+    """Whether a function uses what a cache holds: an attribute, an item, a part of it, or a call that gets it by position."""
+    for item in nodes_in(body_of(function).body):
+        match item:
+            case ir.Attr(value=value, name=name) if name not in _ASKS and _is_cache(value):
+                return True
+            case ir.Item(value=value) if _is_cache(value):
+                return True
+            case ir.Assign(targets=(ir.TupleExpr() | ir.ListExpr(),), value=value) if _is_cache(value):
+                return True
+            case ir.For(iter=value) if any(_is_cache(each) for each in nodes_in(value)):
+                return True
+            case _:
+                pass
+    return False
+
+
+def _is_cache(node: Any) -> bool:
+    last = dotted(node).rpartition(".")[2]
+    return "past" in last or "cache" in last
