@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -31,14 +32,48 @@ def unreachable(subject: Subject) -> Iterator[Finding]:
                         f"{function.qualname}: nothing reaches this line, the one before it leaves", end_line=after.end_line,
                     )  # fmt: skip
                     break
-        for item in nodes_in(node.body):
-            if isinstance(item, ir.If | ir.While) and isinstance(item.test, ir.Const):
-                dead = item.body if not item.test.value else item.orelse if isinstance(item, ir.If) else ()
-                if dead:
-                    yield finding(
-                        "branch.never", function.file, dead[0].line,
-                        f"{function.qualname}: the condition is always {bool(item.test.value)}",
-                    )  # fmt: skip
+        for block, value in never_run(function, node):
+            yield finding(
+                "branch.never", function.file, block[0].line,
+                f"{function.qualname}: the condition is always {value}",
+            )  # fmt: skip
+
+
+def never_run(function: Function, node: ir.FunctionDef) -> Iterator[tuple[tuple[ir.Stmt, ...], bool]]:
+    """Blocks behind conditions that are always the other way, with the condition's value."""
+    for item in nodes_in(node.body):
+        if not isinstance(item, ir.If | ir.While):
+            continue
+        negated = isinstance(item.test, ir.Unary) and item.test.op == "not"
+        test = item.test.operand if negated and isinstance(item.test, ir.Unary) else item.test
+        value = _fixed(function, test)
+        if value is None:
+            continue
+        holds = value != negated
+        dead = item.orelse if holds and isinstance(item, ir.If) else () if holds else item.body
+        if dead:
+            yield dead, holds
+
+
+def _fixed(function: Function, test: ir.Expr) -> bool | None:
+    """The truth of a condition that is a literal, or a name that the file gives a literal once and for all."""
+    if isinstance(test, ir.Const):
+        return bool(test.value)
+    if not isinstance(test, ir.Name) or function.unit is None or test.id in _bound(body_of(function)):
+        return None
+    given: list[Any] = []
+    for position, chunk in enumerate(function.unit.chunks):
+        if test.id in chunk.binds:
+            for statement in function.unit.statements(position):
+                plain = isinstance(statement, ir.Assign) and dotted(statement.targets[0]) == test.id
+                given.append(statement.value if plain and isinstance(statement, ir.Assign) else None)
+    if (
+        len(given) != 1
+        or not isinstance(given[0], ir.Const)
+        or re.search(rf"\bglobal\b[^\n]*\b{test.id}\b", function.unit.text)
+    ):
+        return None
+    return bool(given[0].value) if isinstance(given[0].value, bool) else None
 
 
 def unfinished(subject: Subject) -> Iterator[Finding]:
@@ -185,8 +220,8 @@ def _overwritten_values(block: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, ir.As
             if name in held:
                 yield name, held[name]
             held.pop(name, None)
-            if any(isinstance(each, ir.Call) for each in nodes_in(item.value)):
-                held[name] = item
+            if any(isinstance(each, ir.Call) and each.args for each in nodes_in(item.value)):
+                held[name] = item  # an empty container that a later line replaces is a start, not work
 
 
 def kept_from_last_turn(node: ir.FunctionDef) -> Iterator[tuple[str, ir.Assign]]:

@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from specdiff.audit.dead import kept_from_last_turn, unused_values
+from specdiff.audit.dead import kept_from_last_turn, never_run, unused_values
 from specdiff.audit.parameters import unread_parameters
 from specdiff.audit.subject import Subject, body_of, finding
+from specdiff.audit.walk import dotted, nodes_in
 from specdiff.facts import Evidence
 from specdiff.graph.liveness import Liveness
 from specdiff.graph.operations import Operations
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import ClassVal, Function, Instance
 from specdiff.interp.trace import Op
+from specdiff.ir import nodes as ir
 from specdiff.results import Finding
 
 _NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
@@ -40,9 +42,9 @@ def idle(subject: Subject) -> Iterator[Finding]:
         return
     told = set(unread_parameters(subject))
     ran = {op.attrs["name"]: op for op in operations.kind("parameter")}
-    lost: dict[str, Op] = {}
+    lost = _whole_parts(subject, operations, alive, ran)
     for copies in _copies(subject, alive).values():
-        if copies.dead[0] in told:
+        if copies.dead[0] in told or copies.dead[0] in lost:
             continue
         cut = [name for name in copies.dead if name not in ran]
         if cut and len(cut) < len(copies.names) and len(cut) == len(copies.dead) and _ELEMENT.match(cut[0]):
@@ -53,7 +55,26 @@ def idle(subject: Subject) -> Iterator[Finding]:
             if place is not None:
                 lost.update(dict.fromkeys(copies.dead, place))
     yield from _dropped(subject, lost)
-    yield from _unreached(subject, [item for item in alive.unused if item not in told and item not in lost])
+    rest = [item.name for item in subject.parameters if item.name in alive.unused]
+    rest = [name for name in rest if name not in told and name not in lost]
+    behind = {name: place for name in rest if (place := _behind(subject, name)) is not None}
+    yield from _shut_off(subject, behind)
+    yield from _unreached(subject, [name for name in rest if name not in behind])
+
+
+def _whole_parts(subject: Subject, operations: Operations, alive: Liveness, ran: dict[str, Op]) -> dict[str, Op]:
+    """Parameters of the class's own parts that run from one end to the other without any effect on an output."""
+    found: dict[str, Op] = {}
+    parts: dict[str, list[str]] = {}
+    for item in subject.parameters:
+        parts.setdefault(item.name.partition(".")[0], []).append(item.name)
+    for part, names in parts.items():
+        if names == [part] or not all(name in alive.unused and name in ran for name in names):
+            continue
+        ends = [op for name in names for op in _ends(operations, ran[name].id)]
+        if ends:
+            found.update(dict.fromkeys(names, max(ends, key=lambda op: op.id)))
+    return found
 
 
 def _copies(subject: Subject, alive: Liveness) -> dict[str, _Copies]:
@@ -245,6 +266,38 @@ def _aside(subject: Subject, operations: Operations) -> Iterator[Finding]:
         )
 
 
+def _behind(subject: Subject, name: str) -> tuple[Function, int] | None:
+    """Where the only reads of a parameter's attribute stand, if that is in branches that no setting leads to."""
+    parts = name.split(".")
+    for depth in range(len(parts)):
+        owner = _instance(subject, ".".join(parts[:depth]))
+        if owner is None or parts[depth].isdigit() or not subject.is_model_code(owner.cls):
+            continue
+        reads: list[tuple[Function, int, bool]] = []
+        for function in subject.path:
+            if function.name == "__init__":
+                continue
+            node = body_of(function)
+            shut = {id(item) for block, _ in never_run(function, node) for item in nodes_in(block)}
+            for item in nodes_in(node.body):
+                if isinstance(item, ir.Attr) and dotted(item) == f"self.{parts[depth]}":
+                    reads.append((function, item.line, id(item) in shut))
+        if reads and all(each[2] for each in reads):
+            return reads[0][0], reads[0][1]
+    return None
+
+
+def _shut_off(subject: Subject, behind: dict[str, tuple[Function, int]]) -> Iterator[Finding]:
+    told: set[tuple[str, int]] = set()
+    for name, (function, line) in behind.items():
+        if (function.file, line) not in told:
+            told.add((function.file, line))
+            yield finding(
+                "parameter.unread", function.file, line,
+                f"{function.qualname} reads {name.rpartition('.')[0] or name} only in a branch that never runs ({name})",
+            )  # fmt: skip
+
+
 def _unreached(subject: Subject, names: list[str]) -> Iterator[Finding]:
     if not names:
         return
@@ -270,7 +323,7 @@ def zeroed(subject: Subject) -> Iterator[Finding]:
         factor = op.attrs.get("other")
         if isinstance(factor, bool) or not isinstance(factor, int | float) or factor != 0 or op.id not in reached:
             continue
-        if (op.file, op.line) in told or not op.dtype.startswith(("float", "bfloat")) or not op.inputs:
+        if (op.file, op.line) in told or not op.dtype.startswith(("float", "bfloat")) or len(op.inputs) != 1:
             continue
         if not any(operations[index].kind == "parameter" for index in operations.ancestors(op.inputs)):
             continue  # zeros made this way hold a shape, and nothing is lost

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from specdiff.audit.subject import Subject, body_of, finding
 from specdiff.audit.walk import UNFINISHED, dotted, names_read, nodes_in, real_body
-from specdiff.interp.calls import node_of
 from specdiff.interp.objects import ClassVal, Function
 from specdiff.ir import nodes as ir
 from specdiff.results import Finding
@@ -26,7 +25,6 @@ def stubs(subject: Subject) -> Iterator[Finding]:
     told: set[tuple[str, int]] = set()
     for function in subject.called:
         if function.name == "<lambda>":
-            yield from _lambda(function)
             continue
         node = body_of(function)
         if _SAYS_SO.search(function.qualname) or _abstract(node):
@@ -35,22 +33,27 @@ def stubs(subject: Subject) -> Iterator[Finding]:
         if found is not None:
             told.update((function.file, line) for line in range(node.line, node.end_line + 1))
             yield found
+    for function in subject.constructors:
+        yield from _lambdas(function)
     failed = _raised(subject)
     if failed is not None and (failed.primary.file, failed.primary.line) not in told:
         yield failed
 
 
-def _lambda(function: Function) -> Iterator[Finding]:
-    """A lambda that gives its first argument back and takes others that it never reads."""
-    node = node_of(function)
-    if not isinstance(node, ir.Lambda) or not isinstance(node.body, ir.Name):
-        return
-    given = [item.name for item in node.params if item.kind in ("posonly", "plain", "kwonly")]
-    if len(given) > 1 and node.body.id == given[0]:
-        idle = ", ".join(given[1:])
-        yield finding(
-            "stub.identity", function.file, node.line, f"a function returns {given[0]} unchanged; {idle} never read"
-        )
+def _lambdas(function: Function) -> Iterator[Finding]:
+    """Attributes that a constructor gives a lambda which returns its first argument and never reads the others."""
+    for item in nodes_in(body_of(function).body):
+        match item:
+            case ir.Assign(targets=(ir.Attr(name=name),), value=ir.Lambda(params=params, body=ir.Name(id=returned))):
+                given = [each.name for each in params if each.kind in ("posonly", "plain", "kwonly")]
+                if len(given) > 1 and returned == given[0]:
+                    owner = function.qualname.rpartition(".")[0]
+                    yield finding(
+                        "stub.identity", function.file, item.line,
+                        f"{name} of {owner} returns {returned} unchanged; {', '.join(given[1:])} never read",
+                    )  # fmt: skip
+            case _:
+                pass
 
 
 def _raised(subject: Subject) -> Finding | None:
