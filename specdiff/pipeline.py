@@ -416,8 +416,10 @@ def _failed(
     undecided = failure.kind in ("Undecided", "Limit")
     severity = Severity.WARNING if undecided else Severity.ERROR
     refused = failure.kind == "ImportError" or (not given and failure.kind != "NotImplementedError")
-    if failure.deliberate and refused:
-        # A guard that asks for another package, or refuses defaults that nobody asked for, is no defect of the code.
+    asks = failure.kind == "TypeError" and failure.message.startswith(f"{name}.__init__() missing")
+    if (failure.deliberate and refused) or asks:
+        # A guard that asks for another package, refuses defaults that nobody asked for, or a constructor that takes more
+        # than settings, is no defect of the code.
         severity = Severity.NOTE
     finding = Finding(
         "build.defect" if failure.kind == DEFECT else "build.undecided" if undecided else "build.error",

@@ -111,11 +111,6 @@ def dropped(subject: Subject) -> Iterator[Finding]:
                 "value.unused", function.file, item.line,
                 f"{function.qualname} computes {name} and nothing reads it", end_line=item.end_line,
             )  # fmt: skip
-        for name, item in kept_from_last_turn(node):
-            yield finding(
-                "value.unused", function.file, item.line,
-                f"{function.qualname} computes {name} in every turn of a loop and keeps that of the last", end_line=item.end_line,
-            )  # fmt: skip
         yield from _idle_loops(function, node)
 
 
@@ -154,8 +149,8 @@ def _loads(body: Any) -> set[str]:
     return found
 
 
-def unused_values(node: ir.FunctionDef) -> Iterator[tuple[str, ir.Assign | ir.AugAssign]]:
-    """Local names, with the statement, that are given a computed value which no line reads before it is gone."""
+def unused_values(node: ir.FunctionDef, *, plain: bool = False) -> Iterator[tuple[str, ir.Assign | ir.AugAssign]]:
+    """Local names, with the statement, that are given a computed value (or any, if `plain`) which no line reads."""
     read, told = _reads_but_own(node), set[str]()
     for block in blocks_in(node.body):
         for item in block:
@@ -166,7 +161,7 @@ def unused_values(node: ir.FunctionDef) -> Iterator[tuple[str, ir.Assign | ir.Au
                     names = [name]
                 case _:
                     continue
-            if not names or any(name in read or name in told for name in names) or not _computes(value):
+            if not names or any(name in read or name in told for name in names) or not (plain or _computes(value)):
                 continue
             if all(name.startswith("_") for name in names):
                 continue

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from specdiff.audit.dead import kept_from_last_turn, never_run, unused_values
 from specdiff.audit.parameters import unread_parameters
+from specdiff.audit.passing import Passing
 from specdiff.audit.subject import Subject, body_of, finding
-from specdiff.audit.walk import dotted, nodes_in
+from specdiff.audit.walk import dotted, names_read, nodes_in
 from specdiff.facts import Evidence
 from specdiff.graph.liveness import Liveness
 from specdiff.graph.operations import Operations
 from specdiff.interp.memo import template_of
-from specdiff.interp.objects import ClassVal, Function, Instance
+from specdiff.interp.objects import Function, Instance
 from specdiff.interp.trace import Op
 from specdiff.ir import nodes as ir
 from specdiff.results import Finding
@@ -48,8 +49,7 @@ def idle(subject: Subject) -> Iterator[Finding]:
             continue
         cut = [name for name in copies.dead if name not in ran]
         if cut and len(cut) < len(copies.names) and len(cut) == len(copies.dead) and _ELEMENT.match(cut[0]):
-            told.update(copies.dead)
-            yield from _uncalled(subject, copies, told)
+            yield from _uncalled(subject, copies, told, alive)
         elif not cut:
             place = _dropped_at(subject, operations, copies, ran)
             if place is not None:
@@ -63,18 +63,61 @@ def idle(subject: Subject) -> Iterator[Finding]:
 
 
 def _whole_parts(subject: Subject, operations: Operations, alive: Liveness, ran: dict[str, Op]) -> dict[str, Op]:
-    """Parameters of the class's own parts that run from one end to the other without any effect on an output."""
-    found: dict[str, Op] = {}
+    """Parameters of the class's own parts that run from one end to the other and whose results its functions drop.
+
+    What no line of the class's functions can read, also one that this run did not come to (a loss), is dropped.
+    """
     parts: dict[str, list[str]] = {}
     for item in subject.parameters:
         parts.setdefault(item.name.partition(".")[0], []).append(item.name)
-    for part, names in parts.items():
-        if names == [part] or not all(name in alive.unused and name in ran for name in names):
-            continue
+    wasted = {
+        part: names
+        for part, names in parts.items()
+        if names != [part] and all(name in alive.unused and name in ran for name in names)
+    }
+    if not wasted:
+        return {}
+    passing = Passing(subject)
+    while True:
+        kept = {
+            part: names for part, names in wasted.items() if _results_go_nowhere(subject, passing, part, set(wasted))
+        }
+        if len(kept) == len(wasted):
+            break
+        wasted = kept
+    found: dict[str, Op] = {}
+    for names in wasted.values():
         ends = [op for name in names for op in _ends(operations, ran[name].id)]
         if ends:
             found.update(dict.fromkeys(names, max(ends, key=lambda op: op.id)))
     return found
+
+
+def _results_go_nowhere(subject: Subject, passing: Passing, part: str, wasted: set[str]) -> bool:
+    """Whether every call of a part of the class gives its result to names that are not read, or to other wasted parts."""
+    seen = False
+    for function in passing.functions:
+        if function.owner not in subject.built.cls.mro:
+            continue
+        own = list(passing.calls_of(function, part))
+        if not own:
+            continue
+        seen = True
+        others = {id(call): call for each in wasted for call in passing.calls_of(function, each)}
+        inside = {id(item) for call in others.values() for item in nodes_in(call.args)}
+        held: set[int] = set()
+        names: set[str] = set()
+        for item in nodes_in(body_of(function).body):
+            if isinstance(item, ir.Assign) and all(isinstance(each, ir.Name | ir.TupleExpr) for each in item.targets):
+                calls = {id(each) for each in nodes_in(item.value)} & set(others)
+                if calls:
+                    held |= calls
+                    names |= {name for target in item.targets for name in names_read(target)}
+        if not all(id(call) in held or id(call) in inside for call in own):
+            return False
+        if not passing.goes_nowhere(function, names, frozenset(others)):
+            return False
+    return seen
 
 
 def _copies(subject: Subject, alive: Liveness) -> dict[str, _Copies]:
@@ -92,8 +135,8 @@ def _dropped_at(subject: Subject, operations: Operations, copies: _Copies, ran: 
     """The operation at which the work of an unused parameter ends; None where its end says nothing about the code.
 
     What a whole model returns and its user leaves alone (a pooled output, the last layer's states where an earlier
-    layer's are asked for) is no loss. Dropped is what ends inside every layer of a stack, what the class's own
-    functions compute and do not return, and what a local name holds that nobody reads.
+    layer's are asked for) is no loss. Dropped is what ends inside every layer of a stack, and what a local name holds
+    that nobody reads.
     """
     first = copies.dead[0]
     ends = _ends(operations, ran[first].id)
@@ -102,9 +145,6 @@ def _dropped_at(subject: Subject, operations: Operations, copies: _Copies, ran: 
     everywhere = len(copies.dead) == len(copies.names)
     last = max(ends, key=lambda op: op.id)
     if everywhere and _ends_inside(subject, first, ends) and len(copies.names) > 1:
-        return last
-    own = {cls.name for cls in subject.built.cls.mro if isinstance(cls, ClassVal) and subject.is_model_code(cls)}
-    if everywhere and all(op.function.rpartition(".")[0] in own for op in ends):
         return last
     if all(_is_forgotten(subject, op, everywhere=everywhere) for op in ends):
         return last
@@ -203,35 +243,37 @@ def _built_at(subject: Subject, name: str, path: str) -> Evidence | None:
     return Evidence(place.file, place.line, place.line, "built here")
 
 
-def _uncalled(subject: Subject, copies: _Copies, told: set[str]) -> Iterator[Finding]:
+def _uncalled(subject: Subject, copies: _Copies, told: set[str], alive: Liveness) -> Iterator[Finding]:
     """Elements of a list of modules that no run of ``forward`` comes to, where other elements do run."""
-    missing = set(copies.dead)
-    path = next(name for name in copies.dead)
-    # The innermost number that tells what runs from what does not.
-    places = [found.span() for found in _NUMBER.finditer(path)]
-    for start, end in reversed(places):
+    missing, path = set(copies.dead), copies.dead[0]
+    for found in reversed(list(_NUMBER.finditer(path))):
+        start, end = found.span()
         family = [name for name in copies.names if name[:start] == path[:start]]
         idle_ones = sorted({int(name[start:].split(".")[0]) for name in family if name in missing})
         running = {int(name[start:].split(".")[0]) for name in family if name not in missing}
-        if running:
-            holder, listed = path[: start - 1], len(idle_ones) + len(running)
-            owner = _instance(subject, holder.rpartition(".")[0])
-            element = _instance(subject, path[:end])
-            place = element.place if element is not None else None
-            cls = subject.built.cls
-            known = place is not None and not place.file.startswith("<")
-            key = f"uncalled {_NUMBER.sub('*', holder)}"
-            if key in told:
-                return
-            told.add(key)
-            yield finding(
-                "module.uncalled",
-                place.file if known and place else cls.file,
-                place.line if known and place else cls.line,
-                f"{len(idle_ones)} of {listed} elements of {holder.rpartition('.')[2]} of "
-                f"{owner.cls.name if owner is not None else cls.name} never run ({path})",
-            )
+        if not running:
+            continue
+        # An element of which a part runs is no element that is left out.
+        whole = [item.name for item in subject.parameters if item.name.startswith(path[:end] + ".")]
+        if not all(name in alive.unused for name in whole):
             return
+        holder, listed = path[: start - 1], len(idle_ones) + len(running)
+        told.update(copies.dead)
+        key = f"uncalled {_NUMBER.sub('*', holder)}"
+        if key in told:
+            return
+        told.add(key)
+        owner, element = _instance(subject, holder.rpartition(".")[0]), _instance(subject, path[:end])
+        place, cls = element.place if element is not None else None, subject.built.cls
+        known = place is not None and not place.file.startswith("<")
+        yield finding(
+            "module.uncalled",
+            place.file if known and place else cls.file,
+            place.line if known and place else cls.line,
+            f"{len(idle_ones)} of {listed} elements of {holder.rpartition('.')[2]} of "
+            f"{owner.cls.name if owner is not None else cls.name} never run ({path})",
+        )
+        return
 
 
 def _aside(subject: Subject, operations: Operations) -> Iterator[Finding]:

@@ -32,10 +32,18 @@ _FOLDERS = ("generation", "integrations", "loss", "utils", "quantizers")
 class Readers:
     """Names that are read: some are known, others may be in files and are looked for there."""
 
-    def __init__(self, names: Iterable[str], files: Iterable[Path], libraries: Iterable[Path]) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        files: Iterable[Path],
+        libraries: Iterable[Path],
+        called: frozenset[str] = frozenset(),
+    ) -> None:
         self._names = frozenset(names)
         self._files = tuple(files)
         self._libraries = tuple(libraries)
+        self._called = called
+        """Names of the configuration, under which other models of the library may take it as a part."""
         self._made: frozenset[str] | None = None
         self._looked = False
 
@@ -53,9 +61,19 @@ class Readers:
         if name in self._names:
             return True
         self._looked = True
-        return any(name in file_words(path) for path in self._files) or any(
-            _library_reads(folder, name) for folder in self._libraries
+        return (
+            any(name in file_words(path) for path in self._files)
+            or any(_library_reads(folder, name) for folder in self._libraries)
+            or any(name in file_words(path) for path in self._users())
         )
+
+    def _users(self) -> Iterator[Path]:
+        """The files of other models whose configurations take this one as a part."""
+        own = {path.parent for path in self._files}
+        for folder in self._libraries:
+            for path, text in _configurations(folder):
+                if path.parent not in own and any(f'"{name}"' in text or f" {name}" in text for name in self._called):
+                    yield from path.parent.glob("modeling_*.py")
 
     def put_together(self, name: str) -> bool:
         """Whether a reader makes the name from a fixed part and another name the code has (`output_` + `attentions`)."""
@@ -113,6 +131,18 @@ def _library_texts(folder: Path) -> tuple[tuple[Path, bytes], ...]:
         except OSError:
             continue
     return tuple(texts)
+
+
+@lru_cache(maxsize=8)
+def _configurations(folder: Path) -> tuple[tuple[Path, str], ...]:
+    """The library's configuration files with their text."""
+    found = []
+    for path in sorted((folder / "models").glob("*/configuration_*.py")):
+        try:
+            found.append((path, path.read_text(encoding="utf-8", errors="replace")))
+        except OSError:
+            continue
+    return tuple(found)
 
 
 @lru_cache(maxsize=8)

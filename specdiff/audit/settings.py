@@ -23,7 +23,7 @@ from specdiff.results import Finding, Severity
 _ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
 
 
-_HOLLOW_LEAST = 5
+_HOLLOW_LEAST = 8
 """Fewer dead settings than this may be left over from another model; more, and half of all, are a front."""
 
 
@@ -209,8 +209,8 @@ def _read_around(subject: Subject, cls: ClassVal) -> Readers:
     seen_files: set[Path] = set()
     for module in list(program.modules.values()):
         unit = module.unit
-        if unit is None or not program.defined_in_models(module.name):
-            continue
+        if unit is None or not program.defined_in_models(module.name) or unit.path.stem == "__init__":
+            continue  # that a package was imported does not make its files readers
         if not _is_configuration(unit.path):
             seen = words(unit)
             seen_files.add(unit.path)
@@ -222,7 +222,14 @@ def _read_around(subject: Subject, cls: ClassVal) -> Readers:
     # Only what was just read: a program knows files of earlier targets whose modules it has let go of.
     files = [path for folder in sorted(folders) for path in _others(folder, frozenset(seen_files))]
     packages = [folder for found in program.roots.packages.values() for folder in found]
-    return Readers(names, files, [folder for folder in packages if (folder / "modeling_utils.py").is_file()])
+    libraries = [folder for folder in packages if (folder / "modeling_utils.py").is_file()]
+    return Readers(names, files, libraries, _called(cls))
+
+
+def _called(cls: ClassVal) -> frozenset[str]:
+    """How other models name a configuration class that they take as a part of theirs: by class or by model type."""
+    kind = lookup(cls, "model_type")[0]
+    return frozenset({cls.name, kind}) if isinstance(kind, str) and kind else frozenset({cls.name})
 
 
 def _others(folder: Path, loaded: frozenset[Path]) -> Iterator[Path]:

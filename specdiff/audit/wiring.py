@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from specdiff.audit.dead import unused_values
+from specdiff.audit.passing import Passing
 from specdiff.audit.subject import Subject, body_of, finding
 from specdiff.audit.walk import dotted, names_read, nodes_in, without_words
 from specdiff.interp.objects import Function, Instance
@@ -32,6 +32,7 @@ def positions(subject: Subject) -> Iterator[Finding]:
     for op in operations.ops:
         if op.kind not in ("parameter", "buffer", "constant", "input"):
             ran[op.module] = ran.get(op.module, False) or op.id in reached
+    passing: Passing | None = None
     owned = {item.name.rpartition(".")[0] for item in subject.parameters}
     for module in subject.modules:
         path, cls = module.path, module.instance.cls
@@ -39,8 +40,9 @@ def positions(subject: Subject) -> Iterator[Finding]:
             continue
         if any(name == path or name.startswith(path + ".") for name in owned) or not _has_buffers(module.instance):
             continue
+        passing = passing or Passing(subject)
         for function, call, names in _results_of(subject, path.rpartition(".")[2]):
-            if _is_dropped(subject, function, names):
+            if passing.goes_nowhere(function, names, frozenset()):
                 yield finding(
                     "position.unused", function.file, call.line,
                     f"{function.qualname} computes {', '.join(sorted(names))} with {cls.name} and what takes it never reads it",
@@ -62,48 +64,6 @@ def _results_of(subject: Subject, attribute: str) -> Iterator[tuple[Function, ir
                     yield function, call, names_read(target)
                 case _:
                     pass
-
-
-def _is_dropped(subject: Subject, maker: Function, names: set[str]) -> bool:
-    """Whether the values are read by nobody: not where they are made, and not where an argument of their name comes in."""
-    node = body_of(maker)
-    passed = set(names)
-    for item in nodes_in(node.body):
-        if isinstance(item, ir.Call):
-            passed.update(arg.name for arg in item.args if arg.name and names_read(arg.value) & names)
-    forgotten = {name for text, _ in unused_values(node) for name in text.split(", ")}
-    if names <= forgotten:
-        return True
-    takers = [
-        function
-        for function in subject.called
-        if function is not maker
-        and function.name != "<lambda>"
-        and any(p.name in passed for p in body_of(function).params)
-    ]
-    return any(_drops(body_of(function), passed) for function in takers)
-
-
-def _drops(node: ir.FunctionDef, names: set[str]) -> bool:
-    """Whether a function takes the values and neither computes with them nor passes them on."""
-    taken = {param.name for param in node.params if param.name in names}
-    read = names_read(node.body)
-    if not taken & read:
-        return True
-    unpacked = [item for item in nodes_in(node.body) if isinstance(item, ir.Assign) and names_read(item.value) & taken]
-    forgotten = {id(item) for _, item in unused_values(node)} | {
-        id(item) for item in unpacked if not _read_after(node, item)
-    }
-    return bool(unpacked) and all(id(item) in forgotten for item in unpacked) and len(unpacked) == _reads(node, taken)
-
-
-def _read_after(node: ir.FunctionDef, item: ir.Assign) -> bool:
-    names = {name for target in item.targets for name in names_read(target)}
-    return any(_reads(node, {name}) > 1 for name in names)
-
-
-def _reads(node: ir.FunctionDef, names: set[str]) -> int:
-    return sum(isinstance(item, ir.Name) and item.id in names for item in nodes_in(node.body))
 
 
 def caches(subject: Subject) -> Iterator[Finding]:

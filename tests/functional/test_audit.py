@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
+import yaml
 
 from specdiff.audit import RULES
 from specdiff.cli import main
@@ -62,6 +64,22 @@ def test_every_expected_id_is_in_the_table() -> None:
         ("zeros", "LongRangeModel", "skeleton", ["RelativePosition.forward", "query of LandmarkAttention", "table of RelativePosition"]),
         ("templated", "BrandNewModel", "partial", ["BrandNewSlidingAttention"]),
         ("functional", "Terse", "complete", []),
+        ("routerhf", "PolyMoeModel", "partial", ["router of PolyMoeSparseBlock"]),
+        ("routerhf", "PolyMoeForCausalLM", "partial", ["router of PolyMoeSparseBlock"]),
+        ("visionhf", "LookoutForConditionalGeneration", "skeleton", ["vision_encoder of", "projector of"]),
+        ("encdec", "SeqPairModel", "partial", ["encoder of SeqPairModel"]),
+        ("ssmgen", "FlowStateLM", "partial", ["A_log of FlowStateMixer", "x_proj of FlowStateMixer", "dt_proj of FlowStateMixer"]),
+        ("audiogen", "EarwigForCTC", "skeleton", ["FeatureExtractor.forward", "no output of EarwigForCTC"]),
+        ("mtp", "Foresight", "partial", ["goes through self.future_heads"]),
+        ("conditional", "GuardedModel", "skeleton", ["only in a branch that never runs"]),
+        ("nanogpt", "GPT", "complete", []),
+        ("einsumexperts", "StackedMoE", "complete", []),
+        ("lstm2seq", "Translator", "complete", []),
+        ("vae", "VAE", "complete", []),
+        ("paramdict", "Bank", "complete", []),
+        ("bases", "TextClassifier", "complete", []),
+        ("bases", "ImageClassifier", "complete", []),
+        ("tower", "Reader", "complete", []),
     ],
 )  # fmt: skip
 def test_skeletons(folder: str, name: str, verdict: str, lacks: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +91,40 @@ def test_skeletons(folder: str, name: str, verdict: str, lacks: list[str], capsy
     assert bool(result["missing"]) == (verdict != "complete")
     lacking = any(each["missing"] for each in report["classes"].values())
     assert code == (1 if lacking else 0)
+
+
+def variants(folder: Path) -> list[dict[str, Any]]:
+    """The frame's variants, each written as a file: bodies of ``forward`` by class, and small edits."""
+    frame = (CASES / "variants" / "frame.py").read_text()
+    rows: list[dict[str, Any]] = yaml.safe_load((CASES / "variants" / "variants.yaml").read_text())
+    for row in rows:
+        text = frame
+        for name, body in row.get("forward", {}).items():
+            pattern = rf"(class {name}\(.*?    def forward\([^\n]*\n)(?:(?:        [^\n]*)?\n)+?(?=\n\nclass |\Z)"
+            text, count = re.subn(
+                pattern, lambda found: found[1] + indent(body, " " * 8), text, count=1, flags=re.DOTALL
+            )
+            assert count == 1, row["name"]
+        for old, new in row.get("edits", ()):
+            assert text.count(old) == 1, row["name"]
+            text = text.replace(old, new)
+        (folder / f"modeling_{row['name'].replace(' ', '_')}.py").write_text(text)
+    return rows
+
+
+def test_variants_of_a_whole_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document = audited(capsys, str(CASES / "variants" / "frame.py"))
+    assert code == 0 and [each["verdict"] for each in document["files"].values()] == ["complete"]
+    rows = variants(tmp_path)
+    _, document = audited(capsys, str(tmp_path))
+    wrong = []
+    for row in rows:
+        report = document["files"][f"modeling_{row['name'].replace(' ', '_')}.py"]
+        (result,) = report["classes"].values()
+        lacking = [words for words in row["lacks"] if not any(words in item for item in result["missing"])]
+        if result["verdict"] != row["verdict"] or lacking:
+            wrong.append((row["name"], result["verdict"], lacking, result["missing"]))
+    assert wrong == []
 
 
 def test_a_baseline_leaves_known_findings_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

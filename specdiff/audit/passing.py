@@ -1,0 +1,159 @@
+"""Which arguments go nowhere: never read, or only passed on to where they are never read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from specdiff.audit.dead import unused_values
+from specdiff.audit.subject import Subject, body_of
+from specdiff.audit.walk import dotted, names_read, nodes_in
+from specdiff.interp.lookups import lookup
+from specdiff.interp.memo import template_of
+from specdiff.interp.objects import ClassVal, Function, Instance
+from specdiff.ir import nodes as ir
+
+_ROUNDS = 8
+"""How many calls deep an argument is followed; each round settles at least one of a chain."""
+
+
+class Passing:
+    """Dead arguments of the functions on the path; made once for a class."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.functions = [function for function in subject.called if function.name != "<lambda>"]
+        self._parts = _parts(subject)
+        self._free = {each.name: each for each in self.functions if each.owner is None}
+        self.dead: set[tuple[int, str]] = set()
+        """Arguments by function and name."""
+        waiting = [
+            (function, param.name, list(self._reads(function, param.name, _forgotten(function))))
+            for function in self.functions
+            for index, param in enumerate(body_of(function).params)
+            if not (index == 0 and function.owner is not None)
+        ]
+        for _ in range(_ROUNDS):
+            settled = [row for row in waiting if all(self._is_dead(row[0], *read) for read in row[2])]
+            self.dead.update((id(function), name) for function, name, _ in settled)
+            waiting = [row for row in waiting if (id(row[0]), row[1]) not in self.dead]
+            if not settled:
+                break
+
+    def goes_nowhere(self, function: Function, names: set[str], allowed: frozenset[int]) -> bool:
+        """Whether every read of local names is in a value nobody reads, in an allowed call, or a dead argument."""
+        for name in names:
+            for call, arg in self._reads(function, name, _forgotten(function)):
+                if call is None or not (id(call) in allowed or self._is_dead(function, call, arg)):
+                    return False
+        return True
+
+    def calls_of(self, function: Function, part: str) -> Iterator[ir.Call]:
+        """The calls of ``self.part`` or of its elements in a function."""
+        for item in nodes_in(body_of(function).body):
+            if isinstance(item, ir.Call) and _attribute(item.func) == part:
+                yield item
+            elif isinstance(item, ir.For) and any(dotted(each) == f"self.{part}" for each in nodes_in(item.iter)):
+                turns = names_read(item.target)
+                for call in nodes_in(item.body):
+                    if isinstance(call, ir.Call) and dotted(call.func) in turns:
+                        yield call
+
+    def _reads(
+        self, function: Function, name: str, without: frozenset[int] = frozenset()
+    ) -> Iterator[tuple[ir.Call | None, ir.Arg | None]]:
+        """Each read of a name with the call that it is a plain argument of, None where it is anything else."""
+        body = body_of(function).body
+        plain: dict[int, tuple[ir.Call, ir.Arg]] = {}
+        skipped: set[int] = set()
+        for item in nodes_in(body):
+            if id(item) in without:
+                skipped.update(id(each) for each in nodes_in(item))
+            if isinstance(item, ir.Call):
+                for arg in item.args:
+                    if isinstance(arg.value, ir.Name) and arg.value.id == name:
+                        plain[id(arg.value)] = (item, arg)
+            elif isinstance(item, ir.Assign):
+                for target in item.targets:
+                    skipped.update(id(each) for each in nodes_in(target) if isinstance(each, ir.Name))
+        for item in nodes_in(body):
+            if isinstance(item, ir.Name) and item.id == name and id(item) not in skipped:
+                yield plain.get(id(item), (None, None))
+
+    def _is_dead(self, function: Function, call: ir.Call | None, arg: ir.Arg | None) -> bool:
+        if call is None or arg is None:
+            return False
+        callees = self._callees(function, call)
+        return bool(callees) and all(self._takes_dead(callee, call, arg) for callee in callees)
+
+    def _takes_dead(self, callee: Function, call: ir.Call, arg: ir.Arg) -> bool:
+        params = body_of(callee).params[1 if callee.owner is not None else 0 :]
+        named = {param.name: param for param in params if param.kind in ("plain", "kwonly", "posonly")}
+        if any(each.star for each in call.args if each.name is None and each.star == 1):
+            return False
+        if arg.name is not None:
+            name = arg.name if arg.name in named else next((p.name for p in params if p.kind == "kwarg"), "")
+        else:
+            index = next(position for position, each in enumerate(call.args) if each is arg)
+            plain = [param for param in params if param.kind in ("plain", "posonly")]
+            name = plain[index].name if index < len(plain) else ""
+        return bool(name) and (id(callee), name) in self.dead
+
+    def _callees(self, function: Function, call: ir.Call) -> list[Function]:
+        """The functions on the path that a call may lead to; none where that is not known."""
+        path = dotted(call.func)
+        if path in self._free:
+            return [self._free[path]]
+        attribute = _attribute(call.func)
+        if attribute and isinstance(function.owner, ClassVal):
+            own = lookup(function.owner, attribute)[0]
+            if isinstance(own, Function):
+                return [own] if own in self.functions else []
+            return self._forwards(function.owner, attribute)
+        for item in nodes_in(body_of(function).body):
+            if not isinstance(item, ir.For) or path not in names_read(item.target):
+                continue
+            if isinstance(function.owner, ClassVal) and any(each is call for each in nodes_in(item.body)):
+                for each in nodes_in(item.iter):
+                    if dotted(each).startswith("self.") and dotted(each).count(".") == 1:
+                        return self._forwards(function.owner, dotted(each)[5:])
+        return []
+
+    def _forwards(self, owner: ClassVal, attribute: str) -> list[Function]:
+        found = self._parts.get((id(owner), attribute), [])
+        return found if all(each in self.functions for each in found) else []
+
+
+def _forgotten(function: Function) -> frozenset[int]:
+    """The statements whose values no line reads."""
+    return frozenset(id(item) for _, item in unused_values(body_of(function), plain=True))
+
+
+def _attribute(node: Any) -> str:
+    """``x`` of ``self.x`` and of ``self.x[…]``."""
+    if isinstance(node, ir.Item):
+        node = node.value
+    path = dotted(node)
+    return path[5:] if path.startswith("self.") and path.count(".") == 1 else ""
+
+
+def _parts(subject: Subject) -> dict[tuple[int, str], list[Function]]:
+    """By class and attribute: the ``forward`` of the modules that are built there, elements of containers included."""
+    found: dict[tuple[int, str], list[Function]] = {}
+    for module in subject.modules:
+        for name, child in (module.instance.attrs.get("_modules") or {}).items():
+            if not isinstance(child, Instance):
+                continue
+            elements = [child]
+            if child.cls.name in ("ModuleList", "ModuleDict", "Sequential") and not subject.is_model_code(child.cls):
+                template = template_of(child)
+                held = (child if template is None else template).attrs.get("_modules") or {}
+                elements = [each for each in held.values() if isinstance(each, Instance)]
+            for element in elements:
+                forward = lookup(element.cls, "forward")[0]
+                for cls in module.instance.cls.mro:
+                    if isinstance(cls, ClassVal) and isinstance(forward, Function):
+                        row = found.setdefault((id(cls), name), [])
+                        if forward not in row:
+                            row.append(forward)
+    return found
