@@ -43,7 +43,7 @@ class Readers:
         self._files = tuple(files)
         self._libraries = tuple(libraries)
         self._called = called
-        """Names of the configuration, under which other models of the library may take it as a part."""
+        """How other models' configurations mention this one where they take it as a part."""
         self._made: frozenset[str] | None = None
         self._looked = False
 
@@ -72,7 +72,7 @@ class Readers:
         own = {path.parent for path in self._files}
         for folder in self._libraries:
             for path, text in _configurations(folder):
-                if path.parent not in own and any(f'"{name}"' in text or f" {name}" in text for name in self._called):
+                if path.parent not in own and any(mark in text for mark in self._called):
                     yield from path.parent.glob("modeling_*.py")
 
     def put_together(self, name: str) -> bool:

@@ -227,9 +227,10 @@ def _read_around(subject: Subject, cls: ClassVal) -> Readers:
 
 
 def _called(cls: ClassVal) -> frozenset[str]:
-    """How other models name a configuration class that they take as a part of theirs: by class or by model type."""
+    """How other models' files name a configuration class that they take as a part: by class or by model type."""
     kind = lookup(cls, "model_type")[0]
-    return frozenset({cls.name, kind}) if isinstance(kind, str) and kind else frozenset({cls.name})
+    marks = {f"{cls.name}{end}" for end in (",", ")", "\n", "(", " ")}
+    return frozenset(marks | {f'"{kind}"'}) if isinstance(kind, str) and kind else frozenset(marks)
 
 
 def _others(folder: Path, loaded: frozenset[Path]) -> Iterator[Path]:
