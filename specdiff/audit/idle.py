@@ -57,7 +57,7 @@ def idle(subject: Subject) -> Iterator[Finding]:
     yield from _dropped(subject, lost)
     rest = [item.name for item in subject.parameters if item.name in alive.unused]
     rest = [name for name in rest if name not in told and name not in lost]
-    behind = {name: place for name in rest if (place := _behind(subject, name)) is not None}
+    behind = {name: read for name in rest if (read := _behind(subject, name)) is not None}
     yield from _shut_off(subject, behind)
     yield from _unreached(subject, [name for name in rest if name not in behind])
 
