@@ -115,9 +115,11 @@ def analyse(
     """
     MADE.clear()
     values = config_values(target, options, published)
+    program.target = target.path
     module = program.module(target.module)
     if isinstance(module, Unknown) or module.unit is None:
         raise TargetError(Problem(target.text, 0, 0, "the module cannot be read"))
+    module.unit.essential = True
     entries = model_classes(program, module, target.classes)
     if options.settings:
         _refuse_unknown(program, entries, options.settings)

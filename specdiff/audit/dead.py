@@ -271,10 +271,7 @@ def unresolved(subject: Subject) -> Iterator[Finding]:
             functions.setdefault((function.file, function.line), function)
     told: set[tuple[str, str]] = set()
     for function in functions.values():
-        node = (
-            function.unit.function(function.stub) if isinstance(function.stub, ir.FunctionStub) else body_of(function)
-        )
-        for name, line in _free(node, _enclosing(function)):
+        for name, line in _free(body_of(function), _enclosing(function)):
             if (function.file, name) in told or name in _ANY_MODULE_NAME or hasattr(builtins, name):
                 continue
             if not _defined(function, name):

@@ -110,7 +110,7 @@ def _import_time(module: ModuleVal) -> Iterator[Finding]:
     for position, chunk in enumerate(unit.chunks):
         if chunk.kind in ("def", "class"):
             continue
-        for node in unit.statements(position):
+        for node in unit.readable(position):
             yield from _imports(module, node)
             yield from _calls(unit.name, "the import of this file", node, names)
 
@@ -147,7 +147,7 @@ def _aliases(module: ModuleVal) -> dict[str, str]:
             continue
         if "import" not in unit.chunk_text(position):
             continue
-        for node in unit.statements(position):
+        for node in unit.readable(position):
             for item in nodes_in(node):
                 if isinstance(item, ir.Import):
                     for alias in item.names:

@@ -63,13 +63,42 @@ def add_classes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+PARTS = frozenset(
+    "parameters tied total_parameters active_parameters facts absences calls unreached live unused selects undecided "
+    "findings verdict missing live_share".split()
+)
+"""What ``--only`` may name: the keys of a class in the JSON document."""
+
+
+def _parts(text: str) -> frozenset[str]:
+    parts = frozenset(part.strip() for part in text.split(",") if part.strip())
+    unknown = sorted(parts - PARTS)
+    if unknown:
+        import difflib  # noqa: PLC0415 - only on the way to an error
+
+        near = {part: difflib.get_close_matches(part, sorted(PARTS), 1, 0.6) for part in unknown}
+        raise TargetError(
+            *[
+                Problem(
+                    "--only",
+                    0,
+                    0,
+                    f"no part {part}; "
+                    + (f"did you mean {near[part][0]}?" if near[part] else f"there are {', '.join(sorted(PARTS))}"),
+                )
+                for part in unknown
+            ]
+        )
+    return parts
+
+
 def pipeline_options(arguments: argparse.Namespace) -> Options:
     """What the arguments ask the pipeline for."""
     return Options(
         classes=tuple(getattr(arguments, "classes", ())),
         config=arguments.config,
         settings=tuple(read_settings(arguments.settings)),
-        only=frozenset(part for part in getattr(arguments, "only", "").split(",") if part),
+        only=_parts(getattr(arguments, "only", "")),
         attention=arguments.attention,
         mode=getattr(arguments, "mode", "prefill"),
         jobs=getattr(arguments, "jobs", 1),

@@ -36,6 +36,8 @@ class SourceUnit:
         self.path = path
         self.support = support
         """Whether it is library code around what is analysed (`frontend.parse`)."""
+        self.essential = False
+        """Whether text that is not Python ends the analysis: the target's own file. Of another one it costs that piece."""
         self.name = name
         """As reports show it."""
         self.text, self.digest = _read(path, name, read)
@@ -82,6 +84,15 @@ class SourceUnit:
                 found = self._lowered(chunk.line, self.text[chunk.start : chunk.end] + "\n", chunk.indent)
             self._statements[index] = found
         return found
+
+    def readable(self, index: int) -> tuple[ir.Stmt, ...]:
+        """`statements`, but nothing where an imported file is not valid Python."""
+        try:
+            return self.statements(index)
+        except SourceError:
+            if self.essential:
+                raise
+            return ()
 
     def function(self, stub: ir.FunctionStub) -> ir.FunctionDef:
         """A function's body, lowered the first time.

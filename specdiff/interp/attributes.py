@@ -60,7 +60,7 @@ def _get(run: Run, obj: Value, name: str) -> Value:
     if kind is Tracked:
         return _get(run, obj.observe(), name)
     if kind is Function:
-        return _function(obj, name)
+        return _function(run, obj, name)
     if kind is BoundMethod:
         if name == "__self__":
             return obj.receiver
@@ -378,7 +378,7 @@ def _tensor(run: Run, obj: Tensor, name: str) -> Value:
     return MISSING
 
 
-def _function(obj: Function, name: str) -> Value:
+def _function(run: Run, obj: Function, name: str) -> Value:
     if name in obj.attrs:
         return obj.attrs[name]
     if name == "__name__":
@@ -393,8 +393,10 @@ def _function(obj: Function, name: str) -> Value:
         return obj.attrs
     if name == "__get__":
         return Intrinsic("function.__get__", lambda ctx, receiver, owner=None: BoundMethod(obj, receiver))
-    if name in ("__defaults__", "__kwdefaults__", "__annotations__", "__code__", "__globals__", "__closure__"):
-        return {} if name == "__annotations__" else None
+    if name in ("__defaults__", "__kwdefaults__", "__annotations__", "__code__"):
+        return run.call(run.getattr(run.loader.module("inspect"), f"_{name.strip('_')}"), (obj,), {})
+    if name in ("__globals__", "__closure__"):
+        return None
     return MISSING
 
 

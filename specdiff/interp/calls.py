@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from specdiff.errors import SourceError
 from specdiff.interp import limits, memo, replay
 from specdiff.interp.attributes import TYPE_METHODS, get, payload_for
 from specdiff.interp.branches import ROUTED
@@ -31,7 +33,7 @@ from specdiff.interp.objects import (
 from specdiff.interp.run import Run
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.values import Intrinsic, Tensor, Unknown
+from specdiff.interp.values import Intrinsic, Place, Tensor, Unknown
 from specdiff.ir import nodes as ir
 
 _MARKS = frozenset({"builtins.staticmethod", "builtins.classmethod", "builtins.property"})
@@ -178,10 +180,31 @@ def node_of(function: Function) -> ir.FunctionDef | ir.Lambda:
     node = function.node
     if node is None:
         stub = function.stub
-        node = function.unit.function(stub) if isinstance(stub, ir.FunctionStub) else stub
+        node = _loaded(function, stub) if isinstance(stub, ir.FunctionStub) else stub
         function.node = node
     assert node is not None
     return node
+
+
+def _loaded(function: Function, stub: ir.FunctionStub) -> ir.FunctionDef:
+    """A function's body from its file; of an imported file that is not Python there, one whose result is not known."""
+    try:
+        return function.unit.function(stub)  # type: ignore[no-any-return]
+    except SourceError as error:
+        if function.unit.essential:
+            raise
+        lost: Any = ir.Const(stub.def_line, unreadable(error))  # type: ignore[arg-type]
+        params = tuple(ir.Param(name, kind, None, None) for name, kind in (("args", "vararg"), ("kwargs", "kwarg")))
+        body = (ir.Return(stub.def_line, stub.end_line, lost),)
+        return ir.FunctionDef(
+            stub.line, stub.end_line, stub.def_line, stub.name, params, stub.decorators, None, body, False, False, None
+        )
+
+
+def unreadable(error: SourceError) -> Unknown:
+    """What stands for a piece of source that is not Python."""
+    problem = error.problems[0]
+    return Unknown(problem.message, Place(problem.file, problem.line))
 
 
 def plan_of(run: Run, function: Function) -> Plan:
@@ -195,6 +218,22 @@ def plan_of(run: Run, function: Function) -> Plan:
             for name, expr in plan.defaults.items():
                 function.defaults[name] = run.evaluate(expr, scope)
     return function.plan  # type: ignore[no-any-return]
+
+
+def annotations_of(run: Run, function: Function) -> dict[str, Value]:
+    """What the parameters of a function are annotated with; of what cannot be evaluated the value is not known."""
+    node = node_of(function)
+    written = {param.name: param.annotation for param in node.params if param.annotation is not None}
+    if isinstance(node, ir.FunctionDef) and node.returns is not None:
+        written["return"] = node.returns
+    scope = function.scope or Frame(function.module)
+    found: dict[str, Value] = {}
+    for name, expression in written.items():
+        try:
+            found[name] = run.evaluate(expression, scope)
+        except Raised:
+            found[name] = run.unknown(f"the annotation of {name}")
+    return found
 
 
 def bind_arguments(run: Run, function: Function, args: tuple[Value, ...], kwargs: dict[str, Value]) -> dict[str, Value]:
@@ -397,7 +436,9 @@ def _construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[st
             made.native = _native(run, cls, args, kwargs)
     init = lookup(cls, "__init__")[0]
     if init is not MISSING:
-        call(run, init, (made, *args), kwargs)
+        done = call(run, init, (made, *args), kwargs)
+        if isinstance(done, Unknown):
+            run.note(f"what {cls.name}.__init__ does is not known: {done.reason}", done.place)
     elif cls.native is not None:
         if issubclass(cls.native, dict | list | set):
             host_init(run, made, args, kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from specdiff.frontend.parse import REFUSED, native_expression
 from specdiff.interp import attributes, calls, containers, lookups, ops, rows, scalars
 from specdiff.interp.containers import NotIterable
 from specdiff.interp.dims import Dim
@@ -150,7 +151,28 @@ def _vars(run: Run, node: ir.Call, frame: Frame) -> Value:
     return attributes.get(run, args[0], "__dict__")
 
 
+def _eval(run: Run, node: ir.Call, frame: Frame) -> Value:
+    """``eval`` of text that is known: this interpreter reads it, as it reads every expression."""
+    run.leave("builtins.eval")
+    args, _ = arguments(run, node.args, frame)
+    run.line = node.line
+    text = plain(args[0]) if args else None
+    spaces = [space for space in args[1:3] if space is not None]
+    if not isinstance(text, str) or not all(isinstance(space, dict) for space in spaces):
+        return run.unknown("eval() of text that is not known")
+    try:
+        expression = native_expression(text.strip(), node.line)
+    except REFUSED as error:
+        raise raised(run, SyntaxError(str(error))) from None
+    if spaces:
+        frame = Frame(frame.module)
+        for space in spaces:
+            frame.locals.update(space)
+    return evaluate(run, expression, frame)
+
+
 _FRAME_CALLS: dict[str, Callable[[Run, ir.Call, Frame], Value]] = {
+    "eval": _eval,
     "locals": _locals,
     "globals": _globals,
     "vars": _vars,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy as host_copy
-import dataclasses
 import json as host_json
 import math as host_math
 import operator as host_operator
@@ -20,9 +19,7 @@ from specdiff.interp.dims import Dim, Ratio
 from specdiff.interp.objects import (
     MISSING,
     BoundMethod,
-    ClassVal,
     Function,
-    HostMethod,
     Instance,
     ModuleVal,
     Property,
@@ -260,55 +257,6 @@ def _random(ctx: Run, *args: Value, **kwargs: Value) -> Value:
     return ctx.unknown("a random number")
 
 
-def _signature(ctx: Run, function: Value) -> Value:
-    module = ctx.loader.module("overlays.inspecting")
-    target = function
-    bound = isinstance(function, BoundMethod)
-    if isinstance(target, ClassVal):
-        target, bound = lookups.lookup(target, "__init__")[0], True
-    # As Python does: under what binds it, and under decorators that say what they wrap.
-    while True:
-        if isinstance(target, BoundMethod | Wrapped):
-            target = target.func
-        elif isinstance(target, Function) and target.attrs and "__wrapped__" in target.attrs:
-            target = target.attrs["__wrapped__"]
-        else:
-            break
-    made = getattr(target.function, "dataclass", None) if isinstance(target, Intrinsic) else None
-    if isinstance(made, ClassVal):
-        fields = [field for field in (made.fields or {}).values() if field.init]
-        fields.sort(key=lambda field: field.kw_only)
-        given = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
-        own = [] if bound else ["self"]
-        return ctx.call(ctx.getattr(module, "Signature"), ([*own, *(field.name for field in fields)], given), {})
-    if isinstance(target, HostMethod) and target.name == "__init__":
-        # object's own, which None and plain classes have too: it takes anything.
-        return ctx.call(ctx.getattr(module, "Signature"), (["args", "kwargs"], {}), {})
-    if not isinstance(target, Function):
-        return ctx.unknown("the signature of a function that is not analysed")
-    plan = ctx.plan_of(target)
-    names = plan.names[1:] if bound else list(plan.names)
-    further: tuple[Value, ...] = (list(plan.kwonly), plan.kwarg)
-    return ctx.call(ctx.getattr(module, "Signature"), (names, dict(target.defaults or {}), *further), {})
-
-
-def _getmembers(ctx: Run, obj: Value, predicate: Value = None) -> Value:
-    return []
-
-
-def _isclass(ctx: Run, obj: Value) -> bool:
-    return isinstance(obj, ClassVal | type)
-
-
-def _isfunction(ctx: Run, obj: Value) -> bool:
-    return isinstance(obj, Function)
-
-
-def _annotations(ctx: Run, obj: Value, **kwargs: Value) -> Value:
-    found = obj.attrs.get("__annotations__", {}) if isinstance(obj, ClassVal) else {}
-    return {name: annotation.evaluate(ctx) for name, annotation in found.items()}
-
-
 def _loads(ctx: Run, text: str, **kwargs: Value) -> Value:
     return host_json.loads(text)
 
@@ -438,12 +386,6 @@ TABLE: dict[str, Value] = {
     "contextlib.suppress": Intrinsic("contextlib.suppress", raw(lambda ctx, *kinds: ContextValue(None, kinds))),
     "contextlib.ExitStack": Intrinsic("contextlib.ExitStack", _logger),
     "functools.cached_property": Intrinsic("functools.cached_property", _cached_property),
-    "inspect.signature": Intrinsic("inspect.signature", _signature),
-    "inspect.getmembers": Intrinsic("inspect.getmembers", _getmembers),
-    "inspect.isclass": Intrinsic("inspect.isclass", _isclass),
-    "inspect.isfunction": Intrinsic("inspect.isfunction", _isfunction),
-    "inspect.get_annotations": Intrinsic("inspect.get_annotations", _annotations),
-    "inspect.getdoc": Intrinsic("inspect.getdoc", _nothing),
     **{
         f"random.{name}": Intrinsic(f"random.{name}", _random)
         for name in ("random", "randint", "uniform", "choice", "randrange", "gauss", "sample")

@@ -15,6 +15,7 @@ from specdiff.intrinsics import (
     numpy_lib,
     stdlib_collections,
     stdlib_core,
+    stdlib_inspect,
     stdlib_typing,
     torch_tables,
     transformers_lib,
@@ -72,7 +73,7 @@ class TableLibrary:
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {}
-        for table in (stdlib_core.TABLE, stdlib_collections.TABLE, stdlib_typing.TABLE):
+        for table in (stdlib_core.TABLE, stdlib_inspect.TABLE, stdlib_collections.TABLE, stdlib_typing.TABLE):
             self._merge(table)
         self._merge({name: Intrinsic(name, function) for name, function in torch_tables.FUNCTIONS.items()})
         self._merge(torch_tables.CONSTANTS)

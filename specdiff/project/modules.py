@@ -7,12 +7,14 @@ change that name, in order, and what those read in turn. A model file thus costs
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specdiff.cache import Cache
 from specdiff.errors import SourceError
 from specdiff.frontend.unit import SourceUnit
+from specdiff.interp.calls import unreadable
 from specdiff.interp.containers import NotIterable
 from specdiff.interp.objects import (
     MISSING,
@@ -28,7 +30,7 @@ from specdiff.interp.objects import (
 from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.values import Intrinsic, Unknown
 from specdiff.ir import nodes as ir
-from specdiff.project.ledger import Ledger
+from specdiff.project.ledger import Ledger, file_digest
 from specdiff.project.locate import STUBS, Roots
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Program:
         """Functions of model code that constructors have called; a repeated construction is a copy and calls none."""
         self.words: dict[tuple[str, int], frozenset[str]] = {}
         """By file and line of a function: what its code names (`unreached`)."""
+        self.target: Path | None = None
+        """The file that is analysed."""
         self.whole = False
         """Whether modules of the target's folder run from top to bottom when they are imported (`programs`)."""
         self.run: Run
@@ -80,7 +84,13 @@ class Program:
             return found
         place = self.find(name)
         if place is not None:
-            return self._source_module(name, *place)
+            try:
+                return self._source_module(name, *place)
+            except SourceError as error:
+                if self.essential(place[0]):
+                    raise
+                self.ledger.consult({place[0]: file_digest(str(place[0]), self.roots.tree)}, {})
+                return unreadable(error)
         if self.library.has_module(name):
             made = ModuleVal(name, name, lambda attribute: self._native(name, attribute))
             self.modules[name] = made
@@ -96,6 +106,10 @@ class Program:
                 return Unknown(f"package {name.partition('.')[0]} is not analysed", self.run.place, name=name)
             raise Raised(missing, [self.run.place])
         return Unknown(f"module {name} is not analysed", self.run.place, name=name)
+
+    def essential(self, path: Path) -> bool:
+        """Whether text that is not Python ends the analysis: in the target's own file, and where a program runs."""
+        return self.whole or path == self.target
 
     def find(self, name: str) -> tuple[Path, bool] | None:
         """`Roots.find`, but Python's own modules are not those of a neighbouring file: torch has long imported them."""
@@ -190,10 +204,15 @@ class Program:
     # --- Modules with source -------------------------------------------------------------------
 
     def unit(self, path: Path) -> SourceUnit:
-        """The source unit of a file; each file is read once."""
+        """The source unit of a file; each file is read once.
+
+        Raises:
+            SourceError: it cannot be read or is not Python.
+        """
         found = self.units.get(path)
         if found is None:
             found = SourceUnit(path, self.shown(path), self.cache, self.roots.tree.read, self._is_support(path))
+            found.essential = self.essential(path)
             self.units[path] = found
         return found
 
@@ -278,6 +297,9 @@ class Program:
             return MISSING
         return self.run.unknown(f"{dotted} is not modelled")
 
+
+_SCANNED = "define_import_structure("
+"""How a package says that its names are those that its files export, whatever its type-checking branch says."""
 
 MAX_COMPLETED = 300
 """Modules that are run to their end where a class that could not be built may miss what they register."""
@@ -387,7 +409,7 @@ class _SourceModule:
         found: list[str] = []
         for position, chunk in enumerate(self.unit.chunks):
             if chunk.kind == "simple" and "import" in self.unit.chunk_text(position):
-                for node in self.unit.statements(position):
+                for node in self.unit.readable(position):
                     if isinstance(node, ir.Import):
                         found.extend(alias.name for alias in node.names)
                     elif isinstance(node, ir.ImportFrom):
@@ -426,7 +448,14 @@ class _SourceModule:
         if replacement is not None and chunk.kind in ("def", "class"):
             self.value.env[name] = replacement
             return
-        statements = self.unit.statements(position)
+        try:
+            statements = self.unit.statements(position)
+        except SourceError as error:
+            if self.unit.essential:
+                raise
+            self.done.add(position)
+            self.value.env.update(dict.fromkeys(chunk.binds - {"*"}, unreadable(error)))
+            return
         self.done.add(position)
         try:
             self._run(position, name, statements)
@@ -444,7 +473,7 @@ class _SourceModule:
             self.stars = []
             for position, chunk in enumerate(self.unit.chunks):
                 if "*" in chunk.binds:
-                    for node in self.unit.statements(position):
+                    for node in self.unit.readable(position):
                         self.stars.extend(_stars(node))
         return self.stars
 
@@ -491,11 +520,24 @@ class _SourceModule:
         for position, _ in enumerate(self.unit.chunks):
             if self.unit.chunks[position].kind != "compound" or not self._type_checking(position):
                 continue
-            for node in self.unit.statements(position):
+            for node in self.unit.readable(position):
                 if isinstance(node, ir.If):
                     value = self._imported_in(node.body, name)
                     if value is not MISSING:
                         return value
+        return self._exported(name) if _SCANNED in self.unit.text else MISSING
+
+    def _exported(self, name: str) -> Value:
+        """A name out of the ``__all__`` of a file beside this package's, which is what the library really goes by."""
+        for path in self.program.roots.tree.sources(self.unit.path.parent):
+            if path == self.unit.path or path.stem.startswith("modular_"):
+                continue
+            unit = self.program.unit(path)
+            if "__all__" in unit.text and unit.may_define(name) and re.search(rf"[\"']{name}[\"']", unit.text):
+                found = self.program.module(f"{self.value.name}.{path.stem}")
+                value = found.get(name) if isinstance(found, ModuleVal) else MISSING
+                if value is not MISSING:
+                    return value
         return MISSING
 
     def _imported_in(self, body: tuple[ir.Stmt, ...], name: str) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,9 @@ class SourceTree(Protocol):
 
     def has_source(self, folder: Path) -> bool:
         """Whether a folder holds Python files."""
+
+    def sources(self, folder: Path) -> list[Path]:
+        """The Python files in a folder, by name."""
 
     def read(self, path: Path) -> bytes:
         """A file's content.
@@ -48,6 +51,10 @@ class Disk:
     def has_source(self, folder: Path) -> bool:
         """See `SourceTree.has_source`."""
         return any(folder.glob("*.py"))
+
+    def sources(self, folder: Path) -> list[Path]:
+        """See `SourceTree.sources`."""
+        return sorted(folder.glob("*.py"))
 
     def read(self, path: Path) -> bytes:
         """See `SourceTree.read`."""
@@ -82,10 +89,17 @@ class Overlay:
 
     def has_source(self, folder: Path) -> bool:
         """See `SourceTree.has_source`."""
-        added = any(
-            data is not None and file.parent == folder and file.suffix == ".py" for file, data in self.files.items()
-        )
-        return added or self.below.has_source(folder)
+        return any(self._added(folder)) or self.below.has_source(folder)
+
+    def sources(self, folder: Path) -> list[Path]:
+        """See `SourceTree.sources`."""
+        gone = {path for path, data in self.files.items() if data is None}
+        return sorted({*self.below.sources(folder), *self._added(folder)} - gone)
+
+    def _added(self, folder: Path) -> Iterator[Path]:
+        for path, data in self.files.items():
+            if data is not None and path.parent == folder and path.suffix == ".py":
+                yield path
 
     def read(self, path: Path) -> bytes:
         """See `SourceTree.read`."""

@@ -142,6 +142,67 @@ CASES: dict[str, tuple[dict[str, str], dict[str, object], dict[str, list[int]]]]
         {},
         {"mlp.fc1.weight": [8, 4], "mlp.fc2.weight": [4, 8]},
     ),
+    "a lazy package whose type-checking branch names files that are not there": (
+        {
+            "model.py": """
+            from torch import nn
+            from kit.wide import Part
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.part = Part()
+            """,
+            "kit/__init__.py": "",
+            "kit/lazy.py": "def define_import_structure(path): ...\nclass _LazyModule: ...",
+            "kit/wide/__init__.py": """
+            from typing import TYPE_CHECKING
+            from ..lazy import _LazyModule, define_import_structure
+            if TYPE_CHECKING:
+                from .modeling_old import *
+            else:
+                import sys
+                _file = globals()["__file__"]
+                sys.modules[__name__] = _LazyModule(__name__, _file, define_import_structure(_file))
+            """,
+            "kit/wide/modeling_new.py": """
+            from torch import nn
+            class Part(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(2, 3, bias=False)
+            __all__ = ["Part"]
+            """,
+        },
+        {},
+        {"part.fc.weight": [3, 2]},
+    ),
+    "a layer that is named by its text": (
+        {
+            "model.py": """
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self, norm="nn.LayerNorm", sizes="[2, 3]"):
+                    super().__init__()
+                    self.norms = nn.ModuleList([eval(norm)(size, bias=False) for size in eval(sizes)])
+            """
+        },
+        {},
+        {"norms.0.weight": [2], "norms.1.weight": [3]},
+    ),
+    "the fused layer of xformers": (
+        {
+            "model.py": """
+            from torch import nn
+            from xformers.ops import SwiGLU
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.mlp = SwiGLU(4, 6, bias=False)
+            """
+        },
+        {},
+        {"mlp.w12.weight": [12, 4], "mlp.w3.weight": [4, 6]},
+    ),
     "scripted modules": (
         {
             "model.py": """

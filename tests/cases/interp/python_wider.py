@@ -1,6 +1,7 @@
 """Less common Python of model repositories; Python itself must agree with every line."""
 import contextlib
 import functools
+import inspect
 import itertools
 import sys
 from collections import namedtuple
@@ -123,3 +124,38 @@ exact = [i * 10**17 + 1 for i in range(100)][-1]  # => 9900000000000000001
 quotients = divided(1)[-1]  # => 89.01123595505618
 refused = guarded_division()  # => 'division by zero'
 mixed = [i + 0.5 if i else "first" for i in range(80)][:2]  # => ['first', 1.5]
+
+
+def annotated(first, second: int = 3, *rest, third: float = 2.0, **others) -> str: ...
+
+
+signed = inspect.signature(annotated)
+kinds = [int(item.kind) for item in signed.parameters.values()]  # => [1, 1, 2, 3, 4]
+needed = [name for name, item in signed.parameters.items() if item.default is inspect.Parameter.empty]  # => ['first', 'rest', 'others']
+noted = [item.annotation is int for item in signed.parameters.values()]  # => [False, True, False, False, False]
+bound = signed.bind(7, third=9)
+given = (bound.args, bound.kwargs, dict(bound.arguments))  # => ((7,), {'third': 9}, {'first': 7, 'third': 9})
+code = (annotated.__code__.co_argcount, annotated.__code__.co_varnames)  # => (2, ('first', 'second', 'third', 'rest', 'others'))
+defaults = (annotated.__defaults__, annotated.__kwdefaults__)  # => ((3,), {'third': 2.0})
+notes = list(annotated.__annotations__)  # => ['second', 'third', 'return']
+
+
+def bound_wrongly():
+    try:
+        signed.bind(1, 2, third=3, first=4)
+    except TypeError as error:
+        return str(error)
+
+
+twice = bound_wrongly()  # => "multiple values for argument 'first'"
+text = "[width * 2 for width in widths]"
+widths = [1, 2]
+evaluated = eval(text)  # => [2, 4]
+elsewhere = eval("a + b", {"a": 1}, {"b": 2})  # => 3
+
+
+def evaluated_inside(width):
+    return eval("width") + 1
+
+
+inside = evaluated_inside(4)  # => 5
