@@ -7,101 +7,37 @@ from typing import Any
 from specdiff.interp import lookups, scalars
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import MISSING, Value
+from specdiff.interp.tracked import plain
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
 
 _PURE = frozenset(
-    [
-        "abs",
-        "add",
-        "all",
-        "any",
-        "arange",
-        "arccos",
-        "arcsin",
-        "arctan",
-        "argmax",
-        "argmin",
-        "argsort",
-        "array",
-        "asarray",
-        "ceil",
-        "clip",
-        "concatenate",
-        "cos",
-        "cumprod",
-        "cumsum",
-        "diff",
-        "divide",
-        "dot",
-        "exp",
-        "exp2",
-        "expand_dims",
-        "eye",
-        "floor",
-        "full",
-        "hstack",
-        "isclose",
-        "isfinite",
-        "isin",
-        "isnan",
-        "linspace",
-        "log",
-        "log10",
-        "log2",
-        "logspace",
-        "max",
-        "maximum",
-        "mean",
-        "meshgrid",
-        "min",
-        "minimum",
-        "mod",
-        "multiply",
-        "nonzero",
-        "ones",
-        "outer",
-        "power",
-        "prod",
-        "product",
-        "ravel",
-        "repeat",
-        "reshape",
-        "round",
-        "searchsorted",
-        "sign",
-        "sin",
-        "sort",
-        "split",
-        "sqrt",
-        "square",
-        "squeeze",
-        "stack",
-        "std",
-        "subtract",
-        "sum",
-        "tan",
-        "tanh",
-        "tile",
-        "transpose",
-        "tril",
-        "triu",
-        "unique",
-        "vstack",
-        "where",
-        "zeros",
-        "zeros_like",
-        "ones_like",
-        "gcd",
-        "lcm",
-        "interp",
-        "radians",
-        "array_split",
-        "ndim",
-        "shape",
-        "size",
-    ]
+    """
+    abs iinfo finfo angle imag real absolute add all allclose amax amin any append arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh
+    argmax argmin argpartition argsort argwhere array array_equal array_split asarray ascontiguousarray atleast_1d
+    atleast_2d atleast_3d average bartlett bincount bitwise_and bitwise_or bitwise_xor blackman block broadcast_arrays
+    broadcast_to cbrt ceil choose clip column_stack compress concatenate convolve copy corrcoef correlate cos cosh
+    count_nonzero cov cross cumprod cumsum deg2rad degrees delete diag diag_indices diagflat diagonal diff digitize
+    divide dot dstack einsum equal exp exp2 expand_dims expm1 eye fabs fft.fft fft.fftfreq fft.fftshift fft.ifft
+    fft.rfft fft.rfftfreq fix flatnonzero flip fliplr flipud float_power floor floor_divide fmax fmin fmod full
+    full_like gcd geomspace gradient greater greater_equal hamming hanning heaviside histogram hsplit hstack hypot
+    identity indices inner insert interp intersect1d isclose isfinite isin isinf isnan isscalar ix_ kaiser kron lcm
+    left_shift less less_equal lexsort linalg.cholesky linalg.det linalg.eig linalg.eigh linalg.inv linalg.matrix_rank
+    linalg.norm linalg.pinv linalg.qr linalg.solve linalg.svd linspace log log10 log1p log2 logical_and logical_not
+    logical_or logical_xor logspace matmul max maximum mean median meshgrid min minimum mod moveaxis multiply nan_to_num
+    nanmax nanmean nanmin nansum ndim negative nonzero not_equal ones ones_like outer pad partition percentile polyfit
+    polyval positive power prod product ptp quantile rad2deg radians ravel ravel_multi_index reciprocal remainder repeat
+    reshape resize right_shift rint roll rollaxis rot90 round row_stack searchsorted setdiff1d shape sign signbit sin
+    sinc sinh size sort split sqrt square squeeze stack std subtract sum swapaxes take take_along_axis tan tanh
+    tensordot tile trace transpose tri tril tril_indices tril_indices_from triu triu_indices triu_indices_from
+    true_divide trunc union1d unique unravel_index unwrap vander var vdot vsplit vstack where zeros zeros_like
+    """.split()
 )
-_SCALARS = frozenset({"float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool_"})
+"""Functions whose result depends on their arguments alone."""
+_EMPTY = {"empty": "zeros", "empty_like": "zeros_like"}
+"""What is not filled yet: nobody reads it before it is."""
+_GRIDS = frozenset({"mgrid", "ogrid", "r_", "c_", "s_"})
+"""Objects that slices are taken of."""
+_SCALARS = frozenset("float32 float64 float16 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool_".split())
 _CONSTANTS = {
     "pi": 3.141592653589793,
     "e": 2.718281828459045,
@@ -111,13 +47,25 @@ _CONSTANTS = {
 }
 
 
+MODULES = frozenset({"numpy", "numpy.linalg", "numpy.fft", "numpy.random"})
+_RANDOM = {"random.randn": "float64", "random.rand": "float64", "random.normal": "float64", "random.uniform": "float64",
+           "random.random": "float64", "random.standard_normal": "float64", "random.randint": "int64"}  # fmt: skip
+"""Of random numbers the shape is known, where one is given, and the format."""
+
+
 def lookup(dotted: str) -> Value:
     """The model of a numpy name, or `MISSING`."""
     name = dotted.partition(".")[2]
     if name in _CONSTANTS:
         return _CONSTANTS[name]
-    if name in _PURE or name in _SCALARS:
-        return Intrinsic(dotted, _caller(name))
+    if name in _GRIDS:
+        import numpy  # noqa: PLC0415 - only where analysed code computes with it
+
+        return getattr(numpy, name)
+    if name in _RANDOM:
+        return Intrinsic(dotted, _random(name))
+    if name in _PURE or name in _SCALARS or name in _EMPTY:
+        return Intrinsic(dotted, _caller(_EMPTY.get(name, name)))
     return MISSING
 
 
@@ -129,8 +77,31 @@ def _caller(name: str) -> Any:
         named = {key: _host(value) for key, value in kwargs.items()}
         if any(value is MISSING for value in (*values, *named.values())):
             return ctx.unknown(f"numpy.{name} of values that are not known")
-        result = getattr(numpy, name)(*values, **named)
+        function: Any = numpy
+        for part in name.split("."):
+            function = getattr(function, part, None)
+        if function is None:
+            raise AttributeError(f"module 'numpy' has no attribute '{name}'")
+        result = function(*values, **named)
         return result.item() if isinstance(result, numpy.generic) else result
+
+    model.__name__ = f"numpy.{name}"
+    return model
+
+
+def _random(name: str) -> Any:
+    listed = name in ("random.randn", "random.rand")
+
+    def model(ctx: Any, *args: Value, **kwargs: Value) -> Value:
+        places = {"random.random": 0, "random.standard_normal": 0}
+        place = places.get(name, 2)
+        shape = args if listed else kwargs.get("size", args[place] if len(args) > place else None)
+        shape = plain(shape)
+        if isinstance(shape, int) and not isinstance(shape, bool):
+            shape = (shape,)
+        if not isinstance(shape, tuple | list) or not shape or not all(isinstance(size, int) for size in shape):
+            return ctx.unknown("a random number")
+        return ctx.emit("random", (), tuple(shape), _RANDOM[name])
 
     model.__name__ = f"numpy.{name}"
     return model

@@ -108,7 +108,10 @@ class TableLibrary:
     def has_module(self, name: str) -> bool:
         """Whether a module without analysed source is known: modelled, or Python's own."""
         return (
-            name in self._modules or name == "numpy" or name in sys.stdlib_module_names or name in _STANDARD_SUBMODULES
+            name in self._modules
+            or name in numpy_lib.MODULES
+            or name in sys.stdlib_module_names
+            or name in _STANDARD_SUBMODULES
         )
 
     def is_standard(self, name: str) -> bool:

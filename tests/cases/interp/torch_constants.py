@@ -42,3 +42,16 @@ angles = [3 / np.power(10000, 2 * (j // 2) / 128) for j in range(128)]
 slow_angles = [3 / np.power(10000, 2 * (j // 2) / 128) for j in (*range(128),)]
 same_angles = angles == slow_angles  # => True
 last_angle = angles[-1]  # => 0.0003464345954068375
+
+
+def products(size):
+    return np.einsum("m,d->md", np.arange(3.0), np.arange(size))
+
+
+outer = torch.from_numpy(products(4)).float()  # => (3, 4)
+lengths = torch.from_numpy(np.linalg.norm(products(4), axis=0))  # => (4,)
+grid = torch.from_numpy(np.mgrid[0:3, 0:2].reshape(2, -1))  # => (2, 6)
+drawn = torch.from_numpy(np.random.randn(3, 2))  # => (3, 2)
+bounded = torch.from_numpy(np.random.uniform(0, 1, (2, 5)))  # => (2, 5)
+number = np.random.rand()  # => unknown
+bits = int(np.ceil(np.log2(9)))  # => 4
