@@ -18,6 +18,7 @@ import checkout  # noqa: F401
 from benchmarks.calls import DEFAULT, MORE, analysed, rows, scored
 from specdiff.errors import SpecdiffError
 from specdiff.options import Options
+from specdiff.project.modes import MODES
 from specdiff.project.targets import resolve, transformers_folder
 from specdiff.results import ClassResult
 from specdiff.session import Session, deeply
@@ -128,9 +129,10 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="take every N-th row or file")
     parser.add_argument("--more", action="store_true", help="the other classes that were recorded")
     parser.add_argument("--most", type=int, default=6, help="names to list per class")
+    parser.add_argument("--mode", default="prefill", choices=MODES, help="what forward is followed with")
     parser.add_argument("--table", action="store_true", help="what is unused over the installed library")
     args = parser.parse_args()
-    options = Options(only=LIVE_PARTS)
+    options = Options(only=LIVE_PARTS, mode=args.mode)
     if args.table:
         deeply(lambda: unused_table(Session(options), args.only, args.every))
         return 0

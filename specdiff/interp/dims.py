@@ -98,6 +98,8 @@ class Dim(_Ordered):
     def maximum(left: Size, right: Size) -> Size:
         """The larger of two sizes."""
         answer = decide(">=", left, right)
+        if answer is None and decide("<=", left, right):
+            answer = False
         if answer is None:
             return Dim.symbol(f"max({left}, {right})")
         return left if answer else right
@@ -106,6 +108,8 @@ class Dim(_Ordered):
     def minimum(left: Size, right: Size) -> Size:
         """The smaller of two sizes."""
         answer = decide("<=", left, right)
+        if answer is None and decide(">=", left, right):
+            answer = False
         if answer is None:
             return Dim.symbol(f"min({left}, {right})")
         return left if answer else right

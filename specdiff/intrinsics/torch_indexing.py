@@ -197,7 +197,7 @@ def _sliced(size: Any, item: slice) -> Any:
     low: Any = 0 if start is None else start
     high: Any = size if stop is None else stop
     if isinstance(low, int) and low < 0:
-        low = size + low
+        low = size - Dim.minimum(size, -low)
     elif isinstance(low, Dim) and decide("<", low, 0):
         low = size - Dim.minimum(size, -low)
     if isinstance(high, int) and high < 0:
