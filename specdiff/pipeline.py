@@ -210,11 +210,6 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         wanted = not options.only or bool(options.only & {"calls", "unreached"})
         if wanted or (ran.failure is not None and needs_audit(options)):
             edges = {**edges, **possible_calls(program, built, ran.inputs)}
-        if wanted:
-            edges = {**edges, **calls_of_modes(program, built, options.mode)}
-            calls = call_edges(edges)
-            reached = {callee for _, callee in edges} | program.constructed
-            idle = tuple(dict.fromkeys(map(function_id, unreached(program, built, reached))))
         notes.extend(Undecided(reason, place.file, place.line) for reason, place in ran.notes)
         if ran.left_out:
             given = "forward was followed without " + ", ".join(ran.left_out)
@@ -285,6 +280,11 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         share = live_share(subject)
         if "branches" in options.only:
             gated = branches(subject)
+    if ran is not None and (not options.only or options.only & {"calls", "unreached"}):
+        edges = {**edges, **calls_of_modes(program, built, ran)}
+        calls = call_edges(edges)
+        reached = {callee for _, callee in edges} | program.constructed
+        idle = tuple(dict.fromkeys(map(function_id, unreached(program, built, reached))))
     active = sheet.facts.get("parameters.active")
     return ClassResult(
         name=cls.name,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.classes import Annotation
-from specdiff.interp.objects import MISSING, ClassVal, Function, ModuleVal, Value
+from specdiff.interp.objects import MISSING, ClassVal, Function, ModuleVal, Property, Value
 from specdiff.interp.run import Run
 from specdiff.interp.values import Intrinsic
 from specdiff.intrinsics import (
@@ -154,7 +154,7 @@ class TableLibrary:
         found = overlays.get(cls.name) if isinstance(overlays, ModuleVal) else MISSING
         if isinstance(found, ClassVal):
             for name, value in found.attrs.items():
-                if isinstance(value, Function) or name in ("__init_subclass__",):
+                if isinstance(value, Function | Property) or name in ("__init_subclass__",):
                     cls.attrs[name] = value
 
 

@@ -87,14 +87,27 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     if mode in ("prefill", PADDED) or ran.failure is not None:
         ran.mode = mode
         return ran
-    inputs = {name: value for name, value in ran.inputs.items() if name != "use_cache"}
-    follow = (next_token if mode == "decode" else labelled)(built.cls, run, inputs, ran.outputs)
-    if follow is None and mode == "decode":
+    followed = follow_up(program, built, ran, mode)
+    if followed is None:
         why = "the entry hands out no cache that it takes back"
         return Forwarded(None, failure=Failure("Undecided", why, (run.place,)), mode=mode)
+    return followed
+
+
+def follow_up(program: Program, built: Built, prompt: Forwarded, mode: str) -> Forwarded | None:
+    """Run what follows a prompt that was run: one further token with the cache it left, or a training step.
+
+    Nothing that the prompt's outputs hold belongs to its own trace any more afterwards. None where it left no cache.
+    """
+    run = program.run
+    inputs = {name: value for name, value in prompt.inputs.items() if name != "use_cache"}
+    follow = (next_token if mode == "decode" else labelled)(built.cls, run, inputs, prompt.outputs)
+    if follow is None and mode == "decode":
+        return None
     train(run, built.instance, mode == "train")
     ran = _attempt(run, built, follow if follow is not None else inputs)
     ran.mode = mode
+    train(run, built.instance, False)
     return ran
 
 

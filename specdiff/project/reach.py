@@ -14,9 +14,9 @@ from specdiff.interp.recovery import recovering
 from specdiff.interp.trace import Trace
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.project.build import Built
-from specdiff.project.forward import forward, train
+from specdiff.project.forward import Forwarded, follow_up, forward
 from specdiff.project.inputs import Inputs, entry_inputs, entry_of
-from specdiff.project.modes import MODES
+from specdiff.project.modes import CACHES
 from specdiff.project.modules import Program
 
 Edges = dict[tuple[Function | None, Function], None]
@@ -43,15 +43,27 @@ def possible_calls(program: Program, built: Built, inputs: Inputs) -> Edges:
     return edges
 
 
-def calls_of_modes(program: Program, built: Built, followed: str) -> Edges:
-    """Calls that happen in the modes beside the one that was followed: with a cache, and in training with labels."""
+def calls_of_modes(program: Program, built: Built, ran: Forwarded) -> Edges:
+    """Calls that happen in the modes beside the one that was followed: with a cache, and in training with labels.
+
+    The last that is done with a run: what its outputs hold is given to the next token.
+    """
     edges: Edges = {}
-    assert built.instance is not None
-    for mode in MODES:
-        if mode != followed:
-            edges.update(forward(program, built, mode).edges)
-    train(program.run, built.instance, False)
+    for mode in ("prefill", "train", "decode"):
+        if mode == ran.mode or (ran.mode == "prefill" and ran.failure is not None):
+            continue
+        after = follow_up(program, built, ran, mode) if ran.mode == "prefill" else forward(program, built, mode)
+        if after is None and _may_keep_cache(program, built):
+            after = forward(program, built, mode)
+        if after is not None:
+            edges.update(after.edges)
     return edges
+
+
+def _may_keep_cache(program: Program, built: Built) -> bool:
+    """Whether the entry takes a cache, and a wish to keep one."""
+    taken = _arguments(program, built, required=False)
+    return "use_cache" in taken and any(name in taken for name in CACHES)
 
 
 def possible_reads(program: Program, built: Built, inputs: Inputs) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """transformers' base model without device placement, kernels, parallel plans and random initialisation."""
 
 import functools
+import re
 
 from torch import nn
 
@@ -25,6 +26,22 @@ class PreTrainedModel:
 
     def __init_subclass__(cls, **kwargs):
         pass
+
+    @property
+    def loss_function(self):
+        if hasattr(self, "_loss_function"):
+            return self._loss_function
+        # The library looks the class's name up when it is built; here that waits until a loss is asked for.
+        from transformers.loss.loss_utils import LOSS_MAPPING
+
+        name = self.loss_type or self.__class__.__name__
+        if name not in LOSS_MAPPING:
+            name = next(iter(re.findall(f"({'|'.join(LOSS_MAPPING)})", name)), "ForCausalLM")
+        return LOSS_MAPPING[name]
+
+    @loss_function.setter
+    def loss_function(self, value):
+        self._loss_function = value
 
     def post_init(self):
         if hasattr(self, "get_expanded_tied_weights_keys"):
