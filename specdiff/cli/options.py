@@ -133,8 +133,12 @@ def wants_colour(arguments: argparse.Namespace) -> bool:
     return arguments.output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
+_NEARLY = 0.95
+"""Share of the largest class's parameters from which on a class is the whole model."""
+
+
 def main_class(results: Sequence[ClassResult], target: str) -> ClassResult:
-    """The class people mean when they name none: the largest that could be built, a language model before its base.
+    """The class people mean when they name none: the largest that could be built, one with a head over the words first.
 
     Raises:
         TargetError: none could be built.
@@ -143,9 +147,15 @@ def main_class(results: Sequence[ClassResult], target: str) -> ClassResult:
     if not built:
         reasons = [finding.message for result in results for finding in result.findings][:1]
         raise TargetError(Problem(target, 0, 0, f"no class could be built{': ' + reasons[0] if reasons else ''}"))
-    return max(
-        built, key=lambda result: (result.total_parameters or 0, "ForCausalLM" in result.name, "For" in result.name)
-    )
+    largest = max(result.total_parameters or 0 for result in built)
+    # A classifier's head, or a tied one, makes some thousandths of a model.
+    whole = [result for result in built if (result.total_parameters or 0) >= _NEARLY * largest]
+
+    def rank(result: ClassResult) -> tuple[bool, int, bool, bool]:
+        scores = "embedding.tied" in result.sheet.facts
+        return scores, result.total_parameters or 0, "ForCausalLM" in result.name, "For" in result.name
+
+    return max(whole, key=rank)
 
 
 def emit(arguments: argparse.Namespace, text: str) -> None:

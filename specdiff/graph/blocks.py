@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from specdiff.graph import boxes
 from specdiff.graph.boxes import Box, Facts, Kind, Standing
@@ -68,7 +69,8 @@ def block(path: str, stack: ModuleNode, facts: Facts, alone: bool, wiring: Wirin
     ways: list[Way] = []
     for layers, node in variants:
         mixes, feeds = _agreed(pattern, layers, position), _agreed(networks, layers, position)
-        parts = _parts(node, f"{path}.*", facts, mixes, feeds)
+        here = _Layer(f"{path}.*", tuple(layers), facts, wiring, mixes, feeds)
+        parts = _parts(node, here)
         flow, sure = _flow(f"{path}.*", layers, parts, facts, wiring)
         _add(ways, Way(tuple(layers), flow, sure))
     finished = [replace(way, flow=limited(way.flow, position, _MOST_VARIANTS, _further)) for way in ways]
@@ -103,14 +105,13 @@ def _counterparts(left: Box, right: Box) -> bool:
 
 
 def _alike(left: ModuleNode, right: ModuleNode) -> bool:
+    """Whether two modules have the same parameters in the same places; what has none (a drop path) does not count."""
+    ours, theirs = ([each for each in node.children if role(each) is not Role.NOTHING] for node in (left, right))
     return (
         left.class_name == right.class_name
         and [(each.name, each.shape) for each in left.params] == [(each.name, each.shape) for each in right.params]
-        and len(left.children) == len(right.children)
-        and all(
-            one.names == other.names and _alike(one, other)
-            for one, other in zip(left.children, right.children, strict=True)
-        )
+        and len(ours) == len(theirs)
+        and all(one.names == other.names and _alike(one, other) for one, other in zip(ours, theirs, strict=True))
     )
 
 
@@ -124,17 +125,34 @@ _RECURRENT = frozenset({"linear", "ssm", "recurrent"})
 """Words of `layers.pattern` for layers whose tokens meet in a state, not in a product of queries and keys."""
 
 
-def _parts(layer: ModuleNode, path: str, facts: Facts, mixes: str, feeds: str) -> list[Part]:
+class _Layer(NamedTuple):
+    """One kind of layer, as its parts are looked for."""
+
+    path: str
+    """Ending in `*`."""
+    layers: tuple[int, ...]
+    facts: Facts
+    wiring: Wiring
+    mixes: str
+    """What the facts say that mixes its tokens; empty for nothing."""
+    feeds: str
+    """What they say of its feed-forward part."""
+
+
+def _parts(layer: ModuleNode, here: _Layer) -> list[Part]:
     """What is drawn of one layer: what mixes tokens first, then the feed-forward part, then norms on the stream.
 
-    What the facts say of the layer (`mixes`, `feeds`; empty for nothing) decides before what its modules look like.
+    What the facts say of the layer and what its operations do decide before what its modules look like.
     """
+    path, facts, mixes, feeds = here.path, here.facts, here.mixes, here.feeds
     mixing: list[Part] = []
     feeding: list[Part] = []
     loose: list[tuple[str, ModuleNode]] = []
     norms: list[Part] = []
     for where, child in _opened(layer, path):
         found = role(child)
+        if found in (Role.MLP, Role.MOE, Role.OTHER) and here.wiring.attends(where, here.layers):
+            found = Role.ATTENTION
         match found:
             case Role.ATTENTION if mixes in _RECURRENT and not mixing:
                 mixing.append(_part(boxes.mixer(where, child, facts), (where, child), facts=facts))

@@ -279,7 +279,10 @@ def _projections(path: str, node: ModuleNode, facts: Facts, cross: bool) -> tupl
         width = mine.integer(f"{group}.head_dim")
         if letter == "v":
             width = mine.integer("attention.v_head_dim") or width
-        lines = [f"{heads:,} × {width:,}" if heads and width else _rows(node, letter)]
+        rows = _rows(node, letter)
+        # A fact about other layers says nothing here: a projection's rows are its heads, twice for a gate beside them.
+        fits = heads and width and (not rows or rows % (heads * width) == 0)
+        lines = [f"{heads:,} × {width:,}" if fits else f"{rows:,}" if rows else ""]
         if letter != "v":
             kind = mine.text("attention.qk_norm")
             lines.append({"rms": "RMSNorm", "layer": "LayerNorm", "l2": "L2 norm"}.get(kind, ""))
@@ -289,13 +292,13 @@ def _projections(path: str, node: ModuleNode, facts: Facts, cross: bool) -> tupl
     return tuple(boxes)
 
 
-def _rows(node: ModuleNode, letter: str) -> str:
-    """Output width of a separate projection, from its weight; empty where there is none by such a name."""
+def _rows(node: ModuleNode, letter: str) -> int:
+    """Output width of a separate projection, from its weight; 0 where there is none by such a name."""
     words = {"q": "query", "k": "key", "v": "value"}
     for each in descendants(node):
         if each.names[0] in (f"{letter}_proj", letter, words[letter], f"{letter}_lin", f"w{letter}"):
-            return next((f"{param.shape[0]:,}" for param in each.params if len(param.shape) == 2), "")
-    return ""
+            return next((param.shape[0] for param in each.params if len(param.shape) == 2), 0)
+    return 0
 
 
 def _latent(path: str, facts: Facts) -> list[tuple[Box, ...]]:
@@ -434,7 +437,8 @@ def _fits(shapes: Sequence[Sequence[int]], hidden: int, width: int) -> bool:
 def moe(path: str, node: ModuleNode, facts: Facts) -> Box:
     """A router, the experts it chooses from, and experts that every token visits."""
     mine, route, each = facts.noting(), facts.noting(), facts.noting()
-    count = mine.integer("moe.experts") or expert_count(node)
+    count = expert_count(node) or mine.integer("moe.experts")
+    mine.value("moe.experts")
     chosen = route.integer("moe.experts_per_token")
     words = {"softmax": "softmax", "sigmoid": "sigmoid"}.get(route.text("moe.router.score"), "")
     order = route.text("moe.router.order")

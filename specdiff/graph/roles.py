@@ -87,7 +87,7 @@ def is_stack(node: ModuleNode) -> bool:
         return False
     mixing = (Role.ATTENTION, Role.CROSS, Role.MIXER, Role.MLP, Role.MOE)
     for child in node.children:
-        if _is_convolutional_block(child) or _is_mixing_block(child, node):
+        if _is_normed_block(child, node) or _is_convolutional_block(child) or _is_mixing_block(child, node):
             return True
         if not child.children or role(child) in (Role.NOTHING, *mixing):
             # A sub-layer by itself is not a block: a list of them is one layer's inside (T5).
@@ -104,6 +104,13 @@ def _is_convolutional_block(node: ModuleNode) -> bool:
     """Whether a module is a whole block of a convolutional network (ConvNeXt): a convolution, a norm, an expanding pair."""
     leaves = [role(child) for child in node.children if not child.children]
     return Role.CONV in leaves and leaves.count(Role.LINEAR) == 2 and Role.NORM in leaves
+
+
+def _is_normed_block(node: ModuleNode, parent: ModuleNode) -> bool:
+    """Whether a module is a block with two norms and two parts between them, whatever these look like."""
+    alike = len({child.class_name for child in parent.children}) == 1 and sum(c.count for c in parent.children) > 1
+    parts = [role(child) for child in node.children if _has_parameters(child)]
+    return alike and parts.count(Role.NORM) >= 2 and sum(part is not Role.NORM for part in parts) >= 2
 
 
 def _is_mixing_block(node: ModuleNode, parent: ModuleNode) -> bool:

@@ -84,6 +84,15 @@ class Wiring:
             seen.update(step.inputs)
         return None
 
+    def attends(self, path: str, layers: Sequence[int]) -> bool:
+        """Whether tokens meet in a module of some layers (`*` in its path): a softmax over scores of tokens, per head."""
+        places = [_at(path, layer) for layer in layers]
+        return any(
+            (step.kind == "sdpa" or (step.kind == "softmax" and step.shape.count("×") >= 3))
+            and any(step.module == place or step.module.startswith(place + ".") for place in places)
+            for step in self._steps.values()
+        )
+
     def leads(self, one: str, other: str) -> bool | None:
         """Whether what one module gives reaches another; None where nothing is known of one of them."""
         own = {n for n, s in self._steps.items() if s.module == one or s.module.startswith(one + ".")}
@@ -157,7 +166,11 @@ class Wiring:
         """
         read = [reading for index in indices if (reading := self._layer(layer, index, parts)) is not None]
         if not read:
-            return None
+            # Layers whose operations are the same are known by one of them.
+            drawn = self._drawn(layer)
+            read = [reading for index in drawn if (reading := self._layer(layer, index, parts)) is not None]
+            if len(read) != 1:
+                return None
         found = read[-1].flow()
         if layer not in self._starts:
             if len(read) > 1:
@@ -165,6 +178,12 @@ class Wiring:
             if read[0].start is not None:
                 self._starts[layer] = read[0].start
         return found
+
+    def _drawn(self, layer: str) -> list[int]:
+        """The layers of a stack whose operations are known."""
+        before = layer.removesuffix("*")
+        found = {s.module[len(before) :].partition(".")[0] for s in self._steps.values() if s.module.startswith(before)}
+        return sorted(int(each) for each in found if each.isdigit())
 
     def _layer(self, layer: str, index: int, parts: Sequence[Part]) -> _Layer | None:
         path = f"{layer.removesuffix('*')}{index}"
