@@ -17,7 +17,8 @@ from specdiff.graph.blocks import Block
 from specdiff.graph.contrast import Subject, contrast
 from specdiff.report import figure, layout, mermaid, opgraph, opsvg, svg, wording
 from specdiff.report.engine import render
-from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, SAME_FILL, STATUS_COLOURS, identifier
+from specdiff.report.look import look
+from specdiff.report.palette import LINE_COLOURS, identifier
 from specdiff.results import CheckResult, ClassResult, ModuleNode, Status
 
 _FONT = "Helvetica,Arial,sans-serif"
@@ -180,42 +181,35 @@ def dot(drawing: Architecture) -> str:
 
 
 def _shape(graph: graphviz.Digraph, name: str, shape: figure.Shape) -> None:
-    fill, outline = COLOURS[shape.style]
+    seen = look(shape)
+    round_ = shape.style == "add"
+    status = f" status-{shape.status}" if shape.status else ""
     attributes = {
         "pos": _pos(shape.x, shape.y),
         "width": _inches(shape.width),
         "height": _inches(shape.height),
-        "shape": "circle" if shape.style == "add" else "box",
-        "style": "filled" if shape.style == "add" else "rounded,filled",
-        "fillcolor": fill,
-        "color": outline,
-        "class": f"box {shape.style}",
+        "shape": "circle" if round_ else "box",
+        "style": "filled" if round_ else "rounded,filled" + (",dashed" if seen.dashed else ""),
+        "fillcolor": seen.fill,
+        "color": seen.outline,
+        "fontcolor": seen.ink,
+        "penwidth": f"{seen.thick:g}",
+        "class": f"box {shape.style}{status}",
         "id": identifier(shape.id),
         "tooltip": graphviz.escape(wording.clean(shape.id)),
     }
-    if shape.style == "module":
-        attributes["style"] = "rounded,filled,dashed"
-    if shape.status:
-        attributes |= {"color": STATUS_COLOURS[shape.status], "class": f"box {shape.style} status-{shape.status}"}
-        attributes["penwidth"] = "1.2" if shape.status in ("match", "same") else "2.2"
-        if shape.status == "same":
-            attributes |= {"fillcolor": SAME_FILL, "fontcolor": "#5c636c"}
-    label = shape.title if shape.style == "add" else _label(shape)
-    graph.node(name, label, **attributes)
+    graph.node(name, shape.title if round_ else _label(shape), **attributes)
 
 
 def _label(shape: figure.Shape) -> str:
     if not shape.title:
         return ""
-    if shape.style == "operation":
-        return f'<<FONT POINT-SIZE="{figure.LINE_SIZE:g}">{_text(shape.title)}</FONT>>'
-    inner = shape.style in ("part", "router", "experts")
-    size = figure.TITLE_SIZE - (1 if inner else 0)
-    title = f'<FONT POINT-SIZE="{size:g}"><B>{_text(shape.title)}</B></FONT>'
+    seen = look(shape)
+    bold = ("<B>", "</B>") if seen.bold else ("", "")
+    title = f'<FONT POINT-SIZE="{seen.title_size:g}">{bold[0]}{_text(shape.title)}{bold[1]}</FONT>'
     mark = ""
-    if shape.status in MARKS:
-        colour = STATUS_COLOURS[shape.status]
-        mark = f'<FONT POINT-SIZE="{size:g}" COLOR="{colour}"><B> {MARKS[shape.status]}</B></FONT>'
+    if seen.mark:
+        mark = f'<FONT POINT-SIZE="{seen.title_size:g}" COLOR="{seen.outline}"><B> {seen.mark}</B></FONT>'
     # A line is as high as its largest space, which leaves some air between small letters.
     space = f'<FONT POINT-SIZE="{figure.LINE_SIZE + 2:g}"> </FONT>'
     lines = "".join(

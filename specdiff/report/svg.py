@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from specdiff.report import figure, wording
 from specdiff.report.figure import Figure, Line, Point, Shape, Words, text_width
-from specdiff.report.palette import COLOURS, LINE_COLOURS, MARKS, SAME_FILL, STATUS_COLOURS, identifier
+from specdiff.report.look import INK, look
+from specdiff.report.palette import LINE_COLOURS, identifier
 
 FONT = "Helvetica,Arial,sans-serif"
 _MARGIN = 18.0
@@ -22,8 +23,6 @@ _BASELINE = 0.35
 """From the middle of a line of text down to its baseline, in font sizes: half of Helvetica's capital height (0.72)."""
 _ARROW = 6.0
 _HALF_ARROW = 2.6
-_INK = "#000000"
-_FAINT = "#5c636c"
 
 
 class Canvas:
@@ -66,7 +65,7 @@ class Canvas:
 
     def text(
         self, parent: ET.Element, x: float, y: float, words: str, size: float, *,
-        bold: bool = False, align: int = 1, colour: str = _INK, mark: tuple[str, str] = ("", ""),
+        bold: bool = False, align: int = 1, colour: str = INK, mark: tuple[str, str] = ("", ""),
     ) -> None:  # fmt: skip
         """A line of text; `y` is its middle. `mark` is a last word in another colour."""
         whole = words + (f" {mark[0]}" if mark[0] else "")
@@ -76,7 +75,7 @@ class Canvas:
         attributes = {"x": _n(x), "y": _n(-y + size * _BASELINE), "font-size": _n(size)}
         attributes |= {"text-anchor": ("start", "middle", "end")[align]} if align else {}
         attributes |= {"font-weight": "bold"} if bold else {}
-        attributes |= {"fill": colour} if colour != _INK else {}
+        attributes |= {"fill": colour} if colour != INK else {}
         element = ET.SubElement(parent, "text", attributes)
         element.text = wording.clean(words)
         if mark[0]:
@@ -151,38 +150,27 @@ _STROKES: Mapping[str, tuple[tuple[Point, Point], ...]] = {
 
 
 def _shape(canvas: Canvas, shape: Shape) -> None:
-    fill, stroke = COLOURS[shape.style]
+    seen = look(shape)
     status = f" status-{shape.status}" if shape.status else ""
     group = canvas.group(f"node box {shape.style}{status}", identifier(shape.id), shape.id)
     if shape.style == "add":
-        canvas.circle(group, shape.x, shape.y, shape.width / 2, fill, stroke)
+        canvas.circle(group, shape.x, shape.y, shape.width / 2, seen.fill, seen.outline)
         for ends in _STROKES[shape.title]:
-            canvas.path(group, [(shape.x + x, shape.y + y) for x, y in ends], stroke, arrow=False)
+            canvas.path(group, [(shape.x + x, shape.y + y) for x, y in ends], seen.outline, arrow=False)
         return
-    thick = 1.0
-    if shape.status:
-        stroke = STATUS_COLOURS[shape.status]
-        thick = 1.2 if shape.status in ("match", "same") else 2.2
-    same = shape.status == "same"
     corner = _SMALL_CORNER if shape.height < 2 * _CORNER + 2 else _CORNER
     canvas.box(
-        group, shape.x, shape.y, shape.width, shape.height, SAME_FILL if same else fill, stroke, corner, thick,
-        dashed=shape.style == "module",
+        group, shape.x, shape.y, shape.width, shape.height, seen.fill, seen.outline, corner, seen.thick,
+        dashed=seen.dashed,
     )  # fmt: skip
     if not shape.title:
         return
-    if shape.style == "operation":
-        canvas.text(group, shape.x, shape.y, shape.title, figure.LINE_SIZE)
-        return
-    inner = shape.style in ("part", "router", "experts")
-    size = figure.TITLE_SIZE - (1 if inner else 0)
-    mark = (MARKS.get(shape.status, ""), STATUS_COLOURS.get(shape.status, ""))
-    colour = _FAINT if same else _INK
     y = shape.y + figure.LINE_STEP * len(shape.lines) / 2
-    canvas.text(group, shape.x, y, shape.title, size, bold=True, colour=colour, mark=mark)
+    mark = (seen.mark, seen.outline)
+    canvas.text(group, shape.x, y, shape.title, seen.title_size, bold=seen.bold, colour=seen.ink, mark=mark)
     for number, text in enumerate(shape.lines, start=1):
         low = y - 1 - number * figure.LINE_STEP
-        canvas.text(group, shape.x, low, text, figure.LINE_SIZE, colour=colour)
+        canvas.text(group, shape.x, low, text, figure.LINE_SIZE, colour=seen.ink)
 
 
 def _line(canvas: Canvas, parent: ET.Element, line: Line) -> None:
