@@ -131,6 +131,13 @@ REPLACEMENTS: dict[str, Value] = {
         "transformers.is_torch_less_or_equal",
         lambda ctx, library_version, accept_dev=False: _parts(str(library_version)) >= _TORCH_VERSION,
     ),
+    # Sequences are longer than a window: only then is a window seen, and shorter ones are attended in whole either way.
+    "_ignore_bidirectional_mask_sdpa": Intrinsic(
+        "transformers._ignore_bidirectional_mask_sdpa",
+        lambda ctx, padding_mask=None, kv_length=None, local_attention_size=None: (
+            padding_mask is None and local_attention_size is None
+        ),
+    ),
     # Packing several documents into one row is a property of the input, not of the model.
     "find_packed_sequence_indices": _constant("find_packed_sequence_indices", None),
     "get_torch_version": _constant("get_torch_version", "2.13.0"),
