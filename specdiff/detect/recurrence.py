@@ -77,9 +77,29 @@ def recurrence_of(graph: Operations, block: Block) -> Recurrence | None:
         fixed = fixed or mixer
     if fixed is not None and not block.attentions:
         return fixed
-    if conv is not None:
+    if conv is not None and not _goes_on(graph, block, conv):
         return Recurrence("conv", conv, "", (), None, conv)
     return None
+
+
+def _goes_on(graph: Operations, block: Block, conv: Op) -> bool:
+    """Whether what a convolution gives takes part in a recurrence or a product of tokens that is not recognised.
+
+    Looked for up to where the mixer's result joins the stream.
+    """
+    first = block.ops[0].id
+    reached = {conv.id}
+    for op in block.ops:
+        if op.id <= conv.id or not any(source in reached for source in op.inputs):
+            continue
+        reached.add(op.id)
+        if op.kind == "add" and len(op.inputs) == 2 and min(op.inputs) < first:
+            return False
+        if op.kind in ("cumsum", "exp"):
+            return True
+        if op.kind in ("matmul", "einsum", "bmm") and not is_projection(graph, op):
+            return True
+    return False
 
 
 def _short(graph: Operations, op: Op) -> bool:
@@ -138,6 +158,9 @@ def _decay(graph: Operations, block: Block, op: Op, conv: Op | None) -> Recurren
             computed = True
     if slopes and steps:
         return _selective(graph, block, op, slopes[0], steps[0], conv)
+    if slopes and sigmoids:  # a decay bounded from below: -c·sigmoid(exp(A)·x), of delta rules only
+        bounded = _selective(graph, block, op, slopes[0], sigmoids[0], conv)
+        return bounded if bounded.keys is not None else None
     if learned and sigmoids and not steps:
         return _made("rg_lru", op, learned[0], None, conv)
     if maxima and not steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specdiff.vocab.entries import boolean, choice, group, integer, layers, listing, number
+from specdiff.vocab.entries import DECLARED, boolean, choice, group, integer, layers, listing, number
 from specdiff.vocab.model import Choice, ValueType
 
 TRANSFORMER = "Vaswani et al. 2017, arXiv:1706.03762"
@@ -194,9 +194,10 @@ ATTENTION = group(
     ),
     integer(
         "attention.indexer.top_k",
-        "Positions that a query attends to.",
+        "Positions that a query attends to; code takes no more than the sequence has.",
         "DeepSeek-V3.2 report, section 2.1",
         unit="tokens",
+        level=DECLARED,
     ),
 )
 
