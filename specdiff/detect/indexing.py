@@ -12,7 +12,18 @@ from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
 
 _PRODUCTS = ("matmul", "einsum", "bmm")
-_BEHIND_A_CHOICE = VIEWS | {"mul", "div", "add", "relu", "where", "masked_fill", "reduce", "sigmoid", "softplus", "join"}
+_BEHIND_A_CHOICE = VIEWS | {
+    "mul",
+    "div",
+    "add",
+    "relu",
+    "where",
+    "masked_fill",
+    "reduce",
+    "sigmoid",
+    "softplus",
+    "join",
+}
 """What may stand between the products of an indexer and the choice."""
 
 
@@ -98,7 +109,9 @@ def _scored_by(graph: Operations, block: Block, scores: Op) -> Op | None:
         if op.kind in _PRODUCTS and len(op.inputs) == 2:
             if len(op.shape or ()) == 4 and all(graph.source(each).kind != "parameter" for each in graph.inputs(op)):
                 ranked = (op.shape or ())[-1] == (scores.shape or ())[-1]
-                weighs = any(graph[each].kind == "relu" or graph.source(graph[each]).kind == "relu" for each in op.inputs)
+                weighs = any(
+                    graph[each].kind == "relu" or graph.source(graph[each]).kind == "relu" for each in op.inputs
+                )
                 if ranked and not weighs:
                     return op
             stack.extend(op.inputs)  # heads are summed by a product with their weights

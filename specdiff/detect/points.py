@@ -156,6 +156,8 @@ class Points(Places):
             return self.value(inputs[0], (*index[:where], chosen, *index[where + 1 :]))
         if kind == "setitem":
             return self._assigned(op, index)
+        if kind == "overwrite":
+            return self._overwritten(op, index)
         if kind == "meshgrid" and len(inputs) > 1 and is_number(op.attrs.get("output")):
             output = op.attrs["output"]
             where = {0: 1, 1: 0}.get(output, output) if op.attrs.get("indexing") == "xy" else output
@@ -397,13 +399,8 @@ class Points(Places):
                 found.append(self.sliced(item, rest.pop(0), shape[len(found)], op))
         return tuple(found)
 
-    def _assigned(self, op: Op, index: Index) -> Any:
-        inputs = self.graph.inputs(op)
-        spec = op.attrs.get("spec")
-        number = op.attrs.get("value")
-        if spec is None or any(isinstance(item, str) and item == "tensor" for item in spec):
-            raise NotKnown(op, "an assignment whose place is not recorded")
-        shape = self.shape(op)
+    def _part(self, op: Op, spec: tuple[Any, ...], shape: tuple[int, ...], index: Index) -> tuple[Any, list[Any]]:
+        """Whether elements lie in a part that numbers and slices pick, and where they stand in it."""
         inside: Any = True
         places: list[Any] = []
         for position, item in enumerate(spec):
@@ -417,6 +414,32 @@ class Points(Places):
             inside = inside & (at >= low) & (at < high) & ((at - low) % stride == 0)
             places.append(numpy.clip((at - low) // stride, 0, None))
         places.extend(index[len(spec) :])
+        return inside, places
+
+    def _overwritten(self, op: Op, index: Index) -> Any:
+        """A value after something was assigned to a part of it that had been sliced out."""
+        base, part = self.graph.inputs(op)
+        view = part
+        while view.kind == "setitem":
+            view = self.graph[view.inputs[0]]
+        spec = view.attrs.get("spec")
+        if view.kind != "slice" or view.inputs[0] != base.id or not isinstance(spec, tuple):
+            raise NotKnown(op, "which part of a value is overwritten is not known")
+        if any(item is None or item == "tensor" for item in spec):
+            raise NotKnown(op, "which part of a value is overwritten is not known")
+        inside, places = self._part(op, spec, self.shape(base), index)
+        sizes = self.shape(part)
+        within = tuple(numpy.minimum(item, size - 1) for item, size in zip(places, sizes, strict=True))
+        new = self.value(part, within) if numpy.any(inside) else 0.0
+        return new if numpy.all(inside) else numpy.where(inside, new, self.value(base, index))
+
+    def _assigned(self, op: Op, index: Index) -> Any:
+        inputs = self.graph.inputs(op)
+        spec = op.attrs.get("spec")
+        number = op.attrs.get("value")
+        if spec is None or any(isinstance(item, str) and item == "tensor" for item in spec):
+            raise NotKnown(op, "an assignment whose place is not recorded")
+        inside, places = self._part(op, spec, self.shape(op), index)
         old = 0.0 if numpy.all(inside) else self.value(inputs[0], index)
         if number is None and len(inputs) > 1:
             source = inputs[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ def _work_out(
         pairs = _pairs(points, area, turning, 1)
     except NotKnown as stop:
         try:
-            counted = _counted(graph, products[0][2])
+            counted = _counted(graph, products[0][2], _length(area.end))
             if not counted:
                 raise
             points = Points(graph, lengths(graph, LENGTH), dict.fromkeys(counted, _position))
@@ -218,17 +219,38 @@ def _still(points: Any, products: list[tuple[Op, Op, Op]]) -> bool:
     return False
 
 
-def _counted(graph: Operations, angle: Op) -> list[int]:
-    """Positions that the code works out from its input: for one ordinary sequence they count up from 0."""
+def _counted(graph: Operations, angle: Op, length: object) -> list[int]:
+    """Positions that the code works out from its input: for one ordinary sequence they count up from 0.
+
+    Args:
+        graph: The operations.
+        angle: A cosine or sine.
+        length: Positions of what is rotated, where an example picture gives it a number.
+    """
     found = []
     for index in sorted(graph.ancestors([angle.id])):
         op = graph[index]
-        if not op.dtype.startswith("int") or not op.shape or not any(isinstance(size, Dim) for size in op.shape):
+        if not op.dtype.startswith("int") or not op.shape:
             continue
-        if any(graph[reader].dtype.startswith("float") for reader in graph.consumers[index]):
+        if not any(isinstance(size, Dim) for size in op.shape) and op.shape[-1] != length:
+            continue
+        if any(graph[reader].dtype.startswith("float") for reader in _readers(graph, op)):
             if graph.from_inputs[index]:
                 found.append(index)
     return found
+
+
+def _readers(graph: Operations, op: Op) -> Iterator[int]:
+    """What reads a value, also where it only stands in another shape."""
+    for reader in graph.consumers[op.id]:
+        yield reader
+        if graph[reader].kind in ("slice", "unsqueeze", "expand") and graph[reader].dtype == op.dtype:
+            yield from graph.consumers[reader]
+
+
+def _length(op: Op) -> object:
+    """The last size but one of a value."""
+    return op.shape[-2] if op.shape and len(op.shape) > 1 else None
 
 
 def _position(index: Index) -> Any:
@@ -370,6 +392,9 @@ def _sections(graph: Operations, area: Region, turning: set[int], products: list
 
     behind = graph.ancestors([products[0][2].id])
     axes = [op for op in (graph[index] for index in sorted(behind)) if _several_axes(graph, op)]
+    if not axes:  # an example picture gives the positions a number
+        counted = (graph[index] for index in _counted(graph, products[0][2], _length(area.end)))
+        axes = [op for op in counted if len(op.shape or ()) > 2 and (op.shape or (0,))[0] in (2, 3, 4)][-1:]
     if not axes:
         return ()
     start = axes[0]
@@ -388,9 +413,11 @@ def _sections(graph: Operations, area: Region, turning: set[int], products: list
             pairs = _pairs(points, area, turning, 1)
         except NotKnown:
             return ()
+        _from_origin(pairs, [])
         counts.append(sum(1 for pair in pairs if pair.angle is not None and pair.angle > 0))
         total = max(total, len(pairs))
-    return tuple(counts) if sum(1 for count in counts if count) > 1 else ()
+    turned = tuple(count for count in counts if count)  # one axis may be the text's own, which turns nothing
+    return turned if len(turned) > 1 else ()
 
 
 def trigonometric(graph: Operations, op: Op, limit: int = 60) -> Op | None:
