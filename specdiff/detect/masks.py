@@ -51,7 +51,7 @@ def read_mask(graph: Operations, site: Attention) -> Mask:
     """Work out what some rows of the scores see."""
     from specdiff.detect.points import NotKnown, Outside, Points  # noqa: PLC0415 - numpy only where a mask is read
 
-    if site.own:
+    if site.own and all(is_number(size) for size in (site.scores or ())[-2:]):
         return Mask(None, unread="a piece's queries meet keys of several pieces", unread_at=site.product)
     if site.causal_flag and not site.bounds:
         return Mask(True, shows={"causal": (site.product, "the fused operation's own causal mask")})

@@ -71,7 +71,8 @@ class Attention:
     """Whether the scores are the sum of two products of tokens with tokens (a head's parts kept apart): neither alone
     tells a head's size or its rotation."""
     own: bool = False
-    """Whether a piece's queries meet keys of neighbouring pieces too, all projected from one value."""
+    """Whether more keys than queries meet and all are projected from one value: keys of neighbouring pieces, or a cache that
+    has room for more."""
 
 
 def attentions(graph: Operations) -> list[Attention]:
@@ -230,10 +231,7 @@ def _from_softmax(graph: Operations, softmax: Op, scores: Op) -> Attention | Non
                      scale if known else None, scales, softcap, softcap_at, [], biases, bounds, None, sink, sink_at, dropped_at)  # fmt: skip
     if current.shape:
         site.scores = (*softmax.shape[:-1], current.shape[-1])
-        rows = softmax.shape[-2]
-        site.own = (
-            is_number(rows) and is_number(current.shape[-1]) and rows != current.shape[-1] and _one_source(graph, site)
-        )
+        site.own = softmax.shape[-2] != current.shape[-1] and _one_source(graph, site)
     _input_scales(graph, site)
     _heads(graph, site)
     if summed:
