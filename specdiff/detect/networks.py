@@ -84,6 +84,8 @@ def final_projections(graph: Operations, ends: Iterable[int], first: int, throug
 
 def network_of(graph: Operations, down: Op, block: Block) -> Network | None:
     """The network that ends in a projection; None where it is none."""
+    if not is_projection(graph, down):
+        return None
     data = next((item for item in graph.inputs(down) if not weight_behind(graph, item)), None)
     if data is None:
         return None

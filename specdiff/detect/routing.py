@@ -234,11 +234,18 @@ def _weights(graph: Operations, block: Block, found: Router) -> None:
                 stack.append(reader_id)
             elif reader.kind in ("mul", "div") and len(reader.inputs) == 1:
                 other = reader.attrs.get("other")
-                if isinstance(other, int | float) and found.scale is not None:
-                    found.scale *= float(other) if reader.kind == "mul" else 1 / float(other)
-                    found.scale_at = reader
+                if isinstance(other, int | float):
+                    if found.scale is not None:
+                        found.scale *= float(other) if reader.kind == "mul" else 1 / float(other)
+                        found.scale_at = reader
                 else:
                     found.scale = None
+                stack.append(reader_id)
+            elif reader.kind == "mul" and any(
+                item.id != index and item.shape is not None and all(size == 1 for size in item.shape)
+                for item in graph.inputs(reader)
+            ):
+                found.scale, found.scale_at = None, reader  # one number that is learned or computed
                 stack.append(reader_id)
             elif reader.kind == "softplus" or reader.kind in _CARRIES:
                 if reader.kind in ("index", "gather", "index_select", "take_along_dim") and reader.inputs[0] != index:
