@@ -97,6 +97,8 @@ def _meaning(key: str, left: Side, right: Side, lefts: FactSheet, rights: FactSh
         return Meaning.TRAINING, "it changes nothing in evaluation"
     if name in _LIMITS:
         return Meaning.LIMIT, "it says what is accepted or stored, not what is computed"
+    if name in ("classes", "pooling") and _last_logits(key[: -len(name)], lefts, rights):
+        return Meaning.LIMIT, "one side gives the logits of one position alone, the other those of all"
     if name in _DERIVED:
         return Meaning.LAYOUT, "it follows from other keys"
     if name == "moe.router.order" and _same_order(key, left, right, lefts, rights):
@@ -106,6 +108,18 @@ def _meaning(key: str, left: Side, right: Side, lefts: FactSheet, rights: FactSh
     if name == "moe.router.normalise" and _softmax_after(key, lefts) != _softmax_after(key, rights):
         return Meaning.LAYOUT, _LAYOUTS["moe.router.order"]
     return Meaning.RESULT, "the same weights give another result" + _fold(key, name, left, right, (lefts, rights))
+
+
+def _last_logits(prefix: str, lefts: FactSheet, rights: FactSheet) -> bool:
+    """Whether what one side sorts a sequence into is the vocabulary, with the same one on the other side."""
+    classes = [sheet.facts.get(f"{prefix}classes") for sheet in (lefts, rights)]
+    words = [sheet.facts.get(f"{prefix}vocab_size") for sheet in (lefts, rights)]
+    sizes = {fact.value for fact in words if fact is not None}
+    return (
+        len(sizes) == 1
+        and sum(fact is not None for fact in classes) == 1
+        and {fact.value for fact in classes if fact is not None} == sizes
+    )
 
 
 _FOLDS = {

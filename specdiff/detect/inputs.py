@@ -343,6 +343,8 @@ def outputs(scene: Scene) -> None:
     if len(scene.towers) != 1:
         return
     last = scene.towers[0].blocks[-1].ops[-1]
+    if last.shape is not None and len(last.shape) == 2:
+        return  # tokens of all sequences behind each other: a row is a token's, not a sequence's
     for index in graph.outputs:
         op = graph.source(graph[index])
         if is_projection(graph, op) and op.shape and len(op.shape) == 2 and op.id > last.id and is_number(op.shape[-1]):
@@ -366,7 +368,7 @@ def _pooling(scene: Scene, graph: Operations, tower: Tower) -> None:
             if spec[1] == -1 or (spec[:2] == ("tensor", "tensor") and _end_of_text(graph, op)):
                 scene.fact(key, "last", [see(op, "the last position is taken")])
                 return
-        if op.kind == "reduce" and op.attrs.get("which") == "mean" and op.shape and len(op.shape) == 2:
+        if op.kind == "reduce" and op.attrs.get("which") == "mean" and _over_positions(graph, op):
             scene.fact(key, "mean", [see(op, "the mean over positions")])
             return
         if op.kind in ("softmax", "sdpa") and any(
@@ -374,6 +376,12 @@ def _pooling(scene: Scene, graph: Operations, tower: Tower) -> None:
         ):
             scene.fact(key, "attention", [see(op, "a learned query attends to all positions")])
             return
+
+
+def _over_positions(graph: Operations, op: Op) -> bool:
+    """Whether a reduction takes positions together: batch and channels stay (the mean of a norm is over channels)."""
+    before = graph[op.inputs[0]].shape if op.inputs else None
+    return bool(op.shape and before and len(op.shape) == 2 and len(before) == 3 and op.shape[-1] == before[-1])
 
 
 def _learned_query(graph: Operations, query: Op) -> bool:
