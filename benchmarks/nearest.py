@@ -21,7 +21,7 @@ from typing import NamedTuple
 import checkout  # noqa: F401
 
 from specdiff.compare.likeness import Shape, likeness
-from specdiff.nearest import Index, index
+from specdiff.nearest import Index, index, origins
 from specdiff.project.targets import transformers_folder
 from specdiff.session import deeply
 
@@ -80,7 +80,7 @@ def main() -> int:
         f"{path.parent.name}/{path.name.replace('modular_', 'modeling_', 1)}": {each.base_file for each in found}
         for path, found in written.items()
     }
-    library = Index(pool)
+    library = Index(pool, origins(arguments.library))
     counts: Counter[str] = Counter()
     apart: list[str] = []
     for path, found in written.items():

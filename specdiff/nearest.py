@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from specdiff.project.targets import Target, resolve, transformers_folder
 MOST_MODELS = 5
 LEAST_SHARE = 0.25
 """Classes that share less than this are not called near."""
+NEARLY = 0.95
+"""Share of a model's closeness at which the one that it is made from counts as just as close."""
 MOST_READERS = 600
 """Classes that have a statement in common beyond which it tells nothing (`super().__init__()`)."""
 MOST_KIN = 40
@@ -66,9 +69,8 @@ def nearest(text: str, library: Path | None = None) -> Nearest:
     """
     (target, *_) = resolve(text)
     root = library or transformers_folder() / "models"
-    known = Index(
-        {file: found for file, found in index(root).items() if (root / file).resolve() != target.path.resolve()}
-    )
+    pool = {file: found for file, found in index(root).items() if (root / file).resolve() != target.path.resolve()}
+    known = Index(pool, origins(root))
     own = shapes_of(target.path, target.path.name)
     wanted = [shape for shape in own if not target.classes or shape.name in target.classes]
     models = known.models(wanted)
@@ -87,6 +89,27 @@ def index(root: Path) -> dict[str, list[Shape]]:
         except SpecdiffError:
             continue  # a library file that is no Python is nobody's neighbour
     ir_cache().flush()
+    return found
+
+
+_FROM = re.compile(r"^from \.\.(\w+)\.(modeling|modular)_(\w+) import\s*(\([^)]*\)|[^\n]+)", re.MULTILINE)
+_BASES = re.compile(r"^class \w+\(([^)]*)\)", re.MULTILINE)
+
+
+def origins(root: Path) -> dict[str, frozenset[str]]:
+    """By modeling file: the files whose classes its modular file extends, as its imports and bases say; by text alone."""
+    found: dict[str, frozenset[str]] = {}
+    for path in sorted(root.glob("*/modular_*.py")):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        bases = {name for group in _BASES.findall(text) for name in re.findall(r"\w+", group)}
+        found[f"{path.parent.name}/{path.name.replace('modular_', 'modeling_', 1)}"] = frozenset(
+            f"{folder}/modeling_{module}.py"
+            for folder, _, module, names in _FROM.findall(text)
+            if bases & set(re.findall(r"\w+", names))
+        )
     return found
 
 
@@ -111,9 +134,11 @@ def shapes_of(path: Path, name: str) -> list[Shape]:
 class Index:
     """The library's classes by what they and their members are."""
 
-    def __init__(self, pool: Mapping[str, list[Shape]]) -> None:
+    def __init__(self, pool: Mapping[str, list[Shape]], origins: Mapping[str, frozenset[str]] = {}) -> None:  # noqa: B006 - never changed
         self.hidden: frozenset[str] = frozenset()
         """Files that do not count."""
+        self.origins = origins
+        """See `origins`."""
         self.by_digest: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
         self.by_member: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
         self.by_statement: dict[str, list[tuple[str, Shape]]] = defaultdict(list)
@@ -180,7 +205,10 @@ class Index:
         return list(found.values())
 
     def models(self, own: list[Shape]) -> list[tuple[str, float, int]]:
-        """Files by how much of the target's code they have, each class counted with its best partner there."""
+        """Files by how much of the target's code they have, each class counted with its best partner there.
+
+        A file that another is made from, and that is nearly as close, comes before it: what they share is its own.
+        """
         weights = {shape.name: sum(len(member.statements) or 1 for member in shape.members) for shape in own}
         total = sum(weights.values()) or 1
         scores: dict[str, float] = defaultdict(float)
@@ -193,9 +221,26 @@ class Index:
             for file, share in best.items():
                 scores[file] += share * weights[shape.name]
                 same[file] += share == 1.0
+        above = {file: self._above(file) for file in scores}
+        standing = dict(scores)
+        for file, score in scores.items():
+            for origin in above[file] & scores.keys():
+                if scores[origin] >= NEARLY * score:
+                    standing[origin] = max(standing[origin], score)
         return sorted(
-            ((file, score / total, same[file]) for file, score in scores.items()), key=lambda row: (-row[1], row[0])
+            ((file, score / total, same[file]) for file, score in scores.items()),
+            key=lambda row: (-round(standing[row[0]], 6), len(above[row[0]]), -row[1], row[0]),
         )
+
+    def _above(self, file: str) -> set[str]:
+        """What a file is made from, through others too."""
+        found: set[str] = set()
+        queue = [file]
+        while queue:
+            more = self.origins.get(queue.pop(), frozenset()) - found - self.hidden
+            found |= more
+            queue += more
+        return found
 
 
 def _preference(shape: Shape, item: tuple[str, Shape], rank: Mapping[str, int]) -> tuple[int, int]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from rich.padding import Padding
 from rich.text import Text
 
-from specdiff.compare.model import Difference
+from specdiff import vocab
+from specdiff.compare.model import Difference, Meaning
+from specdiff.facts import Value
 from specdiff.report import terminal, wording
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ def render(result: Any, differences: tuple[Difference, ...], style: str, color: 
     console.print(Text(f"closest to {wording.clean(result.target)}", "bold"))
     rows = [(f"{share:.0%}", f"{file}, {same} classes the same") for file, share, same in result.models]
     console.print(terminal.label_table(*(rows or [("", "nothing in the library shares a method with it")])))
+    for line in in_short(result.models[0][0].partition("/")[0] if result.models else "", differences):
+        console.print(Padding(Text(wording.clean(line)), (0, 0, 0, 2)))
     if differences:
         console.print()
         console.print(Text(f"facts that differ from {result.models[0][0]} ({len(differences)})", "bold"))
@@ -46,6 +50,55 @@ def render(result: Any, differences: tuple[Difference, ...], style: str, color: 
     for near in result.classes:
         console.print(Padding(Text(wording.clean(_line(near))), (0, 0, 0, 2)))
     return terminal.console_text(console)
+
+
+_SHORT = ("attention", "position", "rope", "norm", "residual", "mlp", "moe", "ssm", "linear_attention", "layers")
+_SILENT = (Meaning.TRAINING, Meaning.LIMIT, Meaning.NUMERICS)
+
+
+def in_short(model: str, differences: tuple[Difference, ...]) -> Iterator[str]:
+    """One line per part: what it is without, what it has in addition, and what has another value there.
+
+    `attention of qwen3, without qk_norm, plus sinks`; sizes follow from the configuration and are left out.
+    """
+    groups: dict[str, list[Difference]] = {}
+    for each in differences:
+        group, _, rest = vocab.split_tower(each.key)[1].partition(".")
+        if group in _SHORT and rest and each.meaning not in _SILENT and not _is_size(each):
+            groups.setdefault(group, []).append(each)
+    for group in sorted(groups, key=_SHORT.index):
+        lacks, adds, other = [], [], []
+        keys = {each.key for each in groups[group]}
+        for each in groups[group]:
+            if any(each.key.startswith(f"{key}.") for key in keys):
+                continue  # what a part is like follows where the part itself is told
+            name = each.key.rpartition(f"{group}.")[2]
+            own, there = (_nothing(each.key, side.value) for side in (each.left, each.right))
+            if own and not there:
+                lacks.append(name)
+            elif there and not own:
+                adds.append(name if each.left.value is True else f"{name} {wording.value(each.left.value, each.key)}")
+            elif not own:
+                mine, theirs = (wording.value(side.value, each.key) for side in (each.left, each.right))
+                other.append(f"{name} {mine} instead of {theirs}")
+        said = [f"without {', '.join(lacks)}"] * bool(lacks) + [f"plus {', '.join(adds)}"] * bool(adds) + other
+        if said:
+            yield f"{group.replace('_', ' ')} of {model}, {', '.join(said)}"
+
+
+def _nothing(key: str, value: Value) -> bool:
+    entry = vocab.find(key)
+    return value in (None, False, (), "none") or (entry is not None and vocab.is_neutral(entry, value))
+
+
+def _is_size(each: Difference) -> bool:
+    """Whether two values are just two sizes of one thing: numbers, or one kind for all of however many layers."""
+    one, other = each.left.value, each.right.value
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) != len(other):
+        same = len(set(map(repr, one))) == 1 and set(map(repr, one)) == set(map(repr, other))
+        every = one == tuple(range(len(one))) and other == tuple(range(len(other)))
+        return same or every
+    return type(one) is int and type(other) is int
 
 
 def _line(near: Any) -> str:
@@ -76,6 +129,7 @@ def _document(result: Any, differences: tuple[Difference, ...]) -> dict[str, obj
         "models": [
             {"file": file, "share": round(share, 4), "same_classes": same} for file, share, same in result.models
         ],
+        "in_short": list(in_short(result.models[0][0].partition("/")[0] if result.models else "", differences)),
         "differences": [each.key for each in differences],
         "classes": [
             {
