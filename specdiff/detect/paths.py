@@ -32,6 +32,8 @@ def main_input(graph: Operations, op: Op) -> Op:
         return inputs[0]
     if op.kind in ("index", "gather", "scatter", "masked_fill", "embedding"):
         return inputs[0]
+    if op.kind == "setitem" and len(inputs) > 1 and _is_store(graph, inputs[0]):
+        return inputs[1]  # a cache gives back what was written into it
     return max(
         inputs,
         key=lambda item: (
@@ -41,6 +43,11 @@ def main_input(graph: Operations, op: Op) -> Op:
             -item.id,
         ),
     )
+
+
+def _is_store(graph: Operations, op: Op) -> bool:
+    """Whether a value is made to be written into: a constant of its own, perhaps on another device or cast."""
+    return graph.source(op, VIEWS | {"cast", "setitem"}).kind in ("constant", "buffer")
 
 
 def volume(op: Op) -> int:

@@ -46,6 +46,7 @@ def rope(scene: Scene) -> None:
         odd = _unlike_keys(graph, rotated)
         if odd is not None:
             scene.unsure(tower.key("position"), "queries are rotated and keys are not rotated the same way", odd)
+        _only_the_tables(graph, rotated)
         _rope_facts(scene, graph, tower, rows, rotated)
 
 
@@ -58,6 +59,18 @@ def _unlike_keys(graph: Operations, rotated: list[tuple[int, Attention, Rotation
         if turn is not None and not turn.why and not other.why and not turn.same(other):
             return other.at
     return None
+
+
+def _only_the_tables(graph: Operations, rotated: list[tuple[int, Attention, Rotation | None, Region]]) -> None:
+    """Take the scale of attention out of the tables' factor: what only the queries or only the keys are multiplied with."""
+    _, site, turn, _ = rotated[0]
+    other = rotation(graph, site.key if site.fused else _untransposed(graph, site.key))
+    if turn is None or other is None or None in (turn.factor, other.factor) or turn.factor == other.factor:
+        return
+    common = 1.0 if 1.0 in (turn.factor, other.factor) else None
+    for _, _, each, _ in rotated:
+        if each is not None:
+            each.factor = common
 
 
 def _untransposed(graph: Operations, key: Op) -> Op:

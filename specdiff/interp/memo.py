@@ -173,7 +173,7 @@ class _Copier:
         return made
 
     def _tensor(self, value: Tensor) -> Tensor:
-        if (value.kind == "tensor" and value.base is None) or value.serial < self.recording.start:
+        if value.serial < self.recording.start:
             return value
         found = self.made.get(id(value))
         if found is None:
