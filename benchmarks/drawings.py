@@ -126,11 +126,15 @@ def _past(
     alike = [n for n in outside if n in flows and outside[n].shape == inside[end].shape]
     if not alike:
         return
-    start = max(alike)
-    for number, steps in mine.items():
-        said = 1 in reached(edges, [0], frozenset({number}))
-        found = end in reached(flows, [start], frozenset(steps))
-        yield said == found, f"{names[number]}: {'a' if said else 'no'} path past it"
+    said = {number: 1 in reached(edges, [0], frozenset({number})) for number in mine}
+    found = {
+        start: {number: end in reached(flows, [start], frozenset(steps)) for number, steps in mine.items()}
+        for start in alike
+    }
+    # Several values of that shape may come in (positions of queries); the layer works on one of them.
+    best = max(alike, key=lambda start: (sum(found[start][number] == said[number] for number in mine), start))
+    for number in mine:
+        yield said[number] == found[best][number], f"{names[number]}: {'a' if said[number] else 'no'} path past it"
 
 
 def flows_of(code: ClassResult) -> dict[int, set[int]]:

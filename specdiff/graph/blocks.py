@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from specdiff.graph import boxes
 from specdiff.graph.boxes import Box, Facts, Kind, Standing
-from specdiff.graph.flow import Alternative, Flow, Fork, Place, in_layers, limited, merged
+from specdiff.graph.flow import Alternative, Flow, Fork, Place, boxes_of, in_layers, limited, merged
 from specdiff.graph.roles import Role, descendants, is_container, role, size
 from specdiff.graph.wiring import Part, Wiring
 from specdiff.results import ModuleNode
@@ -26,6 +26,8 @@ class Way:
     flow: Flow
     known: bool
     """Whether operations or facts say how the parts are connected; if not, they stand in the order of construction."""
+    left_out: tuple[str, ...] = ()
+    """Parts that ``forward`` as it was followed does not come to, by attribute name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ def block(path: str, stack: ModuleNode, facts: Facts, alone: bool, wiring: Wirin
         here = _Layer(f"{path}.*", tuple(layers), facts, wiring, mixes, feeds)
         parts = _parts(node, here)
         flow, sure = _flow(f"{path}.*", layers, parts, facts, wiring)
-        _add(ways, Way(tuple(layers), flow, sure))
+        stand = {box.id for box in boxes_of(flow)}
+        # Where data come to a part more than once, its boxes have longer ids.
+        apart = [each.box.id for each in parts if not any(f"{box}.".startswith(f"{each.box.id}.") for box in stand)]
+        _add(ways, Way(tuple(layers), flow, sure, tuple(each.rpartition("*.")[2] for each in apart)))
     finished = [replace(way, flow=limited(way.flow, position, _MOST_VARIANTS, _further)) for way in ways]
     classes = list(dict.fromkeys(node.class_name for _, node in variants))
     different = len(set(pattern)) > 1 and len(pattern) == position and alone
@@ -85,7 +90,8 @@ def _add(ways: list[Way], new: Way) -> None:
     for index, way in enumerate(ways):
         both = merged(way.flow, own, _counterparts) if way.known == new.known else None
         if both is not None:
-            ways[index] = Way(tuple(sorted((*way.layers, *new.layers))), both, way.known)
+            left_out = tuple(dict.fromkeys((*way.left_out, *new.left_out)))
+            ways[index] = Way(tuple(sorted((*way.layers, *new.layers))), both, way.known, left_out)
             return
     ways.append(replace(new, flow=own))
 
@@ -181,7 +187,11 @@ def _parts(layer: ModuleNode, here: _Layer) -> list[Part]:
         where, child = loose.pop(max(range(len(loose)), key=lambda index: size(loose[index][1])))
         feeding.append(_part(boxes.moe(where, child, facts), (where, child), facts=facts))
     linears = [(where, child) for where, child in loose if _feeds(child)]
-    if linears and not feeding:
+    networks = [each for each in linears if _linears(each[1]) > 1]
+    if networks and not feeding:
+        feeding += [_part(boxes.mlp(where, (child,), facts), (where, child), facts=facts) for where, child in networks]
+        loose = [each for each in loose if each not in networks]
+    elif linears and not feeding:
         # Projections that stand in the layer itself (`fc1`, `fc2`), or wrapped in small modules.
         box = boxes.mlp(linears[0][0], tuple(child for _, child in linears), facts)
         feeding.append(_part(box, *linears, facts=facts))
@@ -229,6 +239,10 @@ def _opened(layer: ModuleNode, path: str) -> Iterator[tuple[str, ModuleNode]]:
             yield from _opened(child, where)
         else:
             yield where, child
+
+
+def _linears(node: ModuleNode) -> int:
+    return sum(each.count for each in descendants(node) if not each.children and role(each) is Role.LINEAR)
 
 
 def _feeds(node: ModuleNode) -> bool:

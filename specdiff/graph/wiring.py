@@ -417,7 +417,8 @@ class _Layer:
             return None
         items = {item: self._drawn(item, edges, reads) for item in edges if item != _START}
         drawn = {id(self._owner[item]) for item in items}
-        if any(id(part) not in drawn for part in self._parts if part.box.kind is not Kind.NORM):
+        come_to = {id(owner) for owner in self._owner.values()}
+        if any(id(part) in come_to - drawn for part in self._parts if part.box.kind is not Kind.NORM):
             return None
         return _plain(arranged(items, edges, _START, _END))
 

@@ -107,6 +107,9 @@ def _note(block: Block) -> tuple[str, ...]:
         lines[0] = f"{MARKS.get(str(block.standing), '')} {lines[0]}".strip()
     if not all(way.known for way in block.ways):
         lines += ["connections", "not known"]
+    left_out = dict.fromkeys(name for way in block.ways for name in way.left_out)
+    if left_out:
+        lines += ["not called here:", *list(left_out)[:3]]
     return tuple(lines)
 
 

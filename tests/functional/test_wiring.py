@@ -41,4 +41,5 @@ def test_layers_are_connected_as_forward_says(case: str, tmp_path: Path) -> None
     (result,) = specdiff.inspect(str(path))
     (way,) = _block(drawn(result)).ways
     said = _words(way.flow) if way.known else "not known: " + _words(way.flow).replace(" ", ", ")
+    said += "".join(f"; not called: {name}" for name in way.left_out)
     assert said == source.splitlines()[0].removeprefix("# flow: ")
