@@ -223,22 +223,30 @@ _MIXING = (Role.ATTENTION, Role.CROSS, Role.MIXER)
 
 
 def _opened(layer: ModuleNode, path: str) -> Iterator[tuple[str, ModuleNode]]:
-    """A layer's modules; a list of sub-layers (T5) is opened, and so is a block inside the layer (Zamba2)."""
+    """A layer's modules; lists are opened (sub-layers of T5, two of a kind in one layer), and blocks inside the layer (Zamba2)."""
     for child in layer.children:
-        where = f"{path}.{child.names[0]}"
         found = role(child)
-        listed = is_container(child) and found not in (Role.MLP, Role.MOE, Role.NOTHING)
-        mixes = any(role(each) in _MIXING for each in child.children)
-        # Attention with its norms and nothing else of its own: a wrapper, not attention with norms inside.
-        wraps = {role(each) for each in child.children} - {Role.NOTHING} in (
-            {Role.ATTENTION, Role.NORM},
-            {Role.CROSS, Role.NORM},
-        )
-        nested = wraps or (mixes and found is Role.OTHER)
-        if listed or nested:
-            yield from _opened(child, where)
-        else:
-            yield where, child
+        # Alike members of a list are folded into one node; each stands at a place of its own.
+        for name in child.names if child.names[0].isdigit() else child.names[:1]:
+            where = f"{path}.{name}"
+            if _is_list(child) or _is_wrapper(child, found):
+                yield from _opened(child, where)
+            else:
+                yield where, child
+
+
+def _is_list(node: ModuleNode) -> bool:
+    """Whether a module only holds parts of a layer."""
+    if not is_container(node) or role(node) in (Role.MOE, Role.NOTHING):
+        return False
+    return role(node) is not Role.MLP or all(each.children for each in node.children)
+
+
+def _is_wrapper(node: ModuleNode, found: Role) -> bool:
+    """Whether a module is a block inside the layer, or attention with its norms and nothing else of its own."""
+    inner = {role(each) for each in node.children} - {Role.NOTHING}
+    wraps = inner in ({Role.ATTENTION, Role.NORM}, {Role.CROSS, Role.NORM})
+    return wraps or (found is Role.OTHER and bool(inner & set(_MIXING)))
 
 
 def _linears(node: ModuleNode) -> int:

@@ -110,14 +110,17 @@ def _is_normed_block(node: ModuleNode, parent: ModuleNode) -> bool:
     """Whether a module is a block with two norms and two parts between them, whatever these look like."""
     alike = len({child.class_name for child in parent.children}) == 1 and sum(c.count for c in parent.children) > 1
     parts = [role(child) for child in node.children if _has_parameters(child)]
-    return alike and parts.count(Role.NORM) >= 2 and sum(part is not Role.NORM for part in parts) >= 2
+    # What projects by itself is attention with its norms, not a block that holds it.
+    whole = parts.count(Role.NORM) >= 2 and sum(part is not Role.NORM for part in parts) >= 2
+    return alike and whole and Role.LINEAR not in parts
 
 
 def _is_mixing_block(node: ModuleNode, parent: ModuleNode) -> bool:
     """Whether a norm with what mixes tokens is a block by itself: where all beside it are of its class."""
     alike = len({child.class_name for child in parent.children}) == 1 and sum(c.count for c in parent.children) > 1
-    normed = any(role(child) is Role.NORM for child in node.children)
-    return alike and normed and role(node) in (Role.ATTENTION, Role.CROSS, Role.MIXER)
+    parts = {role(child) for child in node.children}
+    mixes = role(node) in (Role.ATTENTION, Role.CROSS, Role.MIXER)
+    return alike and mixes and Role.NORM in parts and Role.LINEAR not in parts
 
 
 def is_convolutional_stack(node: ModuleNode) -> bool:
