@@ -9,7 +9,7 @@ from typing import NamedTuple
 from specdiff.graph import boxes
 from specdiff.graph.boxes import Box, Facts, Kind, Standing
 from specdiff.graph.flow import Alternative, Flow, Fork, Place, boxes_of, in_layers, limited, merged
-from specdiff.graph.roles import Role, descendants, is_container, role, size
+from specdiff.graph.roles import Role, descendants, expert_count, is_container, role, size
 from specdiff.graph.wiring import Part, Wiring
 from specdiff.results import ModuleNode
 
@@ -155,14 +155,18 @@ def _parts(layer: ModuleNode, here: _Layer) -> list[Part]:
     feeding: list[Part] = []
     loose: list[tuple[str, ModuleNode]] = []
     norms: list[Part] = []
-    for where, child in _opened(layer, path):
+    opened = list(_opened(layer, path))
+    holds_experts = any(role(child) is Role.MOE or expert_count(child) > 1 for _, child in opened)
+    for where, child in opened:
         found = role(child)
+        if found is Role.OTHER and feeds == "moe" and expert_count(child) > 1:
+            found = Role.MOE
         if found in (Role.MLP, Role.MOE, Role.OTHER) and here.wiring.attends(where, here.layers):
             found = Role.ATTENTION
         match found:
             case Role.ATTENTION if mixes in _RECURRENT and not mixing:
                 mixing.append(_part(boxes.mixer(where, child, facts), (where, child), facts=facts))
-            case Role.MLP if feeds == "moe":
+            case Role.MLP if feeds == "moe" and not holds_experts:
                 feeding.append(_part(boxes.moe(where, child, facts), (where, child), facts=facts))
             case Role.ATTENTION | Role.CROSS:
                 box = boxes.attention(where, child, facts, cross=found is Role.CROSS)

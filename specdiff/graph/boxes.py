@@ -437,8 +437,9 @@ def _fits(shapes: Sequence[Sequence[int]], hidden: int, width: int) -> bool:
 def moe(path: str, node: ModuleNode, facts: Facts) -> Box:
     """A router, the experts it chooses from, and experts that every token visits."""
     mine, route, each = facts.noting(), facts.noting(), facts.noting()
-    count = expert_count(node) or mine.integer("moe.experts")
-    mine.value("moe.experts")
+    built, count = expert_count(node), mine.integer("moe.experts")
+    # Some of those built may be no networks (experts that give back what they get); more than there are is another layer's.
+    count = built if built and not 0 < count <= built else count
     chosen = route.integer("moe.experts_per_token")
     words = {"softmax": "softmax", "sigmoid": "sigmoid"}.get(route.text("moe.router.score"), "")
     order = route.text("moe.router.order")

@@ -74,8 +74,9 @@ def expert_count(node: ModuleNode) -> int:
     """Experts below a module: the first size of stacked weights, or the entries of a list of networks; 0 for none."""
     for each in descendants(node):
         stacked = [param.shape[0] for param in each.params if len(param.shape) == 3]
-        if stacked and not each.class_name.startswith("Conv") and len(set(stacked)) == 1:
-            return stacked[0]
+        alike = len(set(stacked)) == 1 or _says(each, "expert")
+        if stacked and not each.class_name.startswith("Conv") and alike:
+            return min(stacked)
         if is_container(each) and _says(each, "expert") and each.children:
             return sum(child.count for child in each.children)
     return 0
