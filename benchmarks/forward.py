@@ -3,6 +3,8 @@
 A class counts as followed when its outputs hold tensors, every one of known shape, and no undecided value lies on
 the path to them: neither an operation of unknown shape nor the join of two sides of a branch that nothing decided.
 Where output shapes were recorded with torch (`truth/outputs-*.jsonl.xz`) they are compared, symbols substituted.
+
+``--rows FILE`` keeps a row per class; ``--read FILE… --table tables/forward.md`` makes the table of what is left from such rows.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -200,7 +202,19 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rows", type=Path, help="write one JSON row per class to this file")
     parser.add_argument("--reasons", type=int, default=40, help="how many reasons to print")
+    parser.add_argument("--read", type=Path, nargs="+", help="rows of earlier runs (of slices), in place of running")
+    parser.add_argument("--table", type=Path, help="write what is not followed as a table to this file")
     args = parser.parse_args()
+    rows = [json.loads(line) for path in args.read for line in path.open()] if args.read else followed(args)
+    report(rows, args.reasons)
+    compare(rows)
+    if args.table:
+        args.table.write_text(table(rows))
+    return 0
+
+
+def followed(args: argparse.Namespace) -> list[Row]:
+    """Run what the arguments ask for, over processes."""
     wanted = args.family or slice_of(families(), args.slice, args.residue)
     rows: list[Row] = []
     lines = args.rows.open("w") if args.rows else None
@@ -210,9 +224,59 @@ def main() -> int:
             if lines is not None:
                 lines.writelines(json.dumps(row) + "\n" for row in found)
                 lines.flush()
-    report(rows, args.reasons)
-    compare(rows)
-    return 0
+    return rows
+
+
+def torch_says(row: Row, recorded: dict[tuple[str, str], Row]) -> str:
+    """What torch did with the same inputs, where it was asked."""
+    known = recorded.get((row["family"], row["class"]))
+    if row["status"] == "unbuilt":
+        return "cannot build it either" if row["class"] in unbuildable() else ""
+    if known is None or known["inputs"] != row.get("inputs"):
+        return ""
+    error = known.get("error", "")
+    if error.startswith("MemoryError"):
+        return "too large to run"
+    return "runs" if "outputs" in known else "" if error == "too long" else "refuses"
+
+
+@cache
+def unbuildable() -> frozenset[str]:
+    """Classes that torch cannot build from the defaults of their configurations."""
+    with lzma.open(PARAMETERS, "rt") as lines:
+        return frozenset(row["cls"] for line in lines if "error" in (row := json.loads(line)))
+
+
+def table(rows: list[Row]) -> str:
+    """What is not followed, ranked by reason, as Markdown."""
+    recorded = {(row["family"], row["class"]): row for row in truth()}
+    entries = [row for row in rows if row["status"] != "abstract"]
+    possible = [row for row in entries if row["class"] not in unbuildable()]
+    done = [row for row in possible if row["status"] == "followed"]
+    refused = [row for row in possible if row not in done and torch_says(row, recorded) == "refuses"]
+    ranked: dict[tuple[str, str, str], list[Row]] = {}
+    for row in sorted(entries, key=lambda row: (row["family"], row["class"])):
+        if row["status"] != "followed":
+            why = " ".join(row.get("why", "").split()).replace("|", "\\|")[:140]
+            ranked.setdefault((row["status"], why, torch_says(row, recorded)), []).append(row)
+    lines = [
+        "# What stands between `forward` and known outputs",
+        "",
+        "Ranked reasons for the classes of transformers 5.23.0 that `benchmarks/forward.py` does not follow to known outputs, over",
+        "the whole library (`--table`).",
+        "",
+        f"{len(entries)} classes have a `forward`; torch builds {len(possible)} of them from the defaults of their configurations;",
+        f"{len(done)} are followed ({100 * len(done) / len(possible):.1f}%).",
+        f"Of the {len(possible) - len(done)} others torch 2.13 refuses the same inputs for {len(refused)} (`make_outputs.py`); without those,",
+        f"{100 * len(done) / (len(possible) - len(refused)):.1f}% are followed.",
+        "",
+        "| classes | what | reason | torch | first of them |",
+        "|---|---|---|---|---|",
+    ]
+    for (status, why, says), group in sorted(ranked.items(), key=lambda item: (-len(item[1]), item[0])):
+        first = group[0]
+        lines.append(f"| {len(group)} | {status} | {why} | {says} | {first['family']}::{first['class']} |")
+    return "\n".join(lines) + "\n"
 
 
 def report(rows: list[Row], reasons: int) -> None:
@@ -223,9 +287,7 @@ def report(rows: list[Row], reasons: int) -> None:
     share = 100 * len(followed) / max(1, len(entries))
     print(f"{len(rows)} classes: {len(abstract)} abstract bases without a forward, {len(entries)} with one")
     print(f"forward followed to known outputs: {len(followed)} of {len(entries)} ({share:.1f}%)")
-    with lzma.open(PARAMETERS, "rt") as lines:
-        unbuildable = {row["cls"] for line in lines if "error" in (row := json.loads(line))}
-    possible = [row for row in entries if row["class"] not in unbuildable]
+    possible = [row for row in entries if row["class"] not in unbuildable()]
     share = 100 * len(followed) / max(1, len(possible))
     print(f"without those that torch cannot build from the defaults either: of {len(possible)} ({share:.1f}%)")
     built = sum(row.get("build", 0) for row in entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +72,8 @@ _CALLS: tuple[tuple[str, str, str], ...] = (
 _BY_NAME = {name: (rule, what) for rule, name, what in _CALLS}
 _METHODS = {"from_pretrained": ("source.download", "loads a published model"), "read_text": ("source.file", "reads a file"),
             "read_bytes": ("source.file", "reads a file"), "write_text": ("source.file", "writes a file")}  # fmt: skip
-_KERNEL_DECORATORS = frozenset(
-    {"use_kernel_forward_from_hub", "use_kernel_func_from_hub", "use_kernelized_func", "integrate_with_hub_kernels"}
-)
+_KERNEL_DECORATOR = re.compile(r"use_kernel\w*|integrate_with_hub_kernels")
+"""Decorators that let a kernel from the hub, or of a package that may be installed, take a function's place."""
 
 
 def source(subject: Subject) -> Iterator[Finding]:
@@ -97,10 +97,10 @@ def source(subject: Subject) -> Iterator[Finding]:
 
 def _kernel(file: str, name: str, decorator: ir.Expr) -> Iterator[Finding]:
     call = decorator.func if isinstance(decorator, ir.Call) else decorator
-    if dotted(call).rpartition(".")[2] in _KERNEL_DECORATORS:
-        which = ""
-        if isinstance(decorator, ir.Call) and decorator.args and isinstance(decorator.args[0].value, ir.Const):
-            which = f" ({decorator.args[0].value.value!s})"
+    if _KERNEL_DECORATOR.fullmatch(dotted(call).rpartition(".")[2]):
+        given = decorator.args if isinstance(decorator, ir.Call) else ()
+        words = [str(item.value.value) for item in given if isinstance(item.value, ir.Const) and item.value.value]
+        which = f" ({' of '.join(words[:2])})" if words else ""
         yield finding("source.kernel", file, decorator.line, f"a kernel from the hub may replace {name}{which}")
 
 

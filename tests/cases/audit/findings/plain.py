@@ -280,6 +280,25 @@ class Reaching(nn.Module):
         return self.emb(input_ids)
 
 
+def use_kernel_func_from_hub_with_fallback(name, package):
+    return lambda function: function
+
+
+@use_kernel_func_from_hub_with_fallback("scaled", "some_kernels")
+def scaled(x):
+    return x * 2
+
+
+# present: source.kernel
+class Replaceable(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+
+    def forward(self, input_ids):
+        return scaled(self.emb(input_ids))
+
+
 # present: forward.missing
 class NoForward(nn.Module):
     def __init__(self):
