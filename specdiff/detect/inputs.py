@@ -337,6 +337,9 @@ def outputs(scene: Scene) -> None:
     graph = scene.operations
     if graph is None:
         return
+    words = scene.facts.get("vocab_size")
+    if words is not None and any((graph[index].shape or (None,))[-1] == words.value for index in graph.outputs):
+        return  # scores over the vocabulary, perhaps of the last position only
     for tower in scene.towers:
         if tower.prefix not in ("encoder", "decoder"):
             _pooling(scene, graph, tower)

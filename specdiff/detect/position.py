@@ -25,8 +25,9 @@ def rope(scene: Scene) -> None:
     for tower in scene.towers:
         rows: list[tuple[int, Attention, Rotation | None, Region]] = []
         for layer, site in self_attentions(tower):
-            area = region(graph, site.query)
-            rows.append((layer, site, rotation(graph, site.query, area), area))
+            end = _unscaled(graph, site)
+            area = region(graph, end)
+            rows.append((layer, site, rotation(graph, end, area), area))
         if not rows:
             continue
         rotated = [row for row in rows if row[2] is not None]
@@ -48,6 +49,20 @@ def rope(scene: Scene) -> None:
             scene.unsure(tower.key("position"), "queries are rotated and keys are not rotated the same way", odd)
         _only_the_tables(graph, rotated)
         _rope_facts(scene, graph, tower, rows, rotated)
+
+
+def _unscaled(graph: Operations, site: Attention) -> Op:
+    """The queries before the numbers that are part of the scores' scale: those are no factor on cosines and sines."""
+    scales = {op.id for op in site.scales}
+    found = op = site.query
+    for _ in range(12):
+        if op.id in scales and op.inputs:
+            found = op = graph[op.inputs[0]]
+        elif op.kind in VIEWS and op.inputs:
+            op = graph[op.inputs[0]]
+        else:
+            break
+    return found
 
 
 def _unlike_keys(graph: Operations, rotated: list[tuple[int, Attention, Rotation | None, Region]]) -> Op | None:

@@ -182,7 +182,8 @@ def embedding(scene: Scene) -> None:
         scene.absent("embedding.norm", "nothing normalises the embedded tokens before the first block", here[:1])
     projection = next((op for op in way if is_projection(graph, op) and op.id != table.id), None)
     width = weight.shape[-1] if weight.shape else None
-    if projection is not None and is_number(width):
+    stream = scene.facts.get("hidden_size") or scene.facts.get("decoder.hidden_size")
+    if projection is not None and is_number(width) and (stream is None or stream.value != width):
         scene.fact("embedding.size", int(width), [*here, see(projection, "projected to the stream's width")])
     elif is_number(width):
         scene.absent("embedding.size", "the table is as wide as the stream", here[:1])

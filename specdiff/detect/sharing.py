@@ -108,6 +108,10 @@ def _shared_keys(scene: Scene, tower: Tower) -> None:
             scene.unsure(key, f"where the keys of layer {index} come from is not followed", site.product)
             return
         if projection.id < starts[index]:
+            own = next((op for op in tower.blocks[index].ops if _joins_keys(graph, op, site)), None)
+            if own is not None:
+                scene.unsure(key, f"keys of layer {index} are made of an earlier value and of its own", own)
+                return
             borrowed.append((index, projection))
     if len({projection.id for _, projection in borrowed}) == 1 and len(borrowed) == len(sites):
         return  # one projection for all layers is none of theirs
@@ -116,6 +120,11 @@ def _shared_keys(scene: Scene, tower: Tower) -> None:
         scene.fact(key, len(borrowed), [see(borrowed[0][1], words)])
     else:
         scene.absent(key, "every layer projects keys of its own", [see(sites[-1][1].product, "the last layer")])
+
+
+def _joins_keys(graph: Operations, op: Op, site: Attention) -> bool:
+    """Whether a projection of the layer itself takes part in a product's keys."""
+    return op.id < site.key.id and is_projection(graph, op) and graph.reaches(op.id, site.key.id)
 
 
 def own_embeddings(scene: Scene) -> None:
