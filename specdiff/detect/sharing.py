@@ -10,6 +10,7 @@ from specdiff.detect.attention import self_attentions
 from specdiff.detect.paths import is_projection, path_from, weight_of
 from specdiff.detect.scene import Scene, Tower, see
 from specdiff.detect.shape import token_table, token_tables
+from specdiff.detect.sites import Attention
 from specdiff.facts import Evidence
 from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
