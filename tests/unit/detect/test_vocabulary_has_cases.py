@@ -38,8 +38,9 @@ def covered() -> dict[str, set[str]]:
     return {**found, "contradicted": either}
 
 
-def test_keys_without_cases_are_the_listed_ones() -> None:
+def test_keys_without_cases_are_among_the_listed_ones() -> None:
     keys = {key for key in vocab.KEYS if not key.startswith(NO_DETECTOR)}
     listed = yaml.safe_load((CASES / "uncovered.yaml").read_text(encoding="utf-8"))
 
-    assert {name: sorted(keys - have) for name, have in covered().items()} == listed
+    for name, have in covered().items():
+        assert sorted(keys - have - set(listed[name])) == [], name
