@@ -25,6 +25,27 @@ KINDS: dict[str, str] = {
 }  # fmt: skip
 
 
+RARE: dict[str, str] = {
+    "softcap": "gemma2 gemma3 vaultgemma t5gemma nanochat gemma3n",
+    "drop-sinks sinks-cut": "gpt_oss granite_swa granitemoe_swa mimo_v2_flash hy_v4 openai_privacy_filter",
+    "window-mask window": "gemma2 cohere2 olmo3 gpt_oss afmoe ministral",
+    "ssm-decay decay-sign": "mamba bamba falcon_mamba jamba zamba2 falcon_h1",
+    "layer-pattern": "gemma2 cohere2 olmo3 llama4 exaone4 gemma3",
+    "norm-offset": "gemma gemma2 vaultgemma recurrent_gemma qwen3_next t5gemma",
+    "routed-scale shared-expert biased-weights expert-norm": "deepseek_v3 glm4_moe solar_open exaone_moe lfm2_moe mimo_v2_flash qwen2_moe",
+    "query-key qk-norm-swap drop-qk-norm": "qwen3 olmo2 glm4_moe gemma3 bert",
+    "class-token pooling": "vit deit dinov2 clip beit siglip",
+    "theta theta-default rotation-style rotation-sign": "llama mistral qwen3 gptj cohere codegen",
+    "clamp-limit": "gpt_oss bart switch_transformers dbrx deepseek_v4 olmo",
+}  # fmt: skip
+"""Operators that few of the chosen families have a place for, with families that have one."""
+
+
+def rare(operator: str) -> tuple[str, ...]:
+    """Families to try an operator on beside the chosen ones."""
+    return tuple(family for names, more in RARE.items() if operator in names.split() for family in more.split())
+
+
 def chosen(per_kind: int, salt: str = "") -> tuple[str, ...]:
     """So many families of each kind, the kinds in turn; another salt chooses others."""
     rows = [

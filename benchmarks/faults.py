@@ -7,6 +7,7 @@ condition), as mutation tools do.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 
 import libcst as cst
@@ -22,6 +23,7 @@ from benchmarks.mutants import (
     expr,
     find,
     functions,
+    like,
     lines_of,
     matching,
     method,
@@ -102,7 +104,7 @@ def swapped_axes(module: cst.Module) -> Iterator[Edit]:
 def residual_twice(module: cst.Module) -> Iterator[Edit]:
     for holder in _forwards(module):
         for line in lines_of(holder):
-            text = code(line).strip()
+            text = code(line).strip().partition("  #")[0]
             found = re.match(r"(\w+) = (residual|shortcut) \+ (.*)$", text) or re.match(
                 r"(\w+) = (\w+) \+ (residual|shortcut)$", text
             )
@@ -161,12 +163,8 @@ def projections_swapped(module: cst.Module) -> Iterator[Edit]:
         for one, other in pairs:
             first, second = (one, other) if "(" in one else (f"self.{one}(", f"self.{other}(")
             if first in text and second in text:
-                yield (
-                    node,
-                    statement(
-                        text.replace(first, "@@").replace(second, first).replace("@@", second).strip("\n") + "\n"
-                    ),
-                )
+                swapped = text.replace(first, "@@").replace(second, first).replace("@@", second)
+                yield node, like(node, textwrap.dedent(swapped.strip("\n")) + "\n")
                 break
 
 

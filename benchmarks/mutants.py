@@ -1,19 +1,16 @@
 """Faults that people make in model code, as edits of the syntax tree: each operator finds its sites and replaces them.
 
-Nothing is written to disk: `mutants` gives the changed text of a file.
+Nothing is written to disk: `applying.mutants` gives the changed text of a file.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import libcst as cst
 import libcst.matchers as m
-from libcst.metadata import ByteSpanPositionProvider
 
 Edit = tuple[cst.CSTNode, cst.CSTNode | cst.RemovalSentinel]
 Sites = Callable[[cst.Module], Iterator[Edit]]
@@ -65,13 +62,6 @@ def find(root: cst.CSTNode, matcher: object) -> list[cst.CSTNode]:
         for node in by_kind.get(type(each).__name__, ())
         if m.matches(node, each)  # type: ignore[arg-type]
     ]
-
-
-def spans(module: cst.Module) -> dict[cst.CSTNode, tuple[int, int]]:
-    """Where expressions and arguments stand in the text, in bytes."""
-    wrapper = cst.MetadataWrapper(module, unsafe_skip_copy=True)
-    found = wrapper.resolve(ByteSpanPositionProvider)
-    return {node: (span.start, span.start + span.length) for node, span in found.items()}
 
 
 def expr(text: str) -> cst.BaseExpression:
@@ -165,14 +155,21 @@ def swap_rotation_style(module: cst.Module) -> Iterator[Edit]:
     pairs = "def {n}(x):\n    x1 = x[..., ::2]\n    x2 = x[..., 1::2]\n    return torch.stack((-x2, x1), dim=-1).flatten(-2)\n"
     for node in functions(module, "rotate_half|rotate_every_two"):
         new = half if "::2" in code(node) else pairs
-        yield node, statement(new.format(n=node.name.value))
+        yield node, like(node, new.format(n=node.name.value))
 
 
 def negate_rotation(module: cst.Module) -> Iterator[Edit]:
     for node in functions(module, "rotate_half"):
         changed = code(node).replace("-x2, x1", "x2, x1")
         if changed != code(node):
-            yield node, statement(changed.strip("\n") + "\n")
+            yield node, like(node, changed.strip("\n") + "\n")
+
+
+def like(node: cst.FunctionDef, text: str) -> cst.BaseStatement:
+    """Another text of a function on the same lines."""
+    made = statement(text)
+    assert isinstance(made, cst.FunctionDef)
+    return made.with_changes(leading_lines=node.leading_lines, lines_after_decorators=node.lines_after_decorators)
 
 
 def pre_to_post_norm(module: cst.Module) -> Iterator[Edit]:
@@ -458,6 +455,10 @@ def config_number(pattern: str, change: Callable[[str], str]) -> Sites:
             assert isinstance(node, cst.AnnAssign)
             if node.value is not None and re.fullmatch(pattern, code(node.target)):
                 yield node, node.with_changes(value=expr(change(code(node.value))))
+        for line in find(module, m.Assign(targets=[m.AssignTarget(m.Name())], value=m.Integer() | m.Float())):
+            assert isinstance(line, cst.Assign)
+            if re.fullmatch(pattern, code(line.targets[0].target)):
+                yield line, line.with_changes(value=expr(change(code(line.value))))
         for param in find(module, m.Param(default=m.Integer() | m.Float())):
             assert isinstance(param, cst.Param)
             if param.default is not None and re.fullmatch(pattern, param.name.value):
@@ -533,99 +534,3 @@ def _first_argument(holder: cst.CSTNode, name: str) -> Iterator[Edit]:
     for node in calls(holder, name):
         if node.args:
             yield node, cst.ensure_type(node.args[0].value, cst.BaseExpression)
-
-
-def mutants(
-    text: str,
-    operator: Operator,
-    values: dict[str, object],
-    most: int = 1,
-    seed: str = "",
-    parsed: cst.Module | None = None,
-    places: dict[cst.CSTNode, tuple[int, int]] | None = None,
-) -> Iterator[Mutant]:
-    """Mutants of one file by one operator, at most `most`; which ones is a matter of the seed."""
-    module = parsed if parsed is not None else cst.parse_module(text)
-    found = 0
-    if operator.id in ("dead-setting", "literal"):
-        rows: Iterator[object] = literal_one(module, values, everywhere=operator.id == "dead-setting")
-    else:
-        rows = operator.sites(module)
-    if seed:
-        # Digests of place and seed: any site may come first, and the same one in every run.
-        numbered = list(enumerate(_parsed(rows)))
-        numbered.sort(key=lambda item: hashlib.sha256(f"{seed}\0{operator.id}\0{item[0]}".encode()).digest())
-        rows = (row for _, row in numbered)
-    for row in rows:
-        if isinstance(row, cst.Module):
-            changed, before, after, line = row.code, "", "", _first_difference(text, row.code)
-        else:
-            old, new = row  # type: ignore[misc]
-            try:
-                changed = (
-                    spliced
-                    if places and (spliced := _spliced(text, old, new, places)) is not None
-                    else module.deep_replace(old, new).code
-                    if not isinstance(new, cst.RemovalSentinel | cst.FlattenSentinel)
-                    else _with(module, old, new)
-                )
-            except (cst.ParserSyntaxError, cst.CSTValidationError):
-                continue
-            before = code(old).strip()
-            after = (
-                ""
-                if isinstance(new, cst.RemovalSentinel)
-                else ""
-                if isinstance(new, cst.FlattenSentinel)
-                else code(new).strip()
-            )
-            line = _first_difference(text, changed)
-        if changed == text:
-            continue
-        try:
-            compile(changed, "mutant", "exec")
-        except SyntaxError:
-            continue
-        yield Mutant(operator.id, line, before[:160], after[:160], changed)
-        found += 1
-        if found >= most:
-            return
-
-
-def _spliced(text: str, old: cst.CSTNode, new: cst.CSTNode, places: dict[cst.CSTNode, tuple[int, int]]) -> str | None:
-    """The text with one expression or argument replaced; None where its place in the text is not plain."""
-    if old not in places or not isinstance(old, cst.BaseExpression | cst.Arg):
-        return None
-    start, end = places[old]
-    data = text.encode()
-    before, after = (code(node).strip().removesuffix(",").strip() for node in (old, new))
-    if data[start:end].decode() != before:
-        return None
-    return (data[:start] + after.encode() + data[end:]).decode()
-
-
-def _parsed(rows: Iterator[object]) -> Iterator[object]:
-    """What comes before an edit that gives no Python."""
-    with contextlib.suppress(cst.ParserSyntaxError):
-        yield from rows
-
-
-class _Replace(cst.CSTTransformer):
-    def __init__(self, old: cst.CSTNode, new: object) -> None:
-        self.old, self.new = old, new
-
-    def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> object:  # type: ignore[override]
-        return self.new if original_node is self.old else super().on_leave(original_node, updated_node)
-
-
-def _with(module: cst.Module, old: cst.CSTNode, new: object) -> str:
-    changed = module.visit(_Replace(old, new))
-    assert isinstance(changed, cst.Module)
-    return changed.code
-
-
-def _first_difference(left: str, right: str) -> int:
-    for number, (a, b) in enumerate(zip(left.split("\n"), right.split("\n")), 1):
-        if a != b:
-            return number
-    return 0

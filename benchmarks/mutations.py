@@ -27,9 +27,11 @@ from typing import Any
 import checkout  # noqa: F401
 import libcst as cst
 
-from benchmarks.families import chosen, digest, kind_of
+from benchmarks.applying import mutants, spans
+from benchmarks.details import DETAILS
+from benchmarks.families import chosen, digest, kind_of, rare
 from benchmarks.faults import ANYWHERE, FAULTS
-from benchmarks.mutants import OPERATORS, Mutant, mutants, spans
+from benchmarks.mutants import OPERATORS, Mutant, Operator
 from specdiff import pipeline
 from specdiff.match import parts
 from specdiff.options import Options
@@ -132,16 +134,16 @@ def differences(before: ClassResult, after: ClassResult, whole: bool = False) ->
     for item in after.findings:
         if item.severity in (Severity.ERROR, Severity.WARNING) and (item.id, item.message) not in known:
             (opened if item.id in ("build.undecided",) else caught).append(item.id)
-    if after.tree is None:
-        return caught, opened
-    if before.parameters != after.parameters:
+    if after.tree is not None and before.parameters != after.parameters:
         caught.append("parameters")
-    if before.tied != after.tied:
+    if after.tree is not None and before.tied != after.tied:
         caught.append("tied")
     for key, fact in before.sheet.facts.items():
         if not whole and key.startswith("computation."):
             continue
         now = after.sheet.facts.get(key)
+        if after.tree is None and key != "computation.operations":
+            continue
         if now is None:
             (opened if key in after.sheet.undecided else caught).append(key)
         elif key.startswith("computation."):
@@ -150,7 +152,7 @@ def differences(before: ClassResult, after: ClassResult, whole: bool = False) ->
                 caught.append(key)
         elif now.value != fact.value or now.level < fact.level:
             caught.append(key)
-    for key in before.sheet.absences:
+    for key in before.sheet.absences if after.tree is not None else ():
         if key in after.sheet.facts:
             caught.append(key)
         elif key in after.sheet.undecided:
@@ -166,6 +168,8 @@ def reached(before: ClassResult, text: str) -> set[int] | None:
     built = {(node.class_name, node.line) for node in _nodes(before.tree)} if before.tree is not None else set()
     lines: set[int] = set()
 
+    constructed = _named_in_constructors(ast.parse(text), {name for name, _ in built})
+
     def visit(node: ast.AST, owner: str, inside: bool) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.ClassDef):
@@ -173,13 +177,26 @@ def reached(before: ClassResult, text: str) -> set[int] | None:
             elif isinstance(child, ast.FunctionDef):
                 first = min([child.lineno, *(each.lineno for each in child.decorator_list)])
                 name = f"{owner}.{child.name}" if owner else child.name
-                if f"{name}:{first}" in functions or (inside and child.name == "__init__"):
+                if f"{name}:{first}" in functions or (inside and child.name == "__init__") or name in constructed:
                     lines.update(range(child.lineno, (child.end_lineno or child.lineno) + 1))
             elif inside or not owner:
                 lines.update(range(getattr(child, "lineno", 0), getattr(child, "end_lineno", 0) + 1))
 
     visit(ast.parse(text), "", False)
     return lines if functions else None
+
+
+def _named_in_constructors(module: ast.Module, classes: set[str]) -> set[str]:
+    """Methods and functions of a file that the constructors of some of its classes name."""
+    found: set[str] = set()
+    for cls in module.body:
+        if isinstance(cls, ast.ClassDef) and cls.name in classes:
+            for init in cls.body:
+                if isinstance(init, ast.FunctionDef) and init.name == "__init__":
+                    nodes = list(ast.walk(init))
+                    found |= {f"{cls.name}.{node.attr}" for node in nodes if isinstance(node, ast.Attribute)}
+                    found |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    return found
 
 
 def _nodes(node: ModuleNode) -> Iterator[ModuleNode]:
@@ -203,6 +220,7 @@ def judge(bench: Bench, before: ClassResult, path: Path, mutant: Mutant) -> tupl
     return ("caught", caught) if caught else ("undecided", opened) if opened else ("missed", [])
 
 
+ALL = (*OPERATORS, *FAULTS, *DETAILS, *ANYWHERE)
 FAMILIES_EACH = 5
 """Families on which every operator runs wherever it finds a place; on the others a share of the operators does."""
 
@@ -219,10 +237,25 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         rows = [json.loads(line) for line in arguments.output.open()]
     for row in rows:
         seen[row["operator"]].add(row["family"])
-    done_before = {row["family"] for row in rows}
+    done_before = {(row["family"], row["operator"]) for row in rows}
     wanted = set(arguments.operators.split(",")) if arguments.operators else None
-    for family in arguments.families or chosen(arguments.per_kind, arguments.salt):
-        if family in done_before:
+    families = arguments.families or chosen(arguments.per_kind, arguments.salt)
+    plan: list[tuple[str, list[Operator]]] = [(family, list(ALL)) for family in families]
+    if not arguments.families:
+        more = dict.fromkeys(family for operator in ALL for family in rare(operator.id))
+        plan.extend((family, [each for each in ALL if family in rare(each.id)]) for family in more)
+    whole = {family for family, _ in done_before} & set(families)
+    for number, (family, operators) in enumerate(plan):
+        if number < len(families) and (family in whole or arguments.rare):
+            continue
+        if number >= len(families):
+            operators = [
+                each for each in operators
+                if len(seen[each.id]) < arguments.each and (family, each.id) not in done_before
+            ]  # fmt: skip
+        if wanted is not None:
+            operators = [each for each in operators if each.id in wanted]
+        if not operators:
             continue
         start = time.time()
         try:
@@ -232,12 +265,12 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             print(f"{family}: {type(error).__name__}: {error}", file=sys.stderr)
             continue
         before = bench.analyse(whole=True)
+        said = differences(before, bench.analyse(whole=True), whole=True)
+        print(f"{family}: the untouched code again says {[*said[0], *said[1]] or 'nothing new'}", file=sys.stderr)
         config = bench.target.path.parent / f"configuration_{bench.target.path.parent.name}.py"
         texts: dict[Path, tuple[str, cst.Module, dict[cst.CSTNode, tuple[int, int]], set[int] | None]] = {}
-        for operator in (*OPERATORS, *FAULTS, *ANYWHERE):
-            if wanted is not None and operator.id not in wanted:
-                continue
-            if len(seen[operator.id]) >= FAMILIES_EACH and share_of(family, operator.id) >= arguments.share:
+        for operator in operators:
+            if len(seen[operator.id]) >= arguments.each and share_of(family, operator.id) >= arguments.share:
                 continue
             path = config if operator.in_config else bench.target.path
             if not path.is_file():
@@ -326,6 +359,10 @@ def main() -> None:
     parser.add_argument(
         "--share", type=float, default=1.0, help="share of operators on families beyond the first six (default: all)"
     )
+    parser.add_argument(
+        "--each", type=int, default=FAMILIES_EACH, help="families on which every operator runs (default: 5)"
+    )
+    parser.add_argument("--rare", action="store_true", help="only what few of the chosen families have a place for")
     parser.add_argument("--salt", default="", help="any text: other families and other places")
     parser.add_argument("--operators", default="")
     parser.add_argument("--most", type=int, default=1, help="mutants per operator and family (default: 1)")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from specdiff.audit import Subject, audit, live_share, settings_flow, suppressed, verdict
+from specdiff.audit import Subject, audit, dormant, live_share, settings_flow, suppressed, verdict
 from specdiff.audit.gates import branches
 from specdiff.cache import ir_cache
 from specdiff.detect import computation, detect
@@ -19,6 +19,7 @@ from specdiff.detect.scene import Scene
 from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
 from specdiff.graph.calls import call_edges, function_id
+from specdiff.graph.canonical import neutral_places
 from specdiff.graph.liveness import Liveness, liveness
 from specdiff.graph.modules import Collector, Folder, NamedParameter, tied_pairs, total
 from specdiff.graph.operations import Operations
@@ -132,6 +133,8 @@ def analyse(
         if not isinstance(entry, ClassVal):
             yield _failed(name, module.file, _line_of(module, name), entry[1])
             continue
+        if options.computation:
+            program.run.memo.clear()  # what is copied from another class's parts does not show which way it went
         try:
             yield class_result(program, build(program, target, entry, values), options, options.config or target.config)
         except SpecdiffError:
@@ -182,7 +185,13 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     if built.instance is None:
         assert built.failure is not None
         from_outside = bool(options.config or options.settings or config_path)
-        return _failed(cls.name, cls.file, cls.line, built.failure, built, given=from_outside)
+        result = _failed(cls.name, cls.file, cls.line, built.failure, built, given=from_outside)
+        if options.computation and built.failure.kind not in ("Undecided", "Limit", DEFECT):
+            where = result.findings[0].primary
+            raises = computation.refused(f"raises {built.failure.kind}", where.file, where.line)
+            sheet = replace(result.sheet, facts={**result.sheet.facts, raises.key: raises})
+            result = replace(result, sheet=sheet)
+        return result
     collector = Collector()
     parameters = collector.parameters(built.instance)
     tree = Folder().node(built.instance)
@@ -205,6 +214,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     idle: tuple[str, ...] = ()
     program.constructed.update(callee for _, callee in program.run.edges)
     if needs_forward(options):
+        program.detailed = options.computation
         ran = forward(program, built, options.mode)
         edges = ran.edges
         wanted = not options.only or bool(options.only & {"calls", "unreached"})
@@ -318,11 +328,16 @@ def _with_computation(subject: Subject, sheet: FactSheet, plain: Forwarded) -> F
     """The sheet with every operation of every way of calling ``forward`` as a fact, and the way of every setting."""
     program, built = subject.program, subject.built
     flow = settings_flow(subject)
-    sheet = replace(sheet, facts={**sheet.facts, flow.key: flow})
     runs = [_followed("", plain)]
+    called: Edges = {**built.edges, **plain.edges}
     for mode in (PADDED, "decode", "train"):
         if runs[0].operations is not None:
-            runs.append(_followed(mode, forward(program, built, mode)))
+            ran = forward(program, built, mode)
+            called.update(ran.edges)
+            runs.append(_followed(mode, ran))
+    neutral = {place for run in runs if run.operations is not None for place in neutral_places(run.operations)}
+    idle = dormant(subject, [callee for _, callee in called], neutral)
+    sheet = replace(sheet, facts={**sheet.facts, flow.key: flow, idle.key: idle})
     found = computation.operations(runs, (built.cls.file, built.cls.line))
     if isinstance(found, Undecided):
         return replace(sheet, undecided={**sheet.undecided, computation.OPERATIONS: found})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from specdiff.audit import built, dead, idle, outputs, parameters, settings, source, stubs, wiring
+from specdiff.audit.dormant import dormant
 from specdiff.audit.flows import settings_flow
 from specdiff.audit.rules import RULES, Rule
 from specdiff.audit.subject import Subject
@@ -71,4 +72,15 @@ def audit(subject: Subject, *, debug: bool = False) -> tuple[tuple[Finding, ...]
     return tuple(ordered), tuple(broken)
 
 
-__all__ = ["AUDITS", "RULES", "Rule", "Subject", "audit", "live_share", "settings_flow", "suppressed", "verdict"]
+__all__ = [
+    "AUDITS",
+    "RULES",
+    "Rule",
+    "Subject",
+    "audit",
+    "dormant",
+    "live_share",
+    "settings_flow",
+    "suppressed",
+    "verdict",
+]

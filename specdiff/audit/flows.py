@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from typing import Any
 
 from specdiff.audit.subject import Subject, body_of
@@ -16,12 +17,11 @@ from specdiff.audit.walk import dotted, nodes_in
 from specdiff.facts import Evidence, Fact, Level
 from specdiff.interp.calls import node_of
 from specdiff.interp.lookups import lookup
-from specdiff.interp.objects import ClassVal, Function
+from specdiff.interp.objects import ClassVal, Function, Value
+from specdiff.interp.tracked import plain
 from specdiff.ir import nodes as ir
 
 SETTINGS = "computation.settings"
-_CONTRACT = frozenset({"is_causal"})
-"""Plain attributes that the library's attention reads of a module, so that their literal counts."""
 _PLAIN_CALLS = frozenset(
     {"getattr", "int", "float", "bool", "str", "len", "min", "max", "round", "abs", "tuple", "list", "dict"}
 )
@@ -64,6 +64,8 @@ def settings_flow(subject: Subject) -> Fact:
         flow = _Flow(function, {})
         flow.run()
         found["functions"].update(flow.steps())
+    for path, step in _kept_values(subject):
+        found[path][step.what] = step
     tied = _ties(subject)
     if tied is not None:
         found["root"][tied.what] = tied
@@ -71,6 +73,56 @@ def settings_flow(subject: Subject) -> Fact:
     evidence = tuple(found[path][step] for path, steps in texts.items() for step in steps)
     value = tuple(f"{path}: {' | '.join(steps)}" for path, steps in texts.items())
     return Fact(SETTINGS, value, Level.BUILT, evidence)
+
+
+def _kept_values(subject: Subject) -> Iterator[tuple[str, Evidence]]:
+    """(path, what) of the plain values that built modules keep, over all modules of a path: numbers, words, truths.
+
+    Some are read where no followed run comes (another backend's window, the number of experts in the loss).
+    """
+    kept: dict[tuple[str, str], list[tuple[str, Value]]] = defaultdict(list)
+    classes: dict[str, ClassVal] = {}
+    for module in subject.modules:
+        cls = module.instance.cls
+        if not subject.is_model_code(cls):
+            continue
+        path = re.sub(r"(?<=\.)\d+(?=\.|$)", "*", module.path) or "root"
+        classes[path] = cls
+        own = {name for each in cls.mro if isinstance(each, ClassVal) for name in _set_in(subject, each)}
+        for name, value in module.instance.attrs.items():
+            value = plain(value)
+            if name not in own or name.startswith("_") or not isinstance(value, bool | int | float | str | None):
+                continue
+            kept[path, name].append((module.path, value))
+    for (path, name), values in kept.items():
+        shown = list(dict.fromkeys(_number(value) for _, value in values))
+        if shown == ["None"]:
+            continue
+        said = ", ".join(shown[:3]) + (", …" if len(shown) > 3 else "")
+        digest = blake2b(repr([(at, _number(value)) for at, value in values]).encode(), digest_size=5).hexdigest()
+        text = f"{name} is {said}".replace("|", "/").replace("#", "")
+        cls = classes[path]
+        yield path, Evidence(cls.file, cls.line, cls.line, text if len(shown) == 1 else f"{text}#{digest}")
+
+
+def _set_in(subject: Subject, cls: ClassVal) -> Iterator[str]:
+    """Attributes that a class's own constructor sets, if it is model code."""
+    made = cls.attrs.get("__init__")
+    if (
+        not subject.is_model_code(cls)
+        or not isinstance(made, Function)
+        or not isinstance(node_of(made), ir.FunctionDef)
+    ):
+        return
+    for node in nodes_in(body_of(made).body):
+        for target in node.targets if isinstance(node, ir.Assign) else ():
+            for part in target.items if isinstance(target, ir.TupleExpr) else (target,):
+                if isinstance(part, ir.Attr) and dotted(part.value) == "self":
+                    yield part.name
+
+
+def _number(value: Value) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else repr(value)
 
 
 def _ties(subject: Subject) -> Evidence | None:
@@ -153,8 +205,8 @@ class _Flow:
             case ir.Name(id=name):
                 self.names[name] = settings + condition
             case ir.Attr(value=ir.Name(id="self"), name=name):
-                if name in _CONTRACT and isinstance(value, ir.Const):
-                    settings = settings + Counter({f"={value.value!r}": 1})
+                if isinstance(value, ir.Call):
+                    settings = settings + _unsaved(value)
                 if name not in self.parts:
                     self.aliases[name] = settings
                 self._note(name, settings + condition, line)
@@ -177,10 +229,7 @@ class _Flow:
         settings = sum((self.of(arg.value) for arg in call.args), Counter()) + condition
         first = call.args[0].value if call.args else None
         if path.startswith("self.register_") and isinstance(first, ir.Const):
-            kept = next((arg.value for arg in call.args if arg.name == "persistent"), None)
-            if isinstance(kept, ir.Const) and kept.value is False:
-                settings = settings + Counter({"=not saved": 1})
-            self._note(str(first.value), settings, call.line)
+            self._note(str(first.value), settings + _unsaved(call), call.line)
         elif path.startswith("self.") and path.count(".") > 1:
             self._note(path.split(".")[1], settings, call.line)
         elif path.count(".") == 1 and not path.startswith("self."):
@@ -257,6 +306,12 @@ class _Flow:
             if path.startswith(f"{name}."):
                 return path[len(name) + 1 :]
         return ""
+
+
+def _unsaved(call: ir.Call) -> Settings:
+    """Says of a call that makes a buffer that it is not saved."""
+    kept = next((arg.value for arg in call.args if arg.name == "persistent"), None)
+    return Counter({"=not saved": 1} if isinstance(kept, ir.Const) and kept.value is False else {})
 
 
 def _is_plain(value: Any) -> bool:

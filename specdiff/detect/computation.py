@@ -39,6 +39,8 @@ def operations(runs: Sequence[Run], here: tuple[str, int]) -> Fact | Undecided:
         here: The class's file and line.
     """
     first, *others = runs
+    if first.operations is None and first.failure:
+        return refused(first.failure, *here)
     if first.operations is None or not first.operations.outputs:
         return Undecided("forward was not followed to an output", *here, OPERATIONS)
     plain = canonical(first.operations, first.lost)
@@ -56,6 +58,13 @@ def operations(runs: Sequence[Run], here: tuple[str, int]) -> Fact | Undecided:
         ]
         _write(value, evidence, run.name, [part for part in new if part.steps])
     return Fact(OPERATIONS, tuple(value), Level.USED, tuple(dict.fromkeys(evidence)))
+
+
+def refused(failure: str, file: str, line: int) -> Fact:
+    """`computation.operations` of code that certainly raises on the way to an output: a draft leaves it out."""
+    step = failure.replace("|", "/").replace("#", "")
+    value = (f"analysis: {analysis_version()}", f"model: {step}")
+    return Fact(OPERATIONS, value, Level.USED, (Evidence(file, line, line, step),))
 
 
 def _write(value: list[str], evidence: list[Evidence], name: str, parts: list[Part]) -> None:

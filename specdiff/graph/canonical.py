@@ -22,15 +22,30 @@ _RESHAPED = frozenset({"view", "reshape", "flatten", "squeeze", "unsqueeze", "un
 """Operations of which only the resulting shape counts: the order of the elements stays as it is."""
 _SILENT = frozenset({"contiguous", "detach", "identity", "dropout", "copy"})
 """Operations that leave every value as it is outside of training."""
+_UNSAID = frozenset(
+    {"size", "shape", "sizes", "dtype", "device", "inplace", "out", "sorted", "training", "memory_format", "copy", "non_blocking"}
+)  # fmt: skip
+"""Arguments that the result's shape and format say, and those that change no value outside of training."""
+_NEUTRAL = {"add": 0, "sub": 0, "mul": 1, "div": 1}
+"""By kind: the number that leaves the other side as it is."""
 _COMMUTES = frozenset({"add", "mul", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"})
 _LEAVES = frozenset({"parameter", "buffer", "input"})
-_LEFT_OUT = frozenset({"made", "tensor", "trained", "source", "own", "reflected", "name", "target", "condition"})
+_LEFT_OUT = frozenset(
+    {"given", "made", "tensor", "trained", "source", "own", "reflected", "name", "target", "condition"}
+)
 """Attributes that say where something stands, or again what the shape or the inputs say."""
 _DIMS = frozenset({"dim", "dim0", "dim1", "dims", "axis"})
+_SHAPED = _RESHAPED | {
+    "constant", "expand", "repeat", "slice", "split", "transpose", "permute", "cast", "cat", "stack", "pad", "join", "overwrite",
+    "dropout"
+}  # fmt: skip
+"""Operations whose own attributes, or whose result's shape, say all that their call was given."""
 _QUIET = _RESHAPED | {"transpose", "permute", "expand", "slice", "split", "cast"}
 """Operations that are part of what reads them and not listed themselves."""
 _MOST_NUMBERS = 1 << 16
-"""Elements of a constant up to which its content counts; larger ones count by their shape."""
+"""Elements of a constant up to which all of its content counts; of larger ones a sample does."""
+_SAMPLED = 1 << 12
+"""Elements of a large constant that count, about."""
 _NUMBERED = re.compile(r"(?<=[a-z])_\d+\b")
 _STACK = re.compile(r"(.*)\.(\d+)\Z")
 
@@ -64,6 +79,15 @@ def canonical(operations: Operations, kept: Iterable[int] = ()) -> list[Part]:
         kept: Further operations whose results are not lost.
     """
     return _Writer(operations, kept).parts()
+
+
+def neutral_places(operations: Operations) -> set[tuple[str, int]]:
+    """(file, line) of operations that leave their input as it is because a number is one or zero."""
+    return {
+        (op.file, op.line)
+        for op in operations.ops
+        if len(op.inputs) == 1 and op.kind in _NEUTRAL and _is_number(op.attrs.get("other"), _NEUTRAL[op.kind])
+    }
 
 
 class _Writer:
@@ -129,10 +153,8 @@ class _Writer:
             return before.dtype == op.dtype
         if op.kind in _RESHAPED or op.kind == "expand":
             return op.shape is not None and before.shape == op.shape
-        if op.kind in ("add", "sub") and len(op.inputs) == 1:
-            return _is_number(op.attrs.get("other"), 0) and not op.attrs.get("reflected")
-        if op.kind in ("mul", "div") and len(op.inputs) == 1:
-            return _is_number(op.attrs.get("other"), 1) and not op.attrs.get("reflected")
+        if op.kind in _NEUTRAL and len(op.inputs) == 1:
+            return _is_number(op.attrs.get("other"), _NEUTRAL[op.kind]) and not op.attrs.get("reflected")
         return False
 
     def _read(self, source: int, scope: str) -> str:
@@ -196,12 +218,29 @@ class _Writer:
             if name in _DIMS and rank:
                 value = _counted(value, rank)
             found.append(f"{name}={_plain(value)}")
+        found.extend(self._given(op, rank))
         if op.kind == "transpose" and len(found) >= 2:
             found.sort(key=lambda text: text.partition("=")[2])
             found = [f"dims={'/'.join(text.partition('=')[2] for text in found)}"]
         if op.attrs.get("reflected") and op.kind not in _COMMUTES:
             found.append("reflected")
         return found
+
+    def _given(self, op: Op, rank: int) -> Iterator[str]:
+        """Plain arguments of the call that no attribute of the operation tells."""
+        given = op.attrs.get("given")
+        if not isinstance(given, dict) or op.kind in _SHAPED:
+            return
+        told = [value for name, value in op.attrs.items() if name != "given"]
+        for name in sorted(given):
+            value = given[name]
+            if name in _DIMS and not _DIMS.isdisjoint(op.attrs):
+                continue
+            if name in op.attrs or name in _UNSAID or any(value is other or value == other for other in told):
+                continue
+            if name.rstrip("0123456789_").endswith(("dim", "dims", "axis")) and rank:
+                value = _counted(value, rank)
+            yield f"{name}={_plain(value)}"
 
     def _rank(self, op: Op) -> int:
         if op.kind in ("stack", "unsqueeze") or not op.inputs:
@@ -313,12 +352,17 @@ def _content(tensor: Any) -> str:
     const = tensor.const
     if callable(const):
         const = tensor.const = const()
-    if const is None or getattr(const, "size", _MOST_NUMBERS + 1) > _MOST_NUMBERS:
+    size = getattr(const, "size", None)
+    if const is None or size is None:
         return ""
+    shape = const.shape
+    if size > _MOST_NUMBERS:
+        # Every so many numbers, never a whole number of rows apart where rows are a power of two long.
+        const = const.ravel()[:: size // _SAMPLED | 1]
     if const.dtype.kind == "f":
         # Rounded, so that another order of the same arithmetic stays the same number.
         return _short(",".join(f"{number:.6g}" for number in const.ravel().tolist()))
-    return _short(f"{const.dtype.kind}{const.shape}{const.tobytes()!r}")
+    return _short(f"{const.dtype.kind}{shape}{const.tobytes()!r}")
 
 
 def _is_number(value: Any, number: int) -> bool:

@@ -79,9 +79,9 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
         if callee.name.startswith("torch."):
             args = tuple([as_tensor(value) for value in args])
             kwargs = {key: as_tensor(value) for key, value in kwargs.items()}
-        return modelled(run, callee.function, args, kwargs)
+        return _native_call(run, callee.function, args, kwargs)
     if kind is BoundIntrinsic:
-        return modelled(run, callee.function, (callee.receiver, *args), kwargs)
+        return _native_call(run, callee.function, (callee.receiver, *args), kwargs)
     if kind is HostMethod:
         return host_method(run, callee, args, kwargs)
     if kind is Partial:
@@ -114,6 +114,43 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
     if isinstance(callee, type):
         return host_type(run, callee, args, kwargs)
     raise raised(run, TypeError(f"'{type_name(callee)}' object is not callable"))
+
+
+def _native_call(run: Run, function: Callable[..., Any], args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    """Call a modelled function; where a trace is to tell them, its operations keep the plain arguments."""
+    trace = run.trace
+    if trace is None or not trace.detailed:
+        return modelled(run, function, args, kwargs)
+    start = trace.mark()
+    result = modelled(run, function, args, kwargs)
+    if trace.mark() > start:
+        trace.detail(start, _plain_arguments(function, args, kwargs))
+    return result
+
+
+def _plain_arguments(
+    function: Callable[..., Any], args: tuple[Value, ...], kwargs: dict[str, Value]
+) -> dict[str, Value]:
+    """The arguments of a modelled function that are numbers, truths, words or rows of them, defaults left out."""
+    written = getattr(function, "__code__", None)
+    if written is None:
+        return {}
+    names = written.co_varnames[1 : written.co_argcount]
+    known = dict(zip(reversed(names), reversed(getattr(function, "__defaults__", None) or ()), strict=False))
+    known.update(getattr(function, "__kwdefaults__", None) or {})
+    found: dict[str, Value] = {}
+    for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+        value = plain(value)
+        if not _is_plain(value) or (name in known and type(known[name]) is type(value) and known[name] == value):
+            continue
+        found[name] = value
+    return found
+
+
+def _is_plain(value: Value) -> bool:
+    if isinstance(value, tuple | list):
+        return len(value) < 16 and all(isinstance(item, bool | int | float | str) for item in value)
+    return isinstance(value, bool | int | float | str)
 
 
 def _alike(options: tuple[Value, ...]) -> bool:

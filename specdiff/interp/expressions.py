@@ -197,7 +197,9 @@ def _bool(run: Run, node: ir.BoolOp, frame: Frame) -> Value:
     stop = node.op == "or"
     undecided: Value = None
     value: Value = None
-    for operand in node.values:
+    for index, operand in enumerate(node.values):
+        if run.ways is not None:
+            run.went(node, 1 << index)
         value = evaluate(run, operand, frame)
         answer = ops.truth(run, value)
         if answer is None:
@@ -230,6 +232,8 @@ def _ifexp(run: Run, node: ir.IfExp, frame: Frame) -> Value:
     test = evaluate(run, node.test, frame)
     run.line = node.line
     answer = ops.truth(run, test)
+    if run.ways is not None:
+        run.went(node, 1 if answer is True else 2 if answer is False else 3)
     if answer is True:
         return evaluate(run, node.body, frame)
     if answer is False:

@@ -158,6 +158,12 @@ class Run:
         """``try`` statements with handlers that are running (counted by `recovery` only)."""
         self.sites: list[tuple[str, int, Function | None]] = []
         """Where each running call was made, outermost first, with the model function it was made in."""
+        self.detailed = False
+        """Whether traces keep the plain arguments of calls (`Trace.detail`)."""
+        self.ways: dict[int, int] | None = None
+        """Which ways out of each branching node were taken, as bits by the node's id, where that is asked for: of a
+        condition 1 the body and 2 the other side, of ``and`` and ``or`` one bit per operand, of a loop, a
+        handler and a case 1."""
         self.edges: dict[tuple[Function | None, Function], None] = {}
         """Calls between functions of model code, in order of first occurrence."""
         self.importing = ""
@@ -267,6 +273,11 @@ class Run:
 
     def native(self, dotted: str) -> Value:
         """The modelled value of a dotted name, or `MISSING`."""
+
+    def went(self, node: object, way: int) -> None:
+        """Note a way that was taken out of a branching node (`ways`)."""
+        if self.ways is not None:
+            self.ways[id(node)] = self.ways.get(id(node), 0) | way
 
     def leave(self, name: str) -> None:
         """Note a call out of the analysed source, made at the line being executed."""

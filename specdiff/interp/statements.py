@@ -268,6 +268,8 @@ def _if(run: Run, node: ir.If, frame: Frame) -> Signal:
     test = evaluate(run, node.test, frame)
     run.line = node.line
     answer = ops.truth(run, test)
+    if run.ways is not None:
+        run.went(node, 1 if answer is True else 2 if answer is False else 3)
     if answer is True:
         return execute(run, node.body, frame)
     if answer is False:
@@ -302,6 +304,8 @@ def _for(run: Run, node: ir.For, frame: Frame) -> Signal:
         return _open_loop(run, node, frame, stop.value, stop.element, stop.length)
     body = node.body
     for item in _bounded(run, items):
+        if run.ways is not None:
+            run.went(node, 1)
         if simple is not None:
             frame.locals[simple] = item
         else:
@@ -321,6 +325,7 @@ def _open_loop(
     """A loop whose number of turns is not known: its body runs once, for all turns (`branches.loop`)."""
 
     def turn() -> Signal:
+        run.went(node, 1)
         if type(node) is ir.For:
             assign(run, node.target, element, frame)
         signal = execute(run, node.body, frame)
@@ -342,6 +347,7 @@ def _while(run: Run, node: ir.While, frame: Frame) -> Signal:
             )
         if answer is False:
             return execute(run, node.orelse, frame) if node.orelse else None
+        run.went(node, 1)
         signal = execute(run, node.body, frame)
         if signal is not None:
             if signal is BREAK:
@@ -419,6 +425,7 @@ def _try(run: Run, node: ir.Try, frame: Frame) -> Signal:
             handler = _handler(run, node, frame, error)
             if handler is None:
                 raise
+            run.went(handler, 1)
             if handler.name is not None:
                 frame.locals[handler.name] = error.value
             before = frame.locals.get("__exception__", MISSING)
@@ -485,6 +492,7 @@ def _match(run: Run, node: ir.Match, frame: Frame) -> Signal:
             run.note("a match on a value that is not known", Place(run.file, case.line))
             continue
         if answer and (case.guard is None or ops.truth(run, evaluate(run, case.guard, frame)) is True):
+            run.went(case, 1)
             return execute(run, case.body, frame)
     return None
 

@@ -45,6 +45,8 @@ class Trace:
 
     def __init__(self, root: Instance) -> None:
         self.ops: list[Op] = []
+        self.detailed = False
+        """Whether operations keep all plain arguments of the calls that made them (`detail`)."""
         self.stack: list[tuple[Instance, str]] = [(root, "")]
         self.paths: dict[int, str] = {id(root): ""}
         self.keep: list[Any] = [root]
@@ -101,6 +103,11 @@ class Trace:
         if result.const is not None:
             self.constants[op.id] = result
         return op.id
+
+    def detail(self, start: int, given: dict[str, Any]) -> None:
+        """Keep the plain arguments of a call with the operations that it made, those that an inner call has not told of."""
+        for op in self.ops[start:]:
+            op.attrs.setdefault("given", given)
 
     def source(self, run: Run, tensor: Tensor) -> int:
         """The operation that made a tensor's current value."""

@@ -342,7 +342,7 @@ def _cross_entropy(ctx: Any, input: Any, *args: Any, **kwargs: Any) -> Any:  # n
 def _scalar_loss(ctx: Any, input: Any, *args: Any, reduction: Any = "mean", **kwargs: Any) -> Any:  # noqa: A002
     target = args[0] if args else kwargs.get("target")
     shape = () if reduction != "none" else (target.shape if isinstance(target, Tensor) else None)
-    return ctx.emit("loss", tensors(input, target), shape, "float32")
+    return ctx.emit("loss", tensors(input, target, *args[1:], *kwargs.values()), shape, "float32", reduction=reduction)
 
 
 _FLOATING = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,10 @@ class Built:
     instance: Instance | None
     failure: Failure | None
     notes: tuple[tuple[str, Place], ...]
+    edges: dict[tuple[Function | None, Function], None] = field(default_factory=dict)
+    """Calls between functions of model code that the constructor made."""
+    ways: dict[int, int] = field(default_factory=dict)
+    """Which sides of its conditions the constructor took, and ``forward`` where it ran (`Run.ways`)."""
 
 
 def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) -> list[ClassVal | tuple[str, Failure]]:
@@ -166,6 +170,8 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
     run.file, run.line = cls.file, cls.line
     run.journal = run.recording = run.caller = None
     run.edges = {}
+    ways: dict[int, int] = {}
+    run.ways = ways
     config: Value = None
     instance: Value = None
     failure: Failure | None = None
@@ -189,8 +195,11 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
                 failure = undecided(config)
     except STOPS as error:
         failure = failure_of(run, error)
+    finally:
+        run.ways = None
     notes = tuple((note.reason, note.place) for note in run.notes)
-    return Built(cls, config, instance if isinstance(instance, Instance) and failure is None else None, failure, notes)
+    made = instance if isinstance(instance, Instance) and failure is None else None
+    return Built(cls, config, made, failure, notes, dict(run.edges), ways)
 
 
 def _shared_config(program: Program, cls: Value, values: dict[str, Any]) -> Value:

@@ -73,6 +73,7 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
         choices = [cached(built.cls, run, inputs) for inputs in choices]
     elif mode == PADDED:
         choices = [padded(built.cls, run, inputs) for inputs in choices]
+    run.detailed = program.detailed
     ran = _first_accepted(program, built, choices)
     if (
         mode == "prefill"
@@ -226,11 +227,13 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     run.file, run.line = built.cls.file, built.cls.line
     run.recording = run.caller = None
     journal = run.journal = Journal(None)
+    run.ways = built.ways
     run.sites.clear()
     run.edges = {}
     assert built.instance is not None
     trace = Trace(built.instance)
     trace.journal = journal
+    trace.detailed = run.detailed
     run.trace = trace
     outputs: Value = None
     failure: Failure | None = None
@@ -248,7 +251,7 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
         wanted = wanted_of(getattr(error, "value", None), trace)
     finally:
         trace.close()
-        run.trace = run.journal = None
+        run.trace = run.journal = run.ways = None
     named, missing = outputs_in(outputs)
     if failure is not None or missing:
         outputs = {**named, **{f"unknown.{index}": value for index, value in enumerate(missing)}}

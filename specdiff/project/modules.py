@@ -56,6 +56,8 @@ class Program:
         self.ledger = Ledger()
         self.attention = "eager"
         """The attention backend that is followed where one is chosen at run time."""
+        self.detailed = False
+        """Whether operations keep all plain arguments of the calls that made them."""
         self.constructed: set[Function] = set()
         """Functions of model code that constructors have called; a repeated construction is a copy and calls none."""
         self.words: dict[tuple[str, int], frozenset[str]] = {}

@@ -23,7 +23,17 @@ COMPUTATION = group(
     listing(
         "computation.settings",
         ValueType.PARTS,
-        "Which settings of the configuration reach which part of the model, by attribute that the constructor makes.",
+        "Which settings of the configuration reach which part of the model, by attribute that the constructor makes, and the "
+        "plain values that built modules keep.",
+        _HERE,
+        level=BUILT,
+    ),
+    listing(
+        "computation.dormant",
+        ValueType.PARTS,
+        "What the configuration leaves out of the code that the model brings along, function by function: the other side of "
+        "each condition, factors that are one, functions that nothing calls, each with a digest of how it is written; local "
+        "names, comments and messages do not count.",
         _HERE,
         level=BUILT,
     ),

@@ -74,3 +74,32 @@ def test_it_is_written_and_shown_only_where_it_is_asked_for(spec: Path, tmp_path
 )
 def test_members(label: str, paths: list[str]) -> None:
     assert members(label) == paths
+
+
+_CHOICE = """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(100, 16)
+        self.head = nn.Linear(2, 8)
+
+    def forward(self, input_ids):
+        return self.head(torch.topk(self.embed(input_ids), 2, dim=-1{more})[0])
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "status"), [("", "match"), (", largest=True", "match"), (", largest=False", "mismatch")]
+)
+def test_arguments_that_no_shape_tells(more: str, status: str, tmp_path: Path) -> None:
+    source, path = tmp_path / "model.py", tmp_path / "spec.yaml"
+    source.write_text(_CHOICE.format(more=""), encoding="utf-8")
+    assert main(["draft", f"{source}::Model", "--output", str(path)]) == 0
+    source.write_text(_CHOICE.format(more=more), encoding="utf-8")
+    result = api.check(path, Options(use_cache=False), allow_todo=True)
+    (claim,) = (claim for claim in result.claims if claim.key == KEY)
+    assert str(claim.status) == status, claim.reason
