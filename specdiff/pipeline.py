@@ -329,11 +329,11 @@ def _with_computation(subject: Subject, sheet: FactSheet, plain: Forwarded) -> F
     program, built = subject.program, subject.built
     flow = settings_flow(subject)
     runs = [_followed("", plain)]
-    called: Edges = {**built.edges, **plain.edges}
+    called: Edges = {**built.edges, **(plain.edges if plain.failure is None else {})}
     for mode in (PADDED, "decode", "train"):
         if runs[0].operations is not None:
             ran = forward(program, built, mode)
-            called.update(ran.edges)
+            called.update(ran.edges if ran.failure is None else {})
             runs.append(_followed(mode, ran))
     neutral = {place for run in runs if run.operations is not None for place in neutral_places(run.operations)}
     idle = dormant(subject, [callee for _, callee in called], neutral)

@@ -227,7 +227,8 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     run.file, run.line = built.cls.file, built.cls.line
     run.recording = run.caller = None
     journal = run.journal = Journal(None)
-    run.ways = built.ways
+    ways: dict[int, int] = {}
+    run.ways = ways
     run.sites.clear()
     run.edges = {}
     assert built.instance is not None
@@ -252,6 +253,10 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     finally:
         trace.close()
         run.trace = run.journal = run.ways = None
+    if failure is None:
+        # What a run came to that did not get to its end shows in no operation.
+        for node, way in ways.items():
+            built.ways[node] = built.ways.get(node, 0) | way
     named, missing = outputs_in(outputs)
     if failure is not None or missing:
         outputs = {**named, **{f"unknown.{index}": value for index, value in enumerate(missing)}}
