@@ -456,8 +456,7 @@ class _Layer:
         while waiting and len(seen) < _MOST_ORIGINS:
             step = self._steps[waiting.pop(0)]
             if step.parameters and step.number not in self._inside:
-                pieces = [piece for piece in step.parameters[0].split(".")[:-1] if not piece.isdigit()]
-                found[".".join(pieces[-1:])] = None
+                found[_named(step.parameters[0])] = None
                 continue
             for each in step.inputs:
                 if each not in seen:
@@ -525,6 +524,14 @@ class _Layer:
         turn = str(turns.index(item) + 1)
         lines = (*part.box.lines, name) if name else part.box.lines
         return replace(part.box, id=f"{part.box.id}.{name or turn}", lines=lines)
+
+
+def _named(parameter: str) -> str:
+    """The attribute that a parameter's module hangs at; of a member of a list, what holds the list."""
+    pieces = parameter.split(".")[:-1]
+    while len(pieces) > 2 and pieces[-1].isdigit():
+        pieces = pieces[:-2]
+    return pieces[-1] if pieces else parameter
 
 
 def _at(path: str, index: int) -> str:

@@ -43,3 +43,68 @@ def test_layers_are_connected_as_forward_says(case: str, tmp_path: Path) -> None
     said = _words(way.flow) if way.known else "not known: " + _words(way.flow).replace(" ", ", ")
     said += "".join(f"; not called: {name}" for name in way.left_out)
     assert said == source.splitlines()[0].removeprefix("# flow: ")
+
+
+TWO_STACKS = """
+class Block(nn.Module):
+    def __init__(self, width: int, crosses: bool) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.self_attn = Attention(width)
+        if crosses:
+            self.cross_attn = Attention(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = Network(width)
+
+    def forward(self, x, other=None, bias=None):
+        x = x + self.self_attn(self.norm1(x) if bias is None else self.norm1(x) * bias)
+        if other is not None:
+            x = x + self.cross_attn(x, other)
+        return x + self.mlp(self.norm2(x))
+
+
+class Stack(nn.Module):
+    def __init__(self, width: int, crosses: bool) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(100, width)
+        self.embed_positions = nn.Embedding(50, width)
+        self.bias = nn.Embedding(100, width)
+        self.layers = nn.ModuleList([Block(width, crosses) for _ in range(3)])
+        self.crosses = crosses
+
+    def forward(self, ids, other=None):
+        x = self.embed_tokens(ids) + self.embed_positions(torch.arange(ids.shape[1]))
+        bias = self.bias(ids) if self.crosses else None
+        for layer in self.layers:
+            x = layer(x, other, bias)
+        return x
+
+
+class Model(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Stack(64, False)
+        self.decoder = Stack(64, True)
+        self.lm_head = nn.Linear(64, 100)
+        self.rate = nn.Linear(64, 1)
+
+    def forward(self, input_ids, decoder_input_ids):
+        x = self.decoder(decoder_input_ids, self.encoder(input_ids))
+        return self.lm_head(x), self.rate(x)
+"""
+
+
+def test_columns_give_each_other_what_forward_passes(tmp_path: Path) -> None:
+    """The decoder's layers read the encoder and a table beside their stream; tables that are added and heads stand abreast."""
+    parts = (CASES / "sequential.py").read_text(encoding="utf-8").partition("class Layer")[0]
+    path = tmp_path / "modeling_case.py"
+    path.write_text(parts + TWO_STACKS, encoding="utf-8")
+    (result,) = specdiff.inspect(str(path))
+    drawing = drawn(result)
+    names = [column.id for column in drawing.columns]
+    links = {(names[link.source], names[link.target], link.to_block) for link in drawing.links}
+    assert links == {("encoder", "decoder", True), ("decoder.aside", "decoder", True)}
+    decoder = next(column for column in drawing.columns if column.id == "decoder")
+    abreast = [stage.id for stage in decoder.stages if not isinstance(stage, Block) and stage.beside]
+    assert abreast == ["decoder.embed_positions", "rate"]
+    assert {column.source for column in drawing.columns} == {"tokens"}
