@@ -12,7 +12,7 @@ from specdiff.facts import FactSheet
 from specdiff.graph.architecture import Architecture, Column, Link
 from specdiff.graph.blocks import Block, Way
 from specdiff.graph.boxes import Box, Kind, Standing
-from specdiff.graph.flow import boxes_of, mapped
+from specdiff.graph.flow import boxes_of, mapped, shape_of
 
 T = TypeVar("T")
 
@@ -128,6 +128,9 @@ class _Pairing:
                     kept.append(box)
         # How many layers, which kinds in which order, and how they are wired are the block's own.
         standing = Standing.NUMBERS if left.count != right.count else None
+        wired = [[(way.known, shape_of(way.flow)) for way in block.ways] for block in (left, right)]
+        if wired[0] != wired[1]:
+            standing = Standing.DIFFERENT
         if set(left.pattern) != set(right.pattern) or (standing is None and left.pattern != right.pattern):
             standing = Standing.DIFFERENT
         return (

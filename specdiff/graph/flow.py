@@ -93,6 +93,21 @@ def places(flow: Flow) -> Iterator[Place]:
                 yield from places(each.items)
 
 
+def shape_of(flow: Flow) -> tuple[object, ...]:
+    """How parts are connected, whatever they are: equal for two flows that differ in their boxes alone."""
+
+    def one(each: Place | Fork | Tangle) -> object:
+        match each:
+            case Place():
+                return "place"
+            case Fork():
+                return (each.join, tuple(shape_of(way) for way in each.ways))
+            case Tangle():
+                return (each.edges, shape_of(each.items))
+
+    return tuple(one(each) for each in flow)
+
+
 def mapped(flow: Flow, change: Callable[[Box], Box]) -> Flow:
     """The same connections with every box changed."""
 

@@ -60,6 +60,17 @@ def test_what_two_models_share_is_told_from_where_they_part(tmp_path: Path) -> N
     assert {"MistralForCausalLM", "GptOssForCausalLM"} <= words[""]
 
 
+def test_layers_that_are_connected_differently_are_marked(tmp_path: Path) -> None:
+    both = ["--compare", "gpt_neox::GPTNeoXForCausalLM", "gpt2::GPT2LMHeadModel"]
+    assert main(["diagram", *both, "--output", str(tmp_path / "out.svg")]) == 0
+    groups = ET.fromstring((tmp_path / "out.svg").read_bytes()).iter()
+    frames = [group.get("class", "") for group in groups if "frame" in group.get("class", "").split()]
+    assert len(frames) == 2
+    assert all("status-different" in each for each in frames), (
+        "attention and network stand beside each other in one of them"
+    )
+
+
 def test_a_model_against_itself_is_grey(tmp_path: Path) -> None:
     words = _drawn(["--compare", "mistral::MistralForCausalLM", "mistral::MistralForCausalLM"], tmp_path / "out.svg")
     assert {"numbers", "different", "only"}.isdisjoint(words)
