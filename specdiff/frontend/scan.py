@@ -44,6 +44,7 @@ _IMPORTED = re.compile(
 )
 _BOUND = re.compile(r"\b(?:as|for)[ \t]+([A-Za-z_]\w*)")
 _LEADING = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*(?=[.\[(])", re.MULTILINE)
+_REGISTERING = re.compile(r"[ \t]*([A-Za-z_]\w*)\.register\w*\b")
 _COMMENT = re.compile(r"#[^\n]*")
 
 
@@ -87,7 +88,8 @@ class Chunk(NamedTuple):
     """Names the statement may bind: exact for a function, a class, an import and a plain assignment, a superset
     for a compound statement; `*` for a star import."""
     mentions: frozenset[str]
-    """Names that begin a line of it and are called, subscripted or dotted, so that it may change their value."""
+    """Names that begin a line of it and are called, subscripted or dotted, or that a decorator registers it with, so that
+    it may change their value."""
     decorators: tuple[tuple[int, str], ...]
     """(line, text behind the ``@``)."""
 
@@ -209,14 +211,23 @@ def _chunk(
     place = (first.line, header.line, last.end_line, first.start, last.end, indent)
     match = _DEF.match(text, at)
     if match is not None:
-        return Chunk("def", match.group(1), *place, 0, (), frozenset({match.group(1)}), frozenset(), decorators)
+        return Chunk(
+            "def", match.group(1), *place, 0, (), frozenset({match.group(1)}), _registers(decorators), decorators
+        )
     match = _CLASS.match(text, at)
     if match is not None:
         members: tuple[Chunk, ...] = ()
         if top and stop > head + 1:
             members = _group(text, lines, head + 1, stop, lines[head + 1].indent, top=False)
         return Chunk(
-            "class", match.group(1), *place, header.end, members, frozenset({match.group(1)}), frozenset(), decorators
+            "class",
+            match.group(1),
+            *place,
+            header.end,
+            members,
+            frozenset({match.group(1)}),
+            _registers(decorators),
+            decorators,
         )
     word = _WORD.match(text, at)
     kind = "compound" if stop > head + 1 or (word is not None and word.group() in _COMPOUND) else "simple"
@@ -225,6 +236,11 @@ def _chunk(
     body = text[header.start : last.end]
     binds, mentions = names_in(body, compound=kind == "compound")
     return Chunk(kind, "", *place, 0, (), binds, mentions, decorators)
+
+
+def _registers(decorators: tuple[tuple[int, str], ...]) -> frozenset[str]:
+    """Names that decorators enter a function or class in (``@width.register``), so that their value changes."""
+    return frozenset(match.group(1) for _, text in decorators if (match := _REGISTERING.match(text)) is not None)
 
 
 def names_in(body: str, compound: bool) -> tuple[frozenset[str], frozenset[str]]:

@@ -558,16 +558,12 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "id": _id,
     "dir": _dir,
     "vars": _vars_like,
-    "ord": _host(ord),
-    "chr": _host(chr),
-    "hex": _host(hex),
-    "bin": _host(bin),
-    "open": _outside("open"),
-    "exec": _outside("exec"),
-    "eval": _outside("eval"),
-    "compile": _outside("compile"),
-    "input": _outside("input"),
-    "__import__": _outside("__import__"),
+    **{function.__name__: _host(function) for function in (ord, chr, hex, bin, oct, ascii, bytearray, memoryview)},
+    "format": raw(lambda ctx, value, spec="": formatting.format_value(ctx, value, None, spec)),
+    **{
+        name: _outside(name)
+        for name in "open exec eval compile input __import__ exit quit breakpoint anext aiter".split()
+    },
 }
 
 

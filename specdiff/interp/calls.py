@@ -471,7 +471,7 @@ def _construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[st
         made = run.new_instance(cls)
         if cls.native is not None:
             made.native = _native(run, cls, args, kwargs)
-    init = lookup(cls, "__init__")[0]
+    init = lookup(made.cls, "__init__")[0]
     if init is not MISSING:
         done = call(run, init, (made, *args), kwargs)
         if isinstance(done, Unknown):

@@ -59,19 +59,42 @@ class Annotation:
 class Field:
     """A dataclass field, as ``dataclasses.fields`` shows it."""
 
-    __slots__ = ("annotation", "default", "default_factory", "init", "kw_only", "metadata", "name", "type")
+    __slots__ = ("_run", "annotation", "default", "default_factory", "init", "kw_only", "metadata", "name")
 
     def __init__(
-        self, name: str, annotation: Value, default: Value, factory: Value, init: bool, kw_only: bool, metadata: Value
+        self,
+        run: Run,
+        name: str,
+        annotation: Annotation,
+        default: Value,
+        factory: Value,
+        init: bool,
+        kw_only: bool,
+        metadata: Value,
     ) -> None:
+        self._run = run
         self.name = name
         self.annotation = annotation
-        self.type = "Any"
         self.default = default
         self.default_factory = factory
         self.init = init
         self.kw_only = kw_only
         self.metadata = metadata
+
+    @property
+    def type(self) -> Value:
+        """What the field is annotated with; its name, where the file asks for annotations to stay text."""
+        module = self.annotation.frame.module
+        text = module.unit.text if module.unit is not None else ""
+        if "from __future__ import annotations" in text:
+            expression = self.annotation.expr
+            if type(expression) is ir.Name:
+                return expression.id
+            return self._run.unknown("the text of an annotation")
+        try:
+            return self.annotation.evaluate(self._run)
+        except Raised:
+            return self._run.unknown("the annotation of a field")
 
 
 class FieldSpec:
@@ -319,6 +342,7 @@ def _named_tuple(run: Run, cls: ClassVal) -> None:
     annotations = cls.attrs.get("__annotations__", {})
     names = list(annotations)
     defaults = [cls.attrs.pop(name) for name in names if name in cls.attrs]
+    cls.attrs["__match_args__"] = tuple(names)
     cls.native = collections.namedtuple(cls.name, names, defaults=[plain(value) for value in defaults])  # noqa: PYI024
 
 
@@ -349,7 +373,14 @@ def make_dataclass(run: Run, cls: ClassVal, **options: Value) -> ClassVal:
             value = MISSING
         if isinstance(value, FieldSpec):
             field = Field(
-                name, annotation, value.default, value.factory, value.init, kw_only or value.kw_only, value.metadata
+                run,
+                name,
+                annotation,
+                value.default,
+                value.factory,
+                value.init,
+                kw_only or value.kw_only,
+                value.metadata,
             )
             if value.default is not dataclasses.MISSING:
                 cls.attrs[name] = value.default
@@ -357,6 +388,7 @@ def make_dataclass(run: Run, cls: ClassVal, **options: Value) -> ClassVal:
                 del cls.attrs[name]
         else:
             field = Field(
+                run,
                 name,
                 annotation,
                 dataclasses.MISSING if value is MISSING else value,
@@ -366,6 +398,9 @@ def make_dataclass(run: Run, cls: ClassVal, **options: Value) -> ClassVal:
                 {},
             )
         fields[name] = field
+    cls.attrs.setdefault(
+        "__match_args__", tuple(name for name, field in fields.items() if field.init and not field.kw_only)
+    )
     for name, value in list(cls.attrs.items()):
         # A plain value that overrides an inherited field's default without an annotation.
         if name in fields and name not in own and not isinstance(value, Function | Property | Wrapped):

@@ -56,9 +56,14 @@ def _reduce(ctx: Run, function: Value, iterable: Value, *initial: Value) -> Valu
     return total
 
 
-@raw
-def _singledispatch(ctx: Run, function: Value) -> Value:
-    return function
+def _written(module: str, name: str) -> Callable[..., Any]:
+    """A function that is written in Python, under `stubs`."""
+
+    @raw
+    def model(ctx: Run, *args: Value, **kwargs: Value) -> Value:
+        return ctx.call(ctx.getattr(ctx.loader.module(module), name), args, kwargs)
+
+    return model
 
 
 def _over(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -233,7 +238,7 @@ def _fields(ctx: Run, obj: Value) -> Value:
     found = _fields_of(obj)
     if found is None:
         raise TypeError("must be called with a dataclass type or instance")
-    return tuple(field for field in found.values() if field.annotation.head != "InitVar")
+    return tuple(field for field in found.values() if _is_kept(field))
 
 
 def _is_dataclass(ctx: Run, obj: Value) -> bool:
@@ -243,18 +248,39 @@ def _is_dataclass(ctx: Run, obj: Value) -> bool:
 @raw
 def _asdict(ctx: Run, obj: Value, **kwargs: Value) -> Value:
     if isinstance(obj, Instance) and (fields := _fields_of(obj)) is not None:
-        return {name: _asdict(ctx, obj.attrs.get(name)) for name in fields}
-    if isinstance(obj, list):
-        return [_asdict(ctx, item) for item in obj]
+        pairs = [(name, _asdict(ctx, obj.attrs.get(name))) for name, field in fields.items() if _is_kept(field)]
+        factory = kwargs.get("dict_factory")
+        return dict(pairs) if factory is None else ctx.call(factory, (pairs,), {})
+    if isinstance(obj, list | tuple):
+        return type(obj)([_asdict(ctx, item, **kwargs) for item in obj]) if type(obj) in (list, tuple) else obj
     if isinstance(obj, dict):
-        return {key: _asdict(ctx, value) for key, value in obj.items()}
+        return {key: _asdict(ctx, value, **kwargs) for key, value in obj.items()}
     return obj
 
 
 @raw
+def _astuple(ctx: Run, obj: Value, **kwargs: Value) -> Value:
+    fields = _fields_of(obj) if isinstance(obj, Instance) else None
+    if fields is not None:
+        return tuple([_astuple(ctx, obj.attrs.get(name)) for name, field in fields.items() if _is_kept(field)])
+    return [_astuple(ctx, item) for item in obj] if isinstance(obj, list) else obj
+
+
+def _is_kept(field: Field) -> bool:
+    """Whether instances have the field; the constructor alone gets an ``InitVar``."""
+    return field.annotation.head != "InitVar"
+
+
+@raw
 def _replace(ctx: Run, obj: Value, **changes: Value) -> Value:
-    given = {name: obj.attrs.get(name) for name in _fields_of(obj) or {}}
+    fields = _fields_of(obj) or {}
+    given = {
+        name: obj.attrs.get(name) if _is_kept(field) else field.default for name, field in fields.items() if field.init
+    }
     given.update(changes)
+    missing = next((name for name, value in given.items() if value is host_dataclasses.MISSING), None)
+    if missing is not None:
+        raise ValueError(f"InitVar {missing!r} must be specified with replace()")
     return ctx.call(obj.cls, (), given)
 
 
@@ -304,8 +330,9 @@ TABLE: dict[str, Value] = dict(
         _entry("functools.lru_cache", _cache),
         _entry("functools.cache", _cache),
         _entry("functools.reduce", _reduce),
-        _entry("functools.singledispatch", _singledispatch),
-        _entry("functools.total_ordering", _singledispatch),
+        _entry("functools.singledispatch", _written("overlays.functions", "singledispatch")),
+        _entry("functools.partialmethod", _written("overlays.functions", "partialmethod")),
+        _entry("functools.total_ordering", _written("overlays.functions", "total_ordering")),
         *[
             _entry(f"itertools.{name}", _over(getattr(host_itertools, name)))
             for name in _ITERTOOLS
@@ -330,11 +357,14 @@ TABLE: dict[str, Value] = dict(
         _entry("dataclasses.fields", _fields),
         _entry("dataclasses.is_dataclass", _is_dataclass),
         _entry("dataclasses.asdict", _asdict),
+        _entry("dataclasses.astuple", _astuple),
         _entry("dataclasses.replace", _replace),
         ("dataclasses.MISSING", host_dataclasses.MISSING),
         _entry("enum.auto", _auto),
         _entry("enum.unique", raw(lambda ctx, cls: cls)),
         _entry("types.SimpleNamespace", _namespace),
+        _entry("argparse.Namespace", _namespace),
+        _entry("collections.ChainMap", _written("overlays.inspecting", "ChainMap")),
         _entry("types.MethodType", _method_type),
         _entry("types.MappingProxyType", raw(lambda ctx, mapping: mapping)),
         ("types.NoneType", type(None)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast as host_ast
 import copy as host_copy
 import json as host_json
 import math as host_math
@@ -257,6 +258,10 @@ def _random(ctx: Run, *args: Value, **kwargs: Value) -> Value:
     return ctx.unknown("a random number")
 
 
+def _literal(ctx: Run, text: str) -> Value:
+    return host_ast.literal_eval(text)
+
+
 def _loads(ctx: Run, text: str, **kwargs: Value) -> Value:
     return host_json.loads(text)
 
@@ -286,7 +291,12 @@ def _version(ctx: Run, text: Value) -> Value:
 
 
 def _path(ctx: Run, *parts: Value) -> Value:
-    return ctx.unknown("file system paths are not analysed")
+    texts = [
+        str(part.attrs["_text"]) if isinstance(part, Instance) and "_text" in part.attrs else part for part in parts
+    ]
+    if not all(isinstance(text, str) for text in texts):
+        return ctx.unknown("a path of parts that are not known")
+    return host_path.join(*texts)
 
 
 _OPERATORS = {
@@ -365,7 +375,13 @@ TABLE: dict[str, Value] = {
     },
     "os.getenv": Intrinsic("os.getenv", _environ_get),
     "os.environ": Environment(),
-    "os.path.join": Intrinsic("os.path.join", _path),
+    "os.path.join": Intrinsic("os.path.join", raw(_path)),
+    "posixpath.join": Intrinsic("posixpath.join", raw(_path)),
+    **{
+        f"posixpath.{name}": Intrinsic(f"posixpath.{name}", _part_of_path(name))
+        for name in ("basename", "dirname", "splitext", "normpath")
+    },
+    "specdiff_native.on_disk": Intrinsic("specdiff_native.on_disk", _on_disk("a path")),
     **{
         f"os.path.{name}": Intrinsic(f"os.path.{name}", _part_of_path(name))
         for name in ("basename", "dirname", "splitext", "split", "normpath", "isabs")
@@ -377,6 +393,7 @@ TABLE: dict[str, Value] = {
     "sys.platform": "linux",
     "sys.maxsize": 2**63 - 1,
     "sys.modules": {},
+    "ast.literal_eval": Intrinsic("ast.literal_eval", _literal),
     "json.loads": Intrinsic("json.loads", _loads),
     "json.dumps": Intrinsic("json.dumps", _dumps),
     "importlib.import_module": Intrinsic("importlib.import_module", _analysed_module),

@@ -197,7 +197,5 @@ TABLE: dict[str, Value] = {
     "types.ModuleType": _marker("ModuleType"),
     "types.UnionType": _marker("UnionType"),
     "types.GenericAlias": _marker("GenericAlias"),
-    "pathlib.Path": _marker("Path"),
-    "pathlib.PurePath": _marker("PurePath"),
     "os.PathLike": _marker("PathLike"),
 }

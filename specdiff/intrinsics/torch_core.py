@@ -32,6 +32,8 @@ def sizes(args: Sequence[Any], name: str = "empty") -> Shape:
             item = int(const.reshape(-1)[0]) if const is not None and const.size == 1 else fresh("size")
         if isinstance(item, Unknown):
             item = fresh("size")
+        if type(item).__module__ == "numpy" and hasattr(item, "__index__") and not hasattr(item, "__len__"):
+            item = int(item)
         if not isinstance(item, int | Dim) or isinstance(item, bool):
             if len(items) > 1 and index > 0 and not isinstance(args[0], list | tuple):
                 raise TypeError(f"{name}() takes 1 positional argument but {len(items)} were given")

@@ -6,6 +6,7 @@ change that name, in order, and what those read in turn. A model file thus costs
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import re
 from pathlib import Path
@@ -300,6 +301,8 @@ class Program:
         return self.run.unknown(f"{dotted} is not modelled")
 
 
+_BUILTINS = frozenset(vars(builtins))
+
 _SCANNED = "define_import_structure("
 """How a package says that its names are those that its files export, whatever its type-checking branch says."""
 
@@ -488,6 +491,12 @@ class _SourceModule:
             if isinstance(found, ModuleVal):
                 if found.unit is not None and not found.unit.may_define(name):
                     continue
+                if (
+                    found.unit is None
+                    and name in _BUILTINS
+                    and self.program.library.native(f"{target}.{name}") is MISSING
+                ):
+                    continue  # a module that is not read as a whole hides none of Python's own names
                 value = found.get(name)
                 if value is not MISSING:
                     return value

@@ -203,6 +203,20 @@ CASES: dict[str, tuple[dict[str, str], dict[str, object], dict[str, list[int]]]]
         {},
         {"mlp.w12.weight": [12, 4], "mlp.w3.weight": [4, 6]},
     ),
+    "everything out of a module that is not read": (
+        {
+            "model.py": """
+            from typing import *
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self, sizes: List[int] = [1, 2]):
+                    super().__init__()
+                    self.fcs = nn.ModuleList(map(lambda n: nn.Linear(n, 1, bias=False), reversed(sizes)))
+            """
+        },
+        {},
+        {"fcs.0.weight": [1, 2], "fcs.1.weight": [1, 1]},
+    ),
     "scripted modules": (
         {
             "model.py": """
