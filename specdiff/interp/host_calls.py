@@ -230,6 +230,12 @@ def _string_method(run: Run, receiver: Value, name: str, args: tuple[Value, ...]
 
 def _unbound(run: Run, receiver: type, name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     """``dict.fromkeys(…)``, ``str.join(sep, …)``, ``object.__setattr__(…)``."""
+    if receiver is object and name == "__setattr__" and len(args) == 3 and isinstance(args[0], Instance):
+        module, attribute, value = args[0], plain(args[1]), args[2]
+        if "module" in module.cls.flags and isinstance(attribute, str):
+            run.touch(module)
+            module.attrs[attribute] = value  # past torch's tables: it is no submodule
+            return None
     if receiver is object or name in ("__setattr__", "__getattribute__", "__init_subclass__"):
         model = OBJECT_METHODS.get(name)
         if model is not None:

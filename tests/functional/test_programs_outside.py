@@ -217,6 +217,22 @@ CASES: dict[str, tuple[dict[str, str], dict[str, object], dict[str, list[int]]]]
         {},
         {"fcs.0.weight": [1, 2], "fcs.1.weight": [1, 1]},
     ),
+    "a module that is hidden from its owner": (
+        {
+            "model.py": """
+            from torch import nn
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    object.__setattr__(self, "hidden", nn.Linear(2, 2))
+                    self.fc = nn.Linear(self.hidden.in_features, 1, bias=False)
+                def __setattr__(self, name, value):
+                    super().__setattr__(name, value)
+            """
+        },
+        {},
+        {"fc.weight": [1, 2]},
+    ),
     "scripted modules": (
         {
             "model.py": """
