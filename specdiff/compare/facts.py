@@ -11,7 +11,8 @@ from specdiff.facts import Absence, Fact, FactSheet, Value
 CLOSE = 1e-6
 """Numbers this close (as a share) are the same: two ways of writing a constant differ by rounding in 32 bits."""
 
-_NUMERICS = frozenset({"norm.dtype", "attention.softmax_dtype", "moe.router.dtype", "dtype"})
+_FORMAT = "dtype"
+"""Ends the keys that say in which number format something is computed."""
 _TRAINING = frozenset(
     {
         "dropout.embedding",
@@ -23,8 +24,10 @@ _TRAINING = frozenset(
     }
 )
 _LIMITS = frozenset({"context_length", "checkpoint.bytes", "kv_cache.bytes_per_token", "image_size"})
-_DERIVED = frozenset({"rope.fraction", "parameters.embedding", "parameters.non_embedding", "norm.per_block"})
+_DERIVED = frozenset({"rope.fraction", "norm.per_block"})
 """Keys that others already say."""
+COUNTS = "parameters."
+"""Begins the keys that count what the pairs of parameters show one by one."""
 
 _PERMUTATION = (
     "the same up to a permutation of each head's rows in the query and key projections: with d rotated channels, row 2i "
@@ -91,7 +94,7 @@ def _nothing(key: vocab.Key, value: Value) -> bool:
 
 def _meaning(key: str, left: Side, right: Side, lefts: FactSheet, rights: FactSheet) -> tuple[Meaning, str]:
     name = vocab.split_tower(key)[1]
-    if name in _NUMERICS:
+    if name.endswith(_FORMAT):
         return Meaning.NUMERICS, "the same function, computed in another number format"
     if name in _TRAINING:
         return Meaning.TRAINING, "it changes nothing in evaluation"
@@ -99,6 +102,8 @@ def _meaning(key: str, left: Side, right: Side, lefts: FactSheet, rights: FactSh
         return Meaning.LIMIT, "it says what is accepted or stored, not what is computed"
     if name in ("classes", "pooling") and _last_logits(key[: -len(name)], lefts, rights):
         return Meaning.LIMIT, "one side gives the logits of one position alone, the other those of all"
+    if name.startswith(COUNTS):
+        return Meaning.LAYOUT, "it counts what the parameters below show one by one"
     if name in _DERIVED:
         return Meaning.LAYOUT, "it follows from other keys"
     if name == "moe.router.order" and _same_order(key, left, right, lefts, rights):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from specdiff.compare.facts import compare_facts
-from specdiff.compare.model import Comparison, Difference, Pair
+from specdiff.compare.facts import COUNTS, compare_facts
+from specdiff.compare.model import Comparison, Difference, Meaning, Pair
 from specdiff.compare.parameters import pair
 from specdiff.results import ClassResult
 
@@ -38,11 +38,20 @@ def _rotated(pairs: list[Pair], left: ClassResult, right: ClassResult, differenc
     return found
 
 
+def _unpaired(difference: Difference) -> Difference:
+    """A difference that parameters would explain, where they could not be paired."""
+    if not difference.key.startswith(COUNTS):
+        return difference
+    return replace(difference, meaning=Meaning.RESULT, explanation="the parameters could not be paired to explain it")
+
+
 def compare(left: ClassResult, right: ClassResult, left_target: str, right_target: str) -> Comparison:
     """Two analysed classes side by side."""
     same, differences, undecided = compare_facts(left.sheet, right.sheet)
     pairs, left_only, right_only, pairing = pair(left, right)
     pairs = _rotated(pairs, left, right, differences)
+    if pairing:
+        differences = [_unpaired(each) for each in differences]
     return Comparison(
         left,
         right,

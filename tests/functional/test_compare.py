@@ -200,3 +200,18 @@ def test_a_factor_on_one_side_names_the_weights_that_may_hold_it(
         "unless the right side has the left side's factor 8 in the embedding table's weights"
     )
     assert code == 1
+
+
+def test_sizes_that_no_pairs_explain_are_a_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The second side's forward cannot be followed, so which parameters differ is not known.
+    plain = APART.replace("EPS", "1e-5")
+    (tmp_path / "one.py").write_text(plain)
+    lost = plain.replace("import math\n", "import math\n\nimport faraway\n").replace("words=100", "words=101")
+    (tmp_path / "two.py").write_text(
+        lost.replace("x = self.words(input_ids)", "x = faraway.look(self.words(input_ids))")
+    )
+    code = main(["compare", str(tmp_path / "one.py"), str(tmp_path / "two.py"), "--format", "json"])
+    document = json.loads(capsys.readouterr().out)
+    meanings = {each["key"]: each["meaning"] for each in document["differences"]}
+    assert document["pairing"]
+    assert (code, document["agrees"], meanings["parameters.total"]) == (1, False, "result")
