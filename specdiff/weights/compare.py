@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from math import prod
 
 from specdiff.results import Severity
 from specdiff.weights.layouts import logical
@@ -125,6 +126,13 @@ def _resolve(
         else:
             shapes = _moved(shapes, target)
         if isinstance(shapes, str):
+            packed = any(not item.shapes for item in items) and all(item.elements for item in items)
+            if packed and target in parameters:
+                # Packed without a shape (bitsandbytes): stacking and joining keep the number of values.
+                count = sum(item.elements or 0 for item in items)
+                if count == prod(parameters[target]):
+                    yield target, [Logical(target, (), count, items[0].layout, _names(items), items[0].dtype)], ""
+                    continue
             yield target, [Logical(target, (), None, "converted", _names(items), items[0].dtype)], shapes
             continue
         for name, shape in shapes.items():

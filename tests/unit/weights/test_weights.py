@@ -221,6 +221,21 @@ def test_quantized_layouts_stand_for_their_parameter(tmp_path: Path) -> None:
     assert result.matched == result.parameters
 
 
+@pytest.mark.parametrize("kind", ["gptq", "awq", "fp8", "bitsandbytes-4bit"])
+def test_experts_quantized_one_by_one_fill_the_stack(kind: str, tmp_path: Path) -> None:
+    config = MIXTURE | {"moe_intermediate_size": 16}
+    content = tensors(config)
+    stem = "model.layers.0.mlp.experts"
+    for name in ("gate_up_proj", "down_proj"):
+        del content[f"{stem}.{name}"]
+    for expert in range(4):
+        for part in ("gate_proj", "up_proj", "down_proj"):
+            content |= quantized(kind, f"{stem}.{expert}.{part}")
+    result = weights(write(tmp_path, config, content))
+    assert issues(result) == []
+    assert result.matched == result.parameters
+
+
 def test_mxfp4_blocks_stand_for_the_transposed_weight(tmp_path: Path) -> None:
     config = {
         "model_type": "gpt_oss", "architectures": ["GptOssForCausalLM"], "vocab_size": 32, "hidden_size": 64,
