@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import fixtures
+import fixtures_models
 import pytest
 from test_report_hostile import hostile
 
@@ -71,11 +72,12 @@ def test_a_click_on_a_box_shows_its_part(browser: Any, tmp_path: Path) -> None:
     assert browser.execute_script("return document.querySelector('.figure svg').getBoundingClientRect().width") > before
 
 
-@pytest.mark.parametrize("kind", ["check", "inspect", "gallery"])
+@pytest.mark.parametrize("kind", ["check", "inspect", "wide", "gallery"])
 def test_pages_have_no_accessibility_violations(kind: str, browser: Any, axe: str, tmp_path: Path) -> None:
     text = {
         "check": lambda: render_check(with_lines(fixtures.check_problems()), "html"),
         "inspect": lambda: render_inspect([fixtures.gpt_oss()], "html"),
+        "wide": lambda: render_inspect([fixtures_models.encoder_decoder()], "html"),
         "gallery": lambda: gallery.page(cards()),
     }[kind]()
     # The page's own policy forbids the checker's script too; it is lifted for the check only.
