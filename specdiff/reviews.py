@@ -19,7 +19,7 @@ from specdiff.review import edits, git, plan
 from specdiff.review.differ import pairs, review_class
 from specdiff.review.gates import new_gates, unreached
 from specdiff.review.git import Change, Range
-from specdiff.review.model import ClassReview, Review, Standing
+from specdiff.review.model import ClassReview, Closest, Review, Standing
 from specdiff.review.modular import at_edited_lines, edited_lines, modular_of
 from specdiff.review.reach import EVERYTHING, changed_names
 from specdiff.session import Session, deeply
@@ -122,8 +122,53 @@ def review(
         checks,
         tuple(sides.problems),
         tuple(_edited(sides, models)),
+        tuple(_closest(sides, classes, options)),
         tuple(notes),
     )
+
+
+def _closest(sides: _Sides, classes: list[ClassReview], options: Options) -> Iterator[Closest]:
+    """The neighbours of added files that lie in a folder of model folders, where the head side is what lies on disk."""
+    added: dict[str, list[ClassResult]] = {}
+    for each in classes:
+        if each.standing is Standing.ADDED and each.after is not None:
+            added.setdefault(each.file, []).append(each.after)
+    for file, results in added.items():
+        path = sides.path(file)
+        library = path.parent.parent
+        if sides.range.head or not path.is_file() or sum(1 for _ in library.glob("*/modeling_*.py")) < LEAST_MODELS:
+            continue
+        from specdiff.nearest import nearest  # noqa: PLC0415 - reads the whole library
+
+        try:
+            found = deeply(lambda: nearest(str(path), library))  # noqa: B023 - called at once
+        except SpecdiffError:
+            continue  # what is no Python is told where it is analysed
+        same = tuple(
+            (near.name, f"{near.file}::{near.other}")
+            for near in found.classes
+            if near.alike is not None and near.alike.share == 1.0
+        )
+        models = tuple((name, share) for name, share, _ in found.models[:3])
+        lines = _differences(results, library / models[0][0], models[0][0], options) if models else ()
+        yield Closest(file, models, same, lines)
+
+
+LEAST_MODELS = 3
+"""Model files beside which a folder counts as a library."""
+
+
+def _differences(results: list[ClassResult], other: Path, name: str, options: Options) -> tuple[str, ...]:
+    from specdiff.compare.facts import compare_facts  # noqa: PLC0415 - only where a model was added
+    from specdiff.report.nearest import in_short  # noqa: PLC0415
+
+    own = [result for result in results if result.tree is not None]
+    there = [result for result in api.inspect(str(other), replace(options, only=PARTS)) if result.tree is not None]
+    if not own or not there:
+        return ()
+    one, two = (max(found, key=lambda result: result.total_parameters or 0) for found in (own, there))
+    _, differences, _ = compare_facts(one.sheet, two.sheet)
+    return tuple(in_short(name.partition("/")[0], tuple(differences)))
 
 
 def _before(sides: Range, changed: list[Change]) -> Files:

@@ -15,7 +15,7 @@ from specdiff.facts import Evidence, Value
 from specdiff.report import terminal, wording
 from specdiff.report.json_v1 import plain
 from specdiff.results import Finding
-from specdiff.review.model import ClassReview, FactChange, GatedBranch, ParameterChange, Review, Standing
+from specdiff.review.model import ClassReview, Closest, FactChange, GatedBranch, ParameterChange, Review, Standing
 
 SCHEMA = "specdiff/review/1"
 MARK = "<!-- specdiff review -->"
@@ -60,7 +60,9 @@ def comment(result: Review) -> str:
         parts.append(f"\nEdited: {', '.join(f'`{_edit(step)}` {_text(step.what)}' for step in result.edits[:_MOST_EDITS])}"
                      f"{_and_more(len(result.edits) - _MOST_EDITS)}.\n")  # fmt: skip
     parts += [f"\n> {_text(note)}\n" for note in result.notes]
-    parts += [_class_section(each, names) for each, names in alike(result)]
+    parts += [_closest(each) for each in result.closest]
+    told: set[Finding] = set()
+    parts += [_class_section(each, names, told) for each, names in alike(result)]
     for title, names in _unchanged(result):
         parts.append(f"\n{title}: {', '.join(f'`{name}`' for name in names[:_MOST_ROWS])}.\n")
     for check in result.checks:
@@ -80,6 +82,23 @@ def comment(result: Review) -> str:
             break
         text += part
     return text
+
+
+def _closest(each: Closest) -> str:
+    """What an added file is closest to."""
+    name = each.file.rpartition("/")[2]
+    if not each.models:
+        return f"\n`{name}` shares no method with the other models.\n"
+    models = ", ".join(f"`{file.rpartition('/')[2]}` ({share:.0%})" for file, share in each.models)
+    lines = [f"\n`{name}` is closest to {models}.\n"]
+    if each.differences:
+        lines.append("\n" + "".join(f"- {_text(line)}\n" for line in each.differences))
+    if each.same:
+        rows = [(f"`{own}`", f"`{other}`") for own, other in each.same]
+        count = len(rows)
+        title = f"{count} class{'es' if count != 1 else ''} could be inherited: the same up to renaming"
+        lines.append(_folded(title, ("class", "is"), rows))
+    return "".join(lines)
 
 
 def _unchanged(result: Review) -> Iterator[tuple[str, list[str]]]:
@@ -127,7 +146,7 @@ def alike(result: Review) -> Iterator[tuple[ClassReview, tuple[str, ...]]]:
         yield members[0], tuple(member.name for member in members)
 
 
-def _class_section(each: ClassReview, names: tuple[str, ...]) -> str:
+def _class_section(each: ClassReview, names: tuple[str, ...], told: set[Finding]) -> str:
     because = f", through `{each.why}`" if each.why else f", was `{each.was}`" if each.was else ""
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
     lines = [f"\n### `{each.name}`{others} {each.standing}{because}\n"]
@@ -153,11 +172,13 @@ def _class_section(each: ClassReview, names: tuple[str, ...]) -> str:
         rows = [(_code(name), kind, size) for name, kind, size in folded(each.parameters)]
         count = len(each.parameters)
         lines.append(_folded(f"{count} parameter{'s' if count != 1 else ''} changed", ("parameter", "", "shape"), rows))
-    for number, finding in enumerate(each.findings):
-        lines.append(
-            ("" if number else "\n")
-            + f"- **{finding.severity}** `{finding.id}` `{wording.place(finding.primary)}`: {_text(finding.message)}\n"
-        )
+    new = [finding for finding in each.findings if finding not in told]
+    told.update(new)
+    for number, finding in enumerate(new):
+        place = f"`{finding.id}` `{wording.place(finding.primary)}`"
+        lines.append(f"{'' if number else chr(10)}- **{finding.severity}** {place}: {_text(finding.message)}\n")
+    if len(new) < len(each.findings):
+        lines.append(f"\n{len(each.findings) - len(new)} of its findings are told above.\n")
     if each.gates:
         rows = [(f"`{_edit(gate.place)}`", _text(gate.place.what), _text(_settings(gate))) for gate in each.gates]
         count = len(rows)
@@ -250,6 +271,12 @@ def _print(console: Console, result: Review) -> None:
     )
     for note in result.notes:
         console.print(Text(wording.clean(note), "yellow"))
+    for near in result.closest:
+        console.print()
+        models = ", ".join(f"{file.rpartition('/')[2]} ({share:.0%})" for file, share in near.models) or "nothing"
+        console.print(Text(f"{near.file.rpartition('/')[2]} is closest to {models}", "bold"))
+        for text in (*near.differences, *(f"{own} is the same as {other}" for own, other in near.same)):
+            console.print(Padding(Text(wording.clean(text)), (0, 0, 0, 2)))
     for each, names in alike(result):
         console.print()
         console.print(
@@ -352,5 +379,10 @@ def _document(result: Review) -> dict[str, object]:
         "checks": [{"name": c.name, "verdict": str(c.verdict), "summary": wording.summary(c)} for c in result.checks],
         "problems": list(result.problems),
         "edits": steps(result.edits),
+        "closest": [
+            {"file": c.file, "models": [{"file": name, "share": round(share, 4)} for name, share in c.models],
+             "same": [{"class": own, "as": other} for own, other in c.same], "differences": list(c.differences)}
+            for c in result.closest
+        ],
         "notes": list(result.notes),
     }  # fmt: skip

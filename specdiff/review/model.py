@@ -89,6 +89,20 @@ class ClassReview:
 
 
 @dataclass(frozen=True, slots=True)
+class Closest:
+    """What of the repository's other models an added one is closest to."""
+
+    file: str
+    """The added file."""
+    models: tuple[tuple[str, float], ...]
+    """(file of another model, share of the added one's code that it has), closest first."""
+    same: tuple[tuple[str, str], ...]
+    """(class, class of another model that it is the same as up to renaming, as `file::Class`)."""
+    differences: tuple[str, ...]
+    """In what it differs from the closest, a line per part."""
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """A whole change."""
 
@@ -104,6 +118,8 @@ class Review:
     """What could not be read, one line each."""
     edits: tuple[Evidence, ...] = ()
     """Where model files were edited, the lines of the head side."""
+    closest: tuple[Closest, ...] = ()
+    """For each added file of a library of models."""
     notes: tuple[str, ...] = ()
     """What a reviewer must know beside the facts: files made from others and out of step; one line each."""
 

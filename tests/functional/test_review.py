@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from test_action import git
+from test_compare import APART
 
 from specdiff.cli import main
 
@@ -138,6 +139,23 @@ def test_a_change(tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Ch
     page = capsys.readouterr().out
     assert [told for told in change.told if told not in page] == [], page
     assert git(folder, "status", "--porcelain") == before
+
+
+def test_an_added_model_is_held_against_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    origin = APART.replace("EPS", "1e-5")
+    others = {
+        f"models/{name}/modeling_{name}.py": text
+        for name, text in (("origin", origin), ("like", LIKE), ("toy", MODELING))
+    }
+    folder = repository(tmp_path, others | {"models/toy/configuration_toy.py": CONFIGURATION})
+    commit(folder, {"models/new/modeling_new.py": origin.replace("eps=1e-5", "eps=1e-3")})
+    _, document = reviewed(capsys, folder, "HEAD~1..HEAD")
+    (closest,) = document["closest"]
+    assert closest["models"][0]["file"] == "origin/modeling_origin.py"
+    assert {"class": "Attention", "as": "origin/modeling_origin.py::Attention"} in closest["same"]
+    assert closest["differences"] == ["norm of origin, eps 0.001 instead of 1e-5"]
+    main(["review", "HEAD~1..HEAD", "--repository", str(folder), "--format", "markdown", "--jobs", "1"])
+    assert "`modeling_new.py` is closest to `modeling_origin.py`" in capsys.readouterr().out
 
 
 def unreached(document: dict[str, Any]) -> dict[int, list[str]]:
