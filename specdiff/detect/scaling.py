@@ -28,7 +28,15 @@ def theta_of(rotation: Rotation) -> float | None:
     steps = [frequencies[i + 1] / frequencies[i] for i in range(count - 1)]
     if any(not math.isclose(step, steps[0], rel_tol=1e-4) for step in steps):
         return None
-    return _tidy(float((frequencies[-1] / frequencies[0]) ** (-count / (count - 1))))
+    ratio = float(frequencies[-1] / frequencies[0])
+    base = _tidy(ratio ** (-count / (count - 1)))
+    odd = _tidy(ratio ** (-(2 * count - 1) / (2 * count - 2)))  # over an odd number of channels, one fewer than turn
+    return odd if _digits(odd) <= 2 and _digits(base) > 4 else base
+
+
+def _digits(value: float) -> int:
+    """Digits that a number is written with, zeros at its end left out."""
+    return len(f"{value:.8e}".partition("e")[0].replace(".", "").rstrip("0"))
 
 
 def _tidy(value: float) -> float:
