@@ -178,7 +178,8 @@ def first_expert(module: cst.Module) -> Iterator[Edit]:
 
 
 def mask_operator(module: cst.Module) -> Iterator[Edit]:
-    for node in find(module, m.BinaryOperation(operator=m.BitAnd() | m.BitOr())):
+    inside = [holder.body for holder in functions(module, ".*")]
+    for node in (each for body in inside for each in find(body, m.BinaryOperation(operator=m.BitAnd() | m.BitOr()))):
         assert isinstance(node, cst.BinaryOperation)
         if not re.search(r"[\"']|None|Tensor|str\b|int\b|bool\b|list\[|tuple\[|dict\[", code(node)):
             yield (

@@ -87,13 +87,23 @@ def _callables(*values: Value) -> tuple[Value, ...]:
 
 def _attempt(run: Run, body: Callable[[], Any]) -> Outcome:
     start = run.trace.mark() if run.trace is not None else 0
+    ways = run.ways
+    within: dict[int, int] | None = None if ways is None else {}
+    run.ways = within
     try:
-        return "signal", body()
+        signal = body()
     except Raised as error:
         if run.trace is not None:
             # Had it not raised, what it computed could have gone on.
             run.trace.lost.update(range(start, run.trace.mark()))
         return "raised", error
+    finally:
+        run.ways = ways
+    for node, way in (within or {}).items():
+        # A side that raises is left out, with all that it came to.
+        assert ways is not None
+        ways[node] = ways.get(node, 0) | way
+    return "signal", signal
 
 
 def fork(run: Run, frame: Frame, first: Callable[[], Any], second: Callable[[], Any], test: Value) -> Any:

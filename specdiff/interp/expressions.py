@@ -232,15 +232,18 @@ def _ifexp(run: Run, node: ir.IfExp, frame: Frame) -> Value:
     test = evaluate(run, node.test, frame)
     run.line = node.line
     answer = ops.truth(run, test)
-    if run.ways is not None:
-        run.went(node, 1 if answer is True else 2 if answer is False else 3)
+    if answer is not None and run.ways is not None:
+        run.went(node, 1 if answer else 2)
     if answer is True:
         return evaluate(run, node.body, frame)
     if answer is False:
         return evaluate(run, node.orelse, frame)
-    return run.either(
-        lambda: evaluate(run, node.body, frame), lambda: evaluate(run, node.orelse, frame), _open(run, test)
-    )
+
+    def side(way: int) -> Value:
+        run.went(node, way)
+        return evaluate(run, node.body if way == 1 else node.orelse, frame)
+
+    return run.either(lambda: side(1), lambda: side(2), _open(run, test))
 
 
 def items_of(run: Run, items: tuple[ir.Expr, ...], frame: Frame) -> list[Value]:

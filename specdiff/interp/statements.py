@@ -268,19 +268,18 @@ def _if(run: Run, node: ir.If, frame: Frame) -> Signal:
     test = evaluate(run, node.test, frame)
     run.line = node.line
     answer = ops.truth(run, test)
-    if run.ways is not None:
-        run.went(node, 1 if answer is True else 2 if answer is False else 3)
+    if answer is not None and run.ways is not None:
+        run.went(node, 1 if answer else 2)
     if answer is True:
         return execute(run, node.body, frame)
     if answer is False:
         return execute(run, node.orelse, frame) if node.orelse else None
-    return branches.fork(
-        run,
-        frame,
-        lambda: execute(run, node.body, frame),
-        lambda: execute(run, node.orelse, frame) if node.orelse else None,
-        test,
-    )
+
+    def side(way: int) -> Signal:
+        run.went(node, way)
+        return execute(run, node.body if way == 1 else node.orelse, frame)
+
+    return branches.fork(run, frame, lambda: side(1), lambda: side(2), test)
 
 
 def _bounded(run: Run, items: Iterable[Value]) -> Iterator[Value]:
