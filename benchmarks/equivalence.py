@@ -38,7 +38,7 @@ LATENT = {
 }
 VARIANTS: tuple[dict[str, Any], ...] = (
     {}, {"head_dim": 32}, {"num_key_value_heads": 4, **LATENT}, {"num_key_value_heads": 4, **LATENT, "head_dim": None},
-    {"head_dim": None}, {"num_key_value_heads": 4}, {"head_dim": 32, "n_groups": 1}, {"hidden_size": 128, "num_heads": 4, "head_dim": 64},
+    {"head_dim": None}, {"num_key_value_heads": 4}, {"head_dim": 32, "n_groups": 2}, {"hidden_size": 128, "num_heads": 4, "head_dim": 64},
     {"embed_dim": None}, {"rotary_dim": 8}, {"hidden_size": None, "head_dim": None, "num_heads": None},
 )  # fmt: skip
 """Sizes in place of those of `SMALL`, tried in turn: not every architecture takes every combination; None leaves the default."""
