@@ -96,6 +96,9 @@ def extreme(which: str) -> Model:
     plain_reduce = reduce(which, which)
 
     def model(ctx: Any, input: Tensor, dim: Any = None, keepdim: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+        dim, keepdim = kwargs.get("axis", dim), kwargs.get("keepdims", keepdim)
+        if dim is None and isinstance(kwargs.get("other"), Tensor):
+            dim = kwargs["other"]
         if isinstance(dim, Tensor):
             return maximum(which)(ctx, input, dim)
         if dim is None:
@@ -133,6 +136,7 @@ def arg_extreme(which: str) -> Model:
     """``argmax`` and ``argmin``."""
 
     def model(ctx: Any, input: Tensor, dim: Any = None, keepdim: Any = False, **kwargs: Any) -> Any:  # noqa: A002
+        dim, keepdim = kwargs.get("axis", dim), kwargs.get("keepdims", keepdim)
         where = None if dim is None else int(dim)
         const = lazily(lambda numpy, a: getattr(numpy, which)(a, axis=where, keepdims=bool(keepdim)), input)
         if dim is None:
