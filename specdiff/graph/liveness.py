@@ -29,7 +29,7 @@ def liveness(
     operations: Operations,
     parameters: list[str],
     tied: list[tuple[str, str]],
-    reads: Callable[[], frozenset[str]] = frozenset,
+    reads: Callable[[], tuple[frozenset[str], frozenset[str]]] = lambda: (frozenset(), frozenset()),
     lost: Iterable[int] = (),
 ) -> Liveness:
     """Liveness of all parameters after a run that went to its end.
@@ -38,8 +38,8 @@ def liveness(
         operations: What ``forward`` did.
         parameters: Names of all parameters.
         tied: (later name, first name) of each further name of a parameter.
-        reads: Names of the parameters that ``forward`` can come to with other arguments; asked for where the run did
-            not come to all of them.
+        reads: Names of the parameters that ``forward`` can come to with other arguments, and of those that can reach
+            an output then; asked for where some did not reach one in this run.
         lost: Operations whose results went into something unknown: they may have come out again.
     """
     flowing = operations.ancestors(operations.outputs, _carries)
@@ -54,8 +54,10 @@ def liveness(
     seen = _with_ties({op.attrs["name"] for op in operations.kind("parameter")}, groups)
     idle = names - reached - live
     maybe = _with_ties(_parameters(operations, operations.ancestors(lost)), groups) & idle
-    if idle - seen:
-        maybe |= _with_ties(set(reads()), groups) & (idle - seen)
+    if idle:
+        read, reaching = reads()
+        maybe |= _with_ties(set(read), groups) & (idle - seen)
+        maybe |= _with_ties(set(reaching), groups) & idle
     return Liveness(
         frozenset(live & names), frozenset((reached - live) & names), frozenset(idle - maybe), frozenset(maybe)
     )

@@ -16,7 +16,7 @@ from specdiff.interp.values import Tensor, Unknown
 from specdiff.project.build import Built
 from specdiff.project.forward import Forwarded, follow_up, forward
 from specdiff.project.inputs import Inputs, entry_inputs, entry_of
-from specdiff.project.modes import CACHES
+from specdiff.project.modes import CACHES, tensors_below
 from specdiff.project.modules import Program
 
 Edges = dict[tuple[Function | None, Function], None]
@@ -66,11 +66,12 @@ def _may_keep_cache(program: Program, built: Built) -> bool:
     return "use_cache" in taken and any(name in taken for name in CACHES)
 
 
-def possible_reads(program: Program, built: Built, inputs: Inputs) -> frozenset[str]:
-    """Names of the parameters that ``forward`` looks at with some choice of its arguments, training or not."""
+def possible_reads(program: Program, built: Built, ran: Forwarded) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the parameters that ``forward`` looks at with some choice of its arguments, training or not, and of those
+    that data may pass on their way to what it gives then; after a run without an input, all of them where that is open."""
     run = program.run
     assert built.instance is not None
-    with _another_run(program, built, inputs) as given:
+    with _another_run(program, built, ran.inputs) as given:
         names = [name for name in _arguments(program, built, required=False) if name not in given]
         run.read = {}
         try:
@@ -78,9 +79,17 @@ def possible_reads(program: Program, built: Built, inputs: Inputs) -> frozenset[
             function = entry_of(built.cls)
             if function is not None and run.plan_of(function).kwarg is not None:
                 names.append(REST)
-            whole = _run(program, {**given, **_unknown(program, names)}, built)
+            outputs: list[Value] = []
+            whole = _run(program, {**given, **_unknown(program, names)}, built, outputs)
+            trace = run.trace
+            assert trace is not None
+            reaching = _reaching(trace, [tensor.node for tensor in tensors_below(outputs, 0, set())])
             run.call(run.getattr(built.instance, "eval"), (), {})
-            return frozenset(_names(built.instance, "", run.read if whole else None))
+            read = frozenset(_names(built.instance, "", run.read if whole else None))
+            if not ran.left_out:
+                return read, frozenset()  # what the run dropped, it dropped with all inputs given
+            known = whole and outputs and not isinstance(outputs[0], Unknown)
+            return read, reaching if known else read
         finally:
             run.read = None
 
@@ -121,11 +130,25 @@ def _renewed(value: Value) -> Value:
     return Tensor(value.shape, value.dtype, const=value.const) if isinstance(value, Tensor) else value
 
 
-def _run(program: Program, arguments: dict[str, Value], built: Built) -> bool:
-    """Call the model; whether nothing came up that could not be passed over."""
+def _reaching(trace: Trace, outputs: list[int | None]) -> frozenset[str]:
+    """Names of the parameters before some operations, or before anything that went into what is not known."""
+    wanted = {node for node in outputs if node is not None} | trace.lost
+    names = set()
+    for op in reversed(trace.ops):
+        if op.id in wanted:
+            wanted.update(op.inputs)
+            if op.kind == "parameter":
+                names.add(op.attrs["name"])
+    return frozenset(names)
+
+
+def _run(program: Program, arguments: dict[str, Value], built: Built, outputs: list[Value] | None = None) -> bool:
+    """Call the model and keep what it gives; whether nothing came up that could not be passed over."""
     try:
         with recovering(program.run):
-            program.run.call(built.instance, (), arguments)
+            given = program.run.call(built.instance, (), arguments)
+            if outputs is not None:
+                outputs.append(given)
     except (Raised, NotIterable, BudgetExceeded, RecursionError):
         return False
     return True
