@@ -130,17 +130,31 @@ CASES: dict[str, tuple[dict[str, str], dict[str, object], dict[str, list[int]]]]
             "model.py": """
             from torch import nn
             from timm.models.layers import DropPath, to_2tuple
+            from timm.layers import AttentionPoolLatent
             from timm.models.vision_transformer import Mlp
             class Net(nn.Module):
                 def __init__(self, size=4):
                     super().__init__()
+                    self.pool = AttentionPoolLatent(size, num_heads=2, mlp_ratio=2, qkv_bias=False)
                     height, width = to_2tuple(size)
                     self.drop = DropPath(0.1)
                     self.mlp = Mlp(height, 2 * width, bias=False)
             """
         },
         {},
-        {"mlp.fc1.weight": [8, 4], "mlp.fc2.weight": [4, 8]},
+        {
+            "pool.latent": [1, 1, 4],
+            "pool.q.weight": [4, 4],
+            "pool.kv.weight": [8, 4],
+            "pool.proj.weight": [4, 4],
+            "pool.proj.bias": [4],
+            "pool.mlp.fc1.weight": [8, 4],
+            "pool.mlp.fc1.bias": [8],
+            "pool.mlp.fc2.weight": [4, 8],
+            "pool.mlp.fc2.bias": [4],
+            "mlp.fc1.weight": [8, 4],
+            "mlp.fc2.weight": [4, 8],
+        },
     ),
     "a lazy package whose type-checking branch names files that are not there": (
         {

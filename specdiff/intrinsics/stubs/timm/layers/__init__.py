@@ -313,3 +313,5 @@ def get_act_layer(name="relu"):
 
 def create_act_layer(name, inplace=None, **kwargs):
     return get_act_layer(name)(**kwargs)
+
+from timm.layers.attention_pool import AttentionPoolLatent  # reads `Mlp` above
