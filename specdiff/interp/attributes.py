@@ -388,6 +388,7 @@ def _function(run: Run, obj: Function, name: str) -> Value:
     if name == "__module__":
         return obj.module.name
     if name == "__doc__":
+        run.plan_of(obj)  # reads the function, if nobody has
         return getattr(obj.node, "doc", None)
     if name == "__dict__":
         return obj.attrs

@@ -109,3 +109,11 @@ kinds_of_fields = [(item.name, item.type is int) for item in dataclasses.fields(
 as_mapping = dataclasses.asdict(Settings(5))  # => {'size': 5, 'made': 9}
 replaced = dataclasses.replace(Settings(5), size=6, note="y")
 changed = (replaced.size, replaced.kept)  # => (6, 'yy')
+
+
+def documented(value=1):
+    """List options"""
+    return value
+
+
+first_line = documented.__doc__.split("\n")[0]  # => 'List options'
