@@ -113,7 +113,8 @@ def show(value: Value) -> str:
         case dict():
             return ", ".join(f"{name} {show(item)}" for name, item in value.items())
         case _:
-            return str(value)
+            text = str(value)
+            return text if text.isprintable() else repr(text)  # a reason is one line, whatever a name holds
 
 
 def compute(computed: formula.Formula, lookup: Lookup) -> float | str:
@@ -183,8 +184,8 @@ def _choice(key: Key, value: Value, expected: Value) -> Judgement:
 
 def _names(value: Value, expected: Value) -> Judgement:
     assert isinstance(value, tuple) and isinstance(expected, tuple)
-    more = sorted(str(name) for name in set(value) - set(expected))
-    fewer = sorted(str(name) for name in set(expected) - set(value))
+    more = sorted(show(name) for name in set(value) - set(expected))
+    fewer = sorted(show(name) for name in set(expected) - set(value))
     clauses = [f"only the code has {', '.join(more)}"] if more else []
     clauses += [f"only the source has {', '.join(fewer)}"] if fewer else []
     return Judgement(not clauses, expected, " and ".join(clauses))

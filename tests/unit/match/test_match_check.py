@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from match_rows import EVIDENCE, Plain, code_of, sheet_of, spec_of
 
@@ -120,6 +120,7 @@ _keyed = st.sampled_from(list(KEYS.values())).flatmap(lambda key: st.tuples(st.j
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_keyed)
+@example((KEYS["quantization.modules"], ("\n",), ("experts",)))
 def test_judging(row: tuple[Key, Value, Value]) -> None:
     key, one, other = row
     itself = judge(Exactly(one), key, key.id, one, _unknown)
