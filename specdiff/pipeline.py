@@ -11,7 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from specdiff.audit import Subject, audit, dormant, live_share, settings_flow, suppressed, verdict
+from specdiff.audit import (
+    Subject,
+    audit,
+    dormant,
+    live_share,
+    settings_flow,
+    source_of_unbuilt,
+    suppressed,
+    verdict,
+)
 from specdiff.audit.gates import branches
 from specdiff.cache import ir_cache
 from specdiff.detect import computation, detect
@@ -131,7 +140,8 @@ def analyse(
         if begin is not None:
             begin(name)
         if not isinstance(entry, ClassVal):
-            yield _failed(name, module.file, _line_of(module, name), entry[1])
+            failed = _failed(name, module.file, _line_of(module, name), entry[1])
+            yield _with_source(failed, program, None, module, options)
             continue
         if options.computation:
             program.run.memo.clear()  # what is copied from another class's parts does not show which way it went
@@ -191,7 +201,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             raises = computation.refused(f"raises {built.failure.kind}", where.file, where.line)
             sheet = replace(result.sheet, facts={**result.sheet.facts, raises.key: raises})
             result = replace(result, sheet=sheet)
-        return result
+        return _with_source(result, program, cls, cls.module, options)
     collector = Collector()
     parameters = collector.parameters(built.instance)
     tree = Folder().node(built.instance)
@@ -320,6 +330,15 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         suppressions=comments,
         branches=gated,
     )
+
+
+def _with_source(
+    result: ClassResult, program: Program, cls: ClassVal | None, module: ModuleVal, options: Options
+) -> ClassResult:
+    """The result of a class that could not be built with what its text reaches outside: the first thing to know of it."""
+    if not needs_audit(options):
+        return result
+    return replace(result, findings=(*result.findings, *source_of_unbuilt(program, cls, module)))
 
 
 def _with_computation(subject: Subject, sheet: FactSheet, plain: Forwarded) -> FactSheet:

@@ -12,6 +12,7 @@ from specdiff.audit import built, dead, idle, outputs, parameters, settings, sou
 from specdiff.audit.dormant import dormant
 from specdiff.audit.flows import settings_flow
 from specdiff.audit.rules import RULES, Rule
+from specdiff.audit.source import source_of_unbuilt
 from specdiff.audit.subject import Subject
 from specdiff.audit.suppress import suppressed
 from specdiff.audit.verdict import live_share, verdict
@@ -81,6 +82,7 @@ __all__ = [
     "dormant",
     "live_share",
     "settings_flow",
+    "source_of_unbuilt",
     "suppressed",
     "verdict",
 ]

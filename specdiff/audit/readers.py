@@ -25,8 +25,8 @@ _MOVED = re.compile(
 """A reader of all settings of a prefix, which it keeps without it: ``setattr(config, name[5:], value)``."""
 _HOLE = "{}"
 """Stands in a name that is put together for the part that varies."""
-_FOLDERS = ("generation", "integrations", "loss", "utils", "quantizers")
-"""Folders of the library around the models whose code reads settings."""
+_NO_READERS = frozenset({"models", "cli", "__pycache__"})
+"""Folders of the library that hold the models themselves, or commands; code of all others may read settings."""
 
 
 class Readers:
@@ -125,7 +125,8 @@ def file_words(path: Path) -> frozenset[str]:
 @lru_cache(maxsize=8)
 def _library_texts(folder: Path) -> tuple[tuple[Path, bytes], ...]:
     texts = []
-    for path in (*folder.glob("*.py"), *(item for name in _FOLDERS for item in (folder / name).rglob("*.py"))):
+    around = [item for item in sorted(folder.iterdir()) if item.is_dir() and item.name not in _NO_READERS]
+    for path in (*folder.glob("*.py"), *(item for each in around for item in each.rglob("*.py"))):
         try:
             texts.append((path, path.read_bytes()))
         except OSError:

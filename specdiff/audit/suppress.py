@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from specdiff.audit.subject import Subject
+from specdiff.audit.settings import configs
+from specdiff.audit.subject import Subject, body_of
+from specdiff.interp.objects import ClassVal
 from specdiff.results import Finding, Suppression
 
 _COMMENT = re.compile(r"#\s*specdiff:\s*ignore\[([^\]]*)\]\s*(.*)")
@@ -18,6 +20,7 @@ def suppressed(subject: Subject, findings: Iterable[Finding]) -> tuple[tuple[Fin
     A comment speaks of its own line; one that stands alone speaks of the next line too.
     """
     comments: dict[tuple[str, int], tuple[frozenset[str], str, int]] = {}
+    looked = _looked_at(subject)
     for unit in _units(subject):
         lines: list[str] | None = None
         for comment in unit.comments:
@@ -25,6 +28,8 @@ def suppressed(subject: Subject, findings: Iterable[Finding]) -> tuple[tuple[Fin
             if found is None:
                 continue
             ids = frozenset(part.strip() for part in found[1].split(",") if part.strip())
+            if not any(first <= comment.line <= last for first, last in looked.get(unit.name, ())):
+                continue
             entry = (ids, found[2].strip(), comment.line)
             comments[unit.name, comment.line] = entry
             if lines is None:
@@ -50,6 +55,23 @@ def suppressed(subject: Subject, findings: Iterable[Finding]) -> tuple[tuple[Fin
         for (file, _), entry in comments.items()
     }  # fmt: skip
     return tuple(kept), tuple(listed.values())
+
+
+def _looked_at(subject: Subject) -> dict[str, list[tuple[int, int]]]:
+    """By file: the lines of the classes and functions that this audit is about, and those outside of any."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    owners = [*subject.classes, *(cls for config in configs(subject) for cls in config.cls.mro)]
+    for cls in owners:
+        if isinstance(cls, ClassVal) and cls.node is not None:
+            found.setdefault(cls.file, []).append((cls.node.line - 1, cls.node.end_line))
+    for function in subject.path:
+        found.setdefault(function.file, []).append((function.line - 1, body_of(function).end_line))
+    for unit in _units(subject):
+        at = 0
+        for chunk in [chunk for chunk in unit.chunks if chunk.kind in ("def", "class")]:
+            found.setdefault(unit.name, []).append((at, chunk.line - 1))
+            at = chunk.end_line + 1
+    return found
 
 
 def _units(subject: Subject) -> list[Any]:

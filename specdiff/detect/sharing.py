@@ -168,13 +168,16 @@ def _is_cut(graph: Operations, table: Op, count: int, size: int) -> bool:
     return False
 
 
+def _towers(scene: Scene, name: str) -> Iterator[tuple[Operations, Tower, str]]:
+    """The stacks of layers that ran, each with its own key of a fact; nothing where ``forward`` was not followed."""
+    if scene.operations is not None:
+        for tower in scene.towers:
+            yield scene.operations, tower, tower.key(name)
+
+
 def low_rank(scene: Scene) -> None:
     """`residual.low_rank`: a narrow pair of linear maps of the stream whose result is added to what it read."""
-    graph = scene.operations
-    if graph is None:
-        return
-    for tower in scene.towers:
-        key = tower.key("residual.low_rank")
+    for graph, tower, key in _towers(scene, "residual.low_rank"):
         added = [
             down
             for block in tower.blocks
@@ -202,11 +205,7 @@ def _comes_back(scene: Scene, graph: Operations, down: Op, up: Op) -> bool:
 
 def sparsity(scene: Scene) -> None:
     """`mlp.sparsity`: hidden channels below their mean plus so many standard deviations are set to zero."""
-    graph = scene.operations
-    if graph is None:
-        return
-    for tower in scene.towers:
-        key = tower.key("mlp.sparsity")
+    for graph, tower, key in _towers(scene, "mlp.sparsity"):
         found = [
             (share, op)
             for block in tower.blocks

@@ -112,7 +112,7 @@ def _check(result: CheckResult, number: int) -> dict[str, object]:
         "verdict": str(result.verdict),
         "verdict_style": str(result.verdict),
         "summary": wording.summary(result) + ".",
-        "meta": [("spec", result.spec), ("code", result.target), *_meta(result.code)],
+        "meta": [("spec", result.spec), ("code", result.target), *_meta(result.code, wording.code_is(result))],
         "total": len(result.claims),
         "counts": [{"name": name, "style": _style(name), "count": count} for name, count in counted.items() if count],
         "findings": [_finding(finding, result.sources) for finding in result.findings],
@@ -138,7 +138,7 @@ def _class(result: ClassResult) -> dict[str, object]:
         "verdict": result.verdict,
         "verdict_style": "match" if result.verdict == "complete" else "undecided",
         "summary": "",
-        "meta": _meta(result),
+        "meta": _meta(result, result.verdict),
         "total": 0,
         "counts": (),
         "findings": [_finding(finding, {}) for finding in result.findings],
@@ -211,10 +211,10 @@ def _common(code: ClassResult, drawn: ClassResult | CheckResult) -> dict[str, ob
     return page
 
 
-def _meta(code: ClassResult) -> list[tuple[str, str]]:
+def _meta(code: ClassResult, implementation: str) -> list[tuple[str, str]]:
     rows = [
         ("class", f"{code.name}, {code.file}:{code.line}"),
-        ("implementation", code.verdict),
+        ("implementation", implementation),
         ("parameters", wording.amount(code.total_parameters)),
     ]
     if code.active_parameters is not None:

@@ -40,7 +40,7 @@ def _check(result: CheckResult) -> list[str]:
             "| | |\n|---|---|\n"
             f"| spec | {_code(result.spec)} |\n"
             f"| code | {_code(result.target)}, {_code(f'{code.file}:{code.line}')} |\n"
-            f"| implementation | {_text(code.verdict)} |\n"
+            f"| implementation | {_text(wording.code_is(result))} |\n"
             f"| parameters | {wording.amount(code.total_parameters)} |\n"
             f"| active | {wording.amount(code.active_parameters)} |\n"
         )

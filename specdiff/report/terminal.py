@@ -114,8 +114,11 @@ def _check(console: Console, result: CheckResult) -> None:
             for each in wording.released(result)
         ]
         console.print(Padding(Text(wording.clean(" · ".join(parts))), (0, 0, 0, 2)))
-        for each in openness.measures(result):
+        measured = openness.measures(result)
+        for each in measured:
             console.print(Padding(Text(wording.clean(f"{each.level}: {each.answer}")), (0, 0, 0, 2)))
+        for yardstick in dict.fromkeys(each.yardstick for each in measured):
+            console.print(Padding(Text(wording.clean(f"measured against the {yardstick}"), style="dim"), (0, 0, 0, 2)))
 
 
 def _of(result: CheckResult, standing: str) -> list[ClaimResult]:

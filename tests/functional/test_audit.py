@@ -127,6 +127,24 @@ def test_variants_of_a_whole_model(tmp_path: Path, capsys: pytest.CaptureFixture
     assert wrong == []
 
 
+@pytest.mark.parametrize("folder", ["plain", "alias"])
+def test_what_remote_code_reaches(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = {
+        (path.name, number, rule)
+        for path in (CASES / "remote" / folder).glob("*.py")
+        for number, line in enumerate(path.read_text().split("\n"), 1)
+        for rule in line.partition("# reaches: ")[2].split()
+    }
+    _, document = audited(capsys, str(CASES / "remote" / folder))
+    found = {
+        (item["file"], item["line"], item["id"])
+        for report in document["files"].values()
+        for item in ({**each, **each.get("primary", {})} for each in report["findings"])
+        if item["id"].startswith("source.")
+    }
+    assert sorted(found ^ expected) == []
+
+
 def test_a_baseline_leaves_known_findings_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target, baseline = str(CASES / "skeletons" / "leftover"), tmp_path / "known.json"
     code, before = audited(capsys, target, "--write-baseline", str(baseline))

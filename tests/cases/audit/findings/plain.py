@@ -454,3 +454,228 @@ class TakesSettingsOfAPrefix(nn.Module):
 
     def forward(self, input_ids):
         return self.emb(input_ids)
+
+
+class Scorer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.score = nn.Linear(4, 2)
+        self.mix = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.mix(x), self.score(x)
+
+
+# present: parameter.dropped
+# absent: parameter.aside
+class DropsScores(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.layers = nn.ModuleList([Scorer() for _ in range(3)])
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        for layer in self.layers:
+            x, _ = layer(x)
+        return x
+
+
+# present: parameter.aside
+# absent: parameter.dropped
+class ReturnsScores(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.layers = nn.ModuleList([Scorer() for _ in range(3)])
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        scores = []
+        for layer in self.layers:
+            x, score = layer(x)
+            scores.append(score)
+        return x, torch.stack(scores)
+
+
+# absent: parameter.dropped
+# absent: module.uncalled
+class TakesAnEarlierLayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+
+    def forward(self, input_ids):
+        states = [self.emb(input_ids)]
+        for layer in self.layers:
+            states.append(layer(states[-1]))
+        return states[-2]
+
+
+# absent: parameter.dropped
+class UsesItForTheLoss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.auxiliary = nn.Linear(4, 8)
+
+    def forward(self, input_ids, labels=None):
+        x = self.emb(input_ids)
+        scores = self.auxiliary(x)
+        loss = None
+        if labels is not None:
+            loss = nn.functional.cross_entropy(scores.flatten(0, 1), labels.flatten())
+        return x, loss
+
+
+# present: module.uncalled
+class RunsTwoOfThree(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.layers = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(3)])
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        for layer in self.layers[:2]:
+            x = layer(x)
+        return x
+
+
+# present: value.zeroed
+class AddsNothing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.mix = nn.Linear(4, 4)
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        return x + self.mix(x) * 0.0
+
+
+# absent: value.zeroed
+class AddsAScale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.scale = nn.Parameter(torch.zeros(4))
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        return x + x * self.scale
+
+
+# present: loop.idle
+class GoesThroughLayers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        for layer in self.layers:
+            x = torch.relu(x)
+        return x
+
+
+# absent: loop.idle
+class GoesThroughSteps(nn.Module):
+    def __init__(self, steps=(1, 2)):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.mix = nn.Linear(4, 4)
+        self.steps = steps
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        for step in self.steps:
+            x = self.mix(x) / step
+        return x
+
+
+class Phases(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("rates", torch.ones(4))
+
+    def forward(self, positions):
+        return positions[..., None] * self.rates
+
+
+class Reads(nn.Module):
+    def forward(self, x, phases):
+        return x + phases
+
+
+class Ignores(nn.Module):
+    def forward(self, x, phases):
+        return torch.relu(x)
+
+
+# present: position.unused
+class PassesPhasesToNobody(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.phases = Phases()
+        self.layer = Ignores()
+
+    def forward(self, input_ids):
+        phases = self.phases(torch.arange(input_ids.shape[1]))
+        return self.layer(self.emb(input_ids), phases=phases)
+
+
+# absent: position.unused
+class PassesPhases(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.phases = Phases()
+        self.layer = Reads()
+
+    def forward(self, input_ids):
+        phases = self.phases(torch.arange(input_ids.shape[1]))
+        return self.layer(self.emb(input_ids), phases=phases)
+
+
+class Marker:
+    """What the paper calls a marker."""
+
+
+# present: stub.placeholder
+# absent: module.shared
+class Marked(Marker, nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
+
+
+# absent: stub.placeholder
+class SkipsByDesign(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.norm = nn.Identity()
+
+    def forward(self, input_ids):
+        return self.norm(self.emb(input_ids))
+
+
+# present: module.shared
+class OneLayerThreeTimes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.layers = nn.ModuleList([nn.Linear(4, 4)] * 3)
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        for layer in self.layers:
+            x = layer(x)
+        return x
