@@ -48,7 +48,7 @@ def source(subject: Subject) -> Iterator[Finding]:
                     yield from _of_stub(
                         module, f"{owner}.{stub.name}", stub, _text(module.unit, stub.line, stub.end_line)
                     )
-    for function in subject.path:
+    for function in dict.fromkeys((*subject.configuring, *subject.path)):
         node = body_of(function)
         if function.unit is None or not _is_suspicious(function.module, function.line, node.end_line):
             continue

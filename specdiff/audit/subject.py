@@ -81,6 +81,18 @@ class Subject:
         return [made for cls in self.classes if isinstance(made := cls.attrs.get("__init__"), Function)]
 
     @property
+    def configuring(self) -> list[Function]:
+        """Constructors of the configuration that are the model's own."""
+        config = self.built.config
+        owners = config.cls.mro if isinstance(config, Instance) else ()
+        return [
+            made
+            for cls in owners
+            if isinstance(cls, ClassVal) and self.is_model_code(cls)
+            if isinstance(made := cls.attrs.get("__init__"), Function) and isinstance(node_of(made), ir.FunctionDef)
+        ]
+
+    @property
     def path(self) -> list[Function]:
         """Constructors and what ``forward`` calls, each once, nested functions left out."""
         found = {
