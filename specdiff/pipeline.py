@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -57,15 +56,9 @@ RECURSION_LIMIT = 12_000
 """Host frames: `limits.MAX_CALL_DEPTH` analysed calls of some forty host frames each, and a margin."""
 
 
-GC_THRESHOLD = (100_000, 20, 100)
-"""How rarely cyclic garbage is looked for: nearly all that a run makes lives until the model is done with, and walking
-it again and again costs a fifth of the run."""
-
-
 def new_program(target: Target, options: Options) -> Program:
     """A program with its run, ready to build classes of a target."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
-    gc.set_threshold(*GC_THRESHOLD)
     guarding.DEBUG = options.debug
     library = TableLibrary()
     program = Program(target.roots, library, target.model_prefixes, ir_cache() if options.use_cache else None)

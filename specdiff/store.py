@@ -32,6 +32,8 @@ class Store:
         self._roots: dict[str, Roots] = {}
         self._digests: dict[tuple[str, str], str] = {}
         """By the digest of the tree and the path."""
+        self._held: dict[tuple[int, str], set[tuple[str, str]]] = {}
+        """Facts found to hold, by the identity of the roots (which are kept alive) and the digest of the tree."""
         self._pieces: dict[str, bool] = {}
         self._written: dict[int, _Written] = {}
         """What of a program's shared facts was written, by the identity of the dict (which is kept alive)."""
@@ -106,7 +108,13 @@ class Store:
         return found
 
     def _hold(self, roots: Roots, tree: str, facts: dict[str, str]) -> bool:
-        return all(self._holds(roots, tree, name, value) for name, value in facts.items())
+        """Whether all facts hold; most of a target's facts are those of targets before it."""
+        held = self._held.setdefault((id(roots), tree), set())
+        new = facts.items() - held
+        if not all(self._holds(roots, tree, name, value) for name, value in new):
+            return False
+        held |= new
+        return True
 
     def _holds(self, roots: Roots, tree: str, name: str, value: str) -> bool:
         kind, _, rest = name.partition(":")
