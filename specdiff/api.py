@@ -29,8 +29,14 @@ def inspect(target: str, options: Options = Options()) -> list[ClassResult]:  # 
     return inspect_all((target,), options)
 
 
-def inspect_all(targets: Sequence[str], options: Options = Options()) -> list[ClassResult]:  # noqa: B008 - frozen
+def inspect_all(
+    targets: Sequence[str],
+    options: Options = Options(),  # noqa: B008 - frozen
+    told: Callable[[int, int], None] | None = None,
+) -> list[ClassResult]:
     """Analyse several targets and folders, spread over processes; results in the order of the targets.
+
+    ``told`` is called with how many of how many files are done.
 
     Raises:
         SpecdiffError: a target, a class or the configuration is not there or cannot be read.
@@ -41,12 +47,17 @@ def inspect_all(targets: Sequence[str], options: Options = Options()) -> list[Cl
     if len(items) == 1:
         return deeply(lambda: _serial(items[0], options))
     found: list[list[ClassResult]] = [[] for _ in items]
-    for index, result in workers.results(items, options, named):
+    for index, result in workers.results(items, options, named, told):
         found[index].append(result)
     return [result for results in found for result in results]
 
 
-def inspect_rows(targets: Sequence[str], options: Options, render: Callable[[ClassResult], str]) -> Iterator[str]:
+def inspect_rows(
+    targets: Sequence[str],
+    options: Options,
+    render: Callable[[ClassResult], str],
+    told: Callable[[int, int], None] | None = None,
+) -> Iterator[str]:
     """Renderings of single classes, each as soon as it is done.
 
     Raises:
@@ -58,7 +69,7 @@ def inspect_rows(targets: Sequence[str], options: Options, render: Callable[[Cla
     if len(items) == 1:
         yield from map(render, deeply(lambda: _serial(items[0], options)))
     else:
-        yield from workers.rows(items, options, named, render)
+        yield from workers.rows(items, options, named, render, told)
 
 
 def program_calls(path: Path) -> ProgramCalls:

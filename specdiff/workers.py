@@ -36,6 +36,8 @@ _STOP = b""
 _SEPARATOR = b"\0"
 
 Render = Callable[[ClassResult], str]
+Told = Callable[[int, int], None]
+"""Called with how many of how many files are done."""
 
 
 class _Task(NamedTuple):
@@ -64,7 +66,9 @@ def job_count(options: Options) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def results(items: Sequence[Target], options: Options, named: Collection[int]) -> Iterator[tuple[int, ClassResult]]:
+def results(
+    items: Sequence[Target], options: Options, named: Collection[int], told: Told | None = None
+) -> Iterator[tuple[int, ClassResult]]:
     """Results as they are done, each with the place of its file; classes of one file in their order.
 
     Args:
@@ -72,25 +76,28 @@ def results(items: Sequence[Target], options: Options, named: Collection[int]) -
         options: What the run is asked for.
         named: Places of files that were asked for by name: what is wrong with one of them ends the run, what is wrong
             with a file found in a folder is that file's row.
+        told: Told how far the work is.
 
     Raises:
         SpecdiffError: see ``named``.
     """
-    for index, row in _spread(items, options, named, None):
+    for index, row in _spread(items, options, named, None, told):
         if isinstance(row, ClassResult):
             yield index, row
         else:
             yield index, codec.decode(row)[0]
 
 
-def rows(items: Sequence[Target], options: Options, named: Collection[int], render: Render) -> Iterator[str]:
+def rows(
+    items: Sequence[Target], options: Options, named: Collection[int], render: Render, told: Told | None = None
+) -> Iterator[str]:
     """Renderings as they are done; see `results`. ``render`` runs in the workers."""
-    for _, row in _spread(items, options, named, render):
+    for _, row in _spread(items, options, named, render, told):
         yield render(row) if isinstance(row, ClassResult) else row.decode("utf-8", "surrogatepass")
 
 
 def _spread(
-    items: Sequence[Target], options: Options, named: Collection[int], render: Render | None
+    items: Sequence[Target], options: Options, named: Collection[int], render: Render | None, told: Told | None
 ) -> Iterator[tuple[int, bytes | ClassResult]]:
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     waiting = deque(_Task(index) for index in range(len(items)))
@@ -122,11 +129,14 @@ def _spread(
                     if worker.task.place in named:
                         raise SpecdiffError(*problems)
                     yield worker.task.place, _wrong(items[worker.task.place], problems)
-                elif waiting and body != b"large":
-                    _assign(worker, waiting.popleft())
                 else:
-                    workers.remove(worker)
-                    _dismiss(worker)
+                    if told is not None:
+                        told(len(items) - len(waiting) - len(workers) + 1, len(items))
+                    if waiting and body != b"large":
+                        _assign(worker, waiting.popleft())
+                    else:
+                        workers.remove(worker)
+                        _dismiss(worker)
     finally:
         for worker in workers:
             worker.process.kill()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from specdiff.cli.options import DIFFERS, OK, TARGET_HELP, add_classes, emit, pipeline_options, wants_colour, write_file
+from specdiff.cli.progress import progress
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     rules = policy.read_policy(Path.cwd())
     known = policy.read_baseline(arguments.baseline) if arguments.baseline is not None else frozenset()
-    results = api.inspect_all(arguments.targets, pipeline_options(arguments))
+    with progress("files") as told:
+        results = api.inspect_all(arguments.targets, pipeline_options(arguments), told)
     found = files.by_file(results, rules, known, Severity(arguments.min_severity))
     if arguments.write_baseline is not None:
         write_file(arguments.write_baseline, policy.baseline_text(files.shown(found)).encode())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from specdiff.cli.check import write_reports
 from specdiff.cli.options import OK, write_file
+from specdiff.cli.progress import progress
 from specdiff.errors import Problem, SpecdiffError
 
 
@@ -38,16 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     paths = [spec.path for spec in load_specs(arguments.specs)]
     jobs = min(len(paths), arguments.jobs or os.cpu_count() or 1)
-    pieces = [paths[start::jobs] for start in range(jobs)]
-    if jobs == 1:
-        parts = [_build(pieces[0], arguments.output)]
-    else:
-        with ProcessPoolExecutor(jobs) as pool:
-            parts = list(pool.map(_build, pieces, [arguments.output] * jobs))
+    parts = []
+    with progress("specs") as told, ProcessPoolExecutor(jobs) as pool:
+        for part in pool.map(_build, paths, [arguments.output] * len(paths)):
+            parts.append(part)
+            told(len(parts), len(paths))
     problems = [Problem(*each) for _, found in parts for each in found]
     if problems:
         raise SpecdiffError(*problems)
-    cards = {each.name: each for cards, _ in parts for each in cards}
+    cards = {card.name: card for card, _ in parts}
     ordered = [cards[name] for name in sorted(cards, key=str.lower)]
     write_file(arguments.output / "index.html", gallery.page(ordered).encode())
     write_file(arguments.output / "README.md", gallery.readme(ordered).encode())
@@ -62,21 +61,16 @@ def _folder(path: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in name)
 
 
-def _build(paths: Sequence[str], output: Path) -> tuple[list[Any], list[tuple[str, int, int, str]]]:
-    """Check some specs and write their folders; their cards, and what was wrong."""
+def _build(path: str, output: Path) -> tuple[Any, list[tuple[str, int, int, str]]]:
+    """Check a spec and write its folder; its card, and what was wrong."""
     from specdiff import api
     from specdiff.options import Options
     from specdiff.report import gallery
 
-    cards = []
-    problems: list[tuple[str, int, int, str]] = []
-    for path in paths:
-        try:
-            (result,) = api.check_all([Path(path)], Options())
-            folder = _folder(path)
-            write_reports(result, output / folder)
-        except SpecdiffError as error:
-            problems.extend((each.file, each.line, each.column, each.message) for each in error.problems)
-            continue
-        cards.append(gallery.card(result, folder))
-    return cards, problems
+    try:
+        (result,) = api.check_all([Path(path)], Options())
+        folder = _folder(path)
+        write_reports(result, output / folder)
+    except SpecdiffError as error:
+        return None, [(each.file, each.line, each.column, each.message) for each in error.problems]
+    return gallery.card(result, folder), []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from specdiff.cli.options import OK, TARGET_HELP, add_classes, emit, pipeline_options, wants_colour
+from specdiff.cli.progress import progress
 from specdiff.errors import Problem, TargetError
 from specdiff.report import INSPECT_FORMATS
 
@@ -47,25 +49,32 @@ def _nothing(targets: list[str]) -> TargetError:
     )
 
 
+def _print(rows: Iterable[str]) -> bool:
+    """Print rows as they come; whether there was any."""
+    found = False
+    for row in rows:
+        found = True
+        sys.stdout.write(row)
+        sys.stdout.flush()
+    return found
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Analyse and print."""
     from specdiff import api, report
 
     options = pipeline_options(arguments)
     if arguments.format == "jsonl":
-        rows = api.inspect_rows(arguments.targets, options, partial(report.render_inspect_row, only=options.only))
-        if arguments.output is not None:
-            emit(arguments, "".join(rows))
-        else:
-            found = False
-            for row in rows:
-                found = True
-                sys.stdout.write(row)
-                sys.stdout.flush()
-            if not found:
+        render = partial(report.render_inspect_row, only=options.only)
+        with progress("files", quiet=arguments.output is None and sys.stdout.isatty()) as told:
+            rows = api.inspect_rows(arguments.targets, options, render, told)
+            if arguments.output is not None:
+                emit(arguments, "".join(rows))
+            elif not _print(rows):
                 raise _nothing(arguments.targets)
         return OK
-    results = api.inspect_all(arguments.targets, options)
+    with progress("files") as told:
+        results = api.inspect_all(arguments.targets, options, told)
     if not results:
         raise _nothing(arguments.targets)
     emit(arguments, report.render_inspect(results, arguments.format, wants_colour(arguments), options.only))
