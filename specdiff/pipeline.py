@@ -237,7 +237,14 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
             operations = Operations(ran.trace.ops, outputs, ran.trace.constants)
             names = [item.name for item in parameters]
-            alive = liveness(operations, names, ties, lambda: possible_reads(program, built, ran), ran.trace.lost)
+            alive = liveness(
+                operations,
+                names,
+                ties,
+                lambda: possible_reads(program, built, ran),
+                ran.trace.lost,
+                whole=not ran.left_out,
+            )
             if outputs_in(ran.outputs)[1]:
                 # What is missing from the output may be where they go.
                 alive = replace(alive, unused=frozenset(), open=alive.open | alive.unused)

@@ -31,6 +31,8 @@ def liveness(
     tied: list[tuple[str, str]],
     reads: Callable[[], tuple[frozenset[str], frozenset[str]]] = lambda: (frozenset(), frozenset()),
     lost: Iterable[int] = (),
+    *,
+    whole: bool = True,
 ) -> Liveness:
     """Liveness of all parameters after a run that went to its end.
 
@@ -39,8 +41,9 @@ def liveness(
         parameters: Names of all parameters.
         tied: (later name, first name) of each further name of a parameter.
         reads: Names of the parameters that ``forward`` can come to with other arguments, and of those that can reach
-            an output then; asked for where some did not reach one in this run.
+            an output then. Asking costs another run, which is only made where it can say more than this one.
         lost: Operations whose results went into something unknown: they may have come out again.
+        whole: Whether the run was given all inputs, so that what it dropped is dropped.
     """
     flowing = operations.ancestors(operations.outputs, _carries)
     touched = operations.ancestors(operations.outputs)
@@ -54,10 +57,11 @@ def liveness(
     seen = _with_ties({op.attrs["name"] for op in operations.kind("parameter")}, groups)
     idle = names - reached - live
     maybe = _with_ties(_parameters(operations, operations.ancestors(lost)), groups) & idle
-    if idle:
+    if idle - seen or (idle and not whole):
         read, reaching = reads()
         maybe |= _with_ties(set(read), groups) & (idle - seen)
-        maybe |= _with_ties(set(reaching), groups) & idle
+        if not whole:
+            maybe |= _with_ties(set(reaching), groups) & idle
     return Liveness(
         frozenset(live & names), frozenset((reached - live) & names), frozenset(idle - maybe), frozenset(maybe)
     )

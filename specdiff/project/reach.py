@@ -68,7 +68,7 @@ def _may_keep_cache(program: Program, built: Built) -> bool:
 
 def possible_reads(program: Program, built: Built, ran: Forwarded) -> tuple[frozenset[str], frozenset[str]]:
     """Names of the parameters that ``forward`` looks at with some choice of its arguments, training or not, and of those
-    that data may pass on their way to what it gives then; after a run without an input, all of them where that is open."""
+    that data may pass on their way to what it gives then: all of the first where what it gives is open."""
     run = program.run
     assert built.instance is not None
     with _another_run(program, built, ran.inputs) as given:
@@ -86,8 +86,6 @@ def possible_reads(program: Program, built: Built, ran: Forwarded) -> tuple[froz
             reaching = _reaching(trace, [tensor.node for tensor in tensors_below(outputs, 0, set())])
             run.call(run.getattr(built.instance, "eval"), (), {})
             read = frozenset(_names(built.instance, "", run.read if whole else None))
-            if not ran.left_out:
-                return read, frozenset()  # what the run dropped, it dropped with all inputs given
             known = whole and outputs and not isinstance(outputs[0], Unknown)
             return read, reaching if known else read
         finally:
