@@ -13,12 +13,13 @@ from typing import Any
 
 from specdiff.audit.subject import Subject, body_of
 from specdiff.audit.walk import Block, dotted, nodes_in, real_body
-from specdiff.audit.written import block, bound_names, expression, is_written_negated, negated, parameters, statement
+from specdiff.audit.written import block, bound_names, expression, is_written_negated, negated, parameters
 from specdiff.cache import analysis_version
 from specdiff.facts import Evidence, Fact, Level
 from specdiff.interp.calls import node_of
-from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, Property, Raised, Value, Wrapped
+from specdiff.interp.objects import BudgetExceeded, ClassVal, Function, Instance, Raised, Value
 from specdiff.ir import nodes as ir
+from specdiff.project.unreached import functions_behind
 
 DORMANT = "computation.dormant"
 _WORDS = 72
@@ -63,7 +64,7 @@ def _brought(subject: Subject, reached: Iterable[Function]) -> list[Function]:
     classes: set[int] = set()
 
     def add(value: Value) -> None:
-        for function in _behind(value):
+        for function in functions_behind(value):
             if function.name != "<lambda>" and subject.is_model_code(function) and id(function.stub) not in found:
                 found[id(function.stub)] = function
                 waiting.append(function)
@@ -102,17 +103,6 @@ def _config_classes(value: Value, depth: int) -> Iterator[ClassVal]:
         yield value.cls
         for item in value.attrs.values():
             yield from _config_classes(item, depth + 1)
-
-
-def _behind(value: Value) -> Iterator[Function]:
-    """The functions behind a name or a class attribute."""
-    if isinstance(value, Function):
-        inner = value.attrs.get("__wrapped__")
-        yield inner if isinstance(inner, Function) else value
-    elif isinstance(value, Property):
-        yield from (part for part in (value.getter, value.setter) if isinstance(part, Function))
-    elif isinstance(value, Wrapped) and isinstance(value.func, Function):
-        yield value.func
 
 
 class _Reader:
@@ -316,6 +306,3 @@ class _Reader:
 
 def _handler(handler: ir.Handler) -> Callable[[dict[str, str]], str]:
     return lambda names: f"{expression(handler.type, names)}: {block(handler.body, names)}"
-
-
-__all__ = ["DORMANT", "dormant", "statement"]

@@ -45,7 +45,7 @@ def unreached(program: Program, built: Built, reached: Collection[Function]) -> 
         outside = [base for base in cls.mro if isinstance(base, ClassVal) and not _is_model_code(program, base)]
         for name, value in cls.attrs.items():
             called = (name.startswith("__") and name.endswith("__")) or any(name in base.attrs for base in outside)
-            for function in _functions(value):
+            for function in functions_behind(value):
                 if called and _is_model_function(program, function):
                     known.append(function)
                 else:
@@ -127,8 +127,8 @@ def _classes(program: Program, instance: Value, seen: set[int]) -> Iterator[Clas
         yield from _classes(program, child, seen)
 
 
-def _functions(value: Value) -> Iterator[Function]:
-    """The functions behind a class attribute."""
+def functions_behind(value: Value) -> Iterator[Function]:
+    """The functions behind a name or a class attribute: a property's, a method's, what a decorator wrapped."""
     if isinstance(value, Function):
         inner = value.attrs.get("__wrapped__")
         yield inner if isinstance(inner, Function) else value
@@ -152,4 +152,4 @@ def _named_functions(classes: list[ClassVal], program: Program) -> Iterator[Func
         for chunk in module.unit.chunks:
             if chunk.kind == "def" and chunk.name in words:
                 with suppress(Raised, BudgetExceeded):
-                    yield from _functions(module.get(chunk.name))
+                    yield from functions_behind(module.get(chunk.name))
