@@ -30,11 +30,15 @@ def pairs(
             yield old_class, None
 
 
+_WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z\d]+|\W|_")
+"""A name's words: `GPT2`, `Neo`, `MLP`."""
+
+
 def _model_name(names: Collection[str]) -> str:
-    """What all names begin with, cut at a capital letter."""
-    first, last = min(names), max(names)
-    common = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
-    return re.sub(r"[A-Z][a-z]*$", "", common) if common in names else common
+    """The words that all names begin with, less the last of them where a name is nothing else."""
+    words = [_WORDS.findall(name) for name in names]
+    common = [group[0] for group in takewhile(lambda group: len(set(group)) == 1, zip(*words, strict=False))]
+    return "".join(common[:-1] if "".join(common) in names else common)
 
 
 def _without(model: str, name: str) -> str:
