@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from specdiff import vocab
 from specdiff.errors import Problem, SpecdiffError, TargetError
-from specdiff.options import Options
+from specdiff.options import Options, Told
 from specdiff.project.targets import Target, resolve
 from specdiff.results import CheckResult, ClassResult
 from specdiff.session import Session, deeply
@@ -32,7 +32,7 @@ def inspect(target: str, options: Options = Options()) -> list[ClassResult]:  # 
 def inspect_all(
     targets: Sequence[str],
     options: Options = Options(),  # noqa: B008 - frozen
-    told: Callable[[int, int], None] | None = None,
+    told: Told | None = None,
 ) -> list[ClassResult]:
     """Analyse several targets and folders, spread over processes; results in the order of the targets.
 
@@ -56,7 +56,7 @@ def inspect_rows(
     targets: Sequence[str],
     options: Options,
     render: Callable[[ClassResult], str],
-    told: Callable[[int, int], None] | None = None,
+    told: Told | None = None,
 ) -> Iterator[str]:
     """Renderings of single classes, each as soon as it is done.
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
+
+Told: TypeAlias = Callable[[int, int], None]
+"""Called with how many of how many files (or specs) are done."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from specdiff import codec
 from specdiff.errors import Problem, SpecdiffError
 from specdiff.facts import Evidence, FactSheet, Undecided
-from specdiff.options import Options
+from specdiff.options import Options, Told
 from specdiff.project.targets import Target
 from specdiff.results import ClassResult, Confidence, Finding, Severity
 from specdiff.session import Session, deeply
@@ -36,8 +36,6 @@ _STOP = b""
 _SEPARATOR = b"\0"
 
 Render = Callable[[ClassResult], str]
-Told = Callable[[int, int], None]
-"""Called with how many of how many files are done."""
 
 
 class _Task(NamedTuple):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-Told = Callable[[int, int], None]
-"""Called with how many of how many are done."""
+from specdiff.options import Told
 
 
 @contextlib.contextmanager

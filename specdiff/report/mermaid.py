@@ -148,17 +148,15 @@ class _Chart:
 
     def join(self, operation: str, ends: Sequence[Sequence[str]]) -> str:
         """The operation where ways meet."""
-        name = self.name()
-        self.lines.append(f'{self._indent}{name}(("{_quoted(operation)}"))')
-        for end in ends:
-            for each in end:
-                self.edge(each, name)
-        return name
+        return self._met(f'"{_quoted(operation)}"', ends)
 
     def meeting(self, ends: Sequence[Sequence[str]]) -> str:
         """Where layers of different kinds, or several boxes, give one value."""
+        return self._met(" ", ends)
+
+    def _met(self, inside: str, ends: Sequence[Sequence[str]]) -> str:
         name = self.name()
-        self.lines.append(f"{self._indent}{name}(( ))")
+        self.lines.append(f"{self._indent}{name}(({inside}))")
         for end in ends:
             for each in end:
                 self.edge(each, name)
