@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from specdiff.audit import built, dead, idle, outputs, parameters, settings, source, stubs, wiring
+from specdiff.audit import built, choices, dead, idle, outputs, parameters, settings, source, stubs, wiring
 from specdiff.audit.dormant import dormant
 from specdiff.audit.flows import settings_flow
 from specdiff.audit.rules import RULES, Rule
@@ -43,6 +43,7 @@ AUDITS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     built.uninitialised,
     dead.unfinished,
     source.source,
+    choices.choices,
 )
 """All audits, in the order they run."""
 

@@ -248,6 +248,11 @@ _ROWS = (
         "Open the kernel's repository; compare it with the Python code it replaces.",
     ),
     Rule(
+        "source.choice", _N, _HIGH, "What runs is chosen from a table when the model is loaded.",
+        "One entry was followed; the others, and what they use that is not in this source, may compute something else.",
+        "Open the entries listed; follow another one with `--attention NAME`, or with `--set` where a setting chooses.",
+    ),
+    Rule(
         "source.remote_code", _N, _HIGH, "Code from a repository may be loaded and run.",
         "What runs depends on what is published there.",
         "Read that repository's code at a fixed revision.",

@@ -52,7 +52,7 @@ def source(subject: Subject) -> Iterator[Finding]:
         node = body_of(function)
         if function.unit is None or not _is_suspicious(function.module, function.line, node.end_line):
             continue
-        yield from _reached(function.module, function.qualname, node)
+        yield from reached(function.module, function.qualname, node)
         for decorator in node.decorators:
             yield from _kernel(function.file, function.qualname, decorator)
     for cls in subject.classes:
@@ -97,7 +97,7 @@ def _of_stub(module: ModuleVal, name: str, stub: ir.FunctionStub, text: str) -> 
     if _hints(module, text):
         node = _loaded(module.unit, stub)
         if node is not None:
-            yield from _reached(module, name, node)
+            yield from reached(module, name, node)
 
 
 def _loaded(unit: Any, stub: ir.FunctionStub) -> ir.FunctionDef | None:
@@ -158,7 +158,7 @@ def _aliases(module: ModuleVal) -> frozenset[str]:
     """The file's own names for what reaches outside."""
     found = _ALIASES.get(module.unit)
     if found is None:
-        names = _names(module)
+        names = imported_names(module)
         found = _ALIASES[module.unit] = frozenset(
             name
             for name, full in names.items()
@@ -180,7 +180,7 @@ def _import_time(module: ModuleVal) -> Iterator[Finding]:
     """What the import of a file runs: its statements, the bodies of its classes, decorators, defaults, and the functions
     of the file that these call."""
     unit, where = module.unit, "the import of this file"
-    names = _names(module)
+    names = imported_names(module)
     called: set[str] = set()
     functions = {stub.name: stub for owner, stub in _functions(module) if not owner}
     for position, chunk in enumerate(unit.chunks):
@@ -194,14 +194,14 @@ def _import_time(module: ModuleVal) -> Iterator[Finding]:
             called.update(dotted(item.func) for item in nodes_in(parts) if isinstance(item, ir.Call))
             yield from _calls(unit.name, where, parts, names)
     done: set[str] = set()
-    while reached := [name for name in called if name in functions and name not in done]:
-        for name in reached:
+    while further := [name for name in called if name in functions and name not in done]:
+        for name in further:
             done.add(name)
             node = _loaded(unit, functions[name])
             if node is None:
                 continue
             called |= {dotted(item.func) for item in nodes_in(node.body) if isinstance(item, ir.Call)}
-            yield from _reached(module, f"{where} ({name})", node)
+            yield from reached(module, f"{where} ({name})", node)
 
 
 def _decorators(node: Any) -> Iterator[ir.Expr]:
@@ -231,11 +231,17 @@ def _imports(module: ModuleVal, node: Any) -> Iterator[Finding]:
         elif isinstance(item, ir.ImportFrom) and item.level == 0:
             tops = [item.module.partition(".")[0]]
         for top in tops:
-            if top in _KNOWN or top in sys.stdlib_module_names or top == module.name.partition(".")[0]:
-                continue
-            if module.loader is not None and _is_own(module, top):
-                continue
-            yield finding("source.package", module.file, item.line, f"uses the package {top}, which is not read here")
+            if not is_read_here(module, top):
+                yield finding(
+                    "source.package", module.file, item.line, f"uses the package {top}, which is not read here"
+                )
+
+
+def is_read_here(module: ModuleVal, top: str) -> bool:
+    """Whether a top-level package is modelled or about files and types only, Python's own, or what the file belongs to."""
+    if top in _KNOWN or top in sys.stdlib_module_names or top == module.name.partition(".")[0]:
+        return True
+    return module.loader is not None and _is_own(module, top)
 
 
 def _is_own(module: ModuleVal, top: str) -> bool:
@@ -244,7 +250,7 @@ def _is_own(module: ModuleVal, top: str) -> bool:
     return (folder / f"{top}.py").is_file() or (folder / top).is_dir()
 
 
-def _names(module: ModuleVal) -> dict[str, str]:
+def imported_names(module: ModuleVal) -> dict[str, str]:
     """Local name to dotted name of what the file imports at its top, and of what it gives another name there."""
     found: dict[str, str] = {}
     unit = module.unit
@@ -334,9 +340,9 @@ def _text_of(node: Any) -> str:
             return ""
 
 
-def _reached(module: ModuleVal, where: str, node: ir.FunctionDef) -> Iterator[Finding]:
+def reached(module: ModuleVal, where: str, node: ir.FunctionDef) -> Iterator[Finding]:
     """What the body of a function reaches; names that it binds itself are its own."""
-    names = {**_names(module)}
+    names = {**imported_names(module)}
     for param in node.params:
         names[param.name] = ""
     _learn(node.body, names)

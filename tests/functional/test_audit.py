@@ -210,3 +210,23 @@ class InnerModel(PreTrainedModel):
     _, document = audited(capsys, str(tmp_path / "modeling_inner.py"))
     (report,) = document["files"].values()
     assert [item["id"] for item in report["findings"] if "dropped" in item["message"]] == ["config.unread"] * unread
+
+
+def test_what_is_chosen_from_a_table_is_told_with_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    path = CASES / "choices" / "modeling_choices.py"
+    expected = {
+        number: line.partition("# chosen: ")[2].split()
+        for number, line in enumerate(path.read_text().split("\n"), 1)
+        if "# chosen: " in line
+    }
+    _, document = audited(capsys, str(path), "--class", "Chooser")
+    (report,) = document["files"].values()
+    found = {item["primary"]["line"]: item for item in report["findings"] if item["id"] == "source.choice"}
+    assert found.keys() == expected.keys()
+    for line, (chosen, *others) in expected.items():
+        assert f"followed is {chosen};" in found[line]["message"]
+        told = {each["what"].partition(":")[0]: each["what"] for each in found[line]["related"]}
+        wanted = dict(each.split("=") for each in others)
+        assert told.keys() == wanted.keys()
+        for name, package in wanted.items():
+            assert told[name].endswith(f"the package {package}") if package else "which uses" not in told[name]
