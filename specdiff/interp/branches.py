@@ -20,7 +20,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import Journal, Run, tensor_state
 from specdiff.interp.signals import Returned
-from specdiff.interp.tested import is_of_router, mask_asked, only_fills
+from specdiff.interp.tested import Asked, is_of_router, mask_asked, only_fills
 from specdiff.interp.values import Tensor, Unknown
 
 Outcome = tuple[str, Any]
@@ -285,7 +285,7 @@ def _redo(run: Run, changes: Changes) -> None:
         _restore(target, after)
 
 
-def _merge(run: Run, first: Changes, second: Changes, reason: str, mask: int | None) -> None:
+def _merge(run: Run, first: Changes, second: Changes, reason: str, mask: Asked | None) -> None:
     for key in {**first, **second}:
         target, old, _ = first.get(key) or second[key]
         a = first[key][2] if key in first else old

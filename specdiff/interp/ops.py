@@ -238,7 +238,7 @@ def unary(run: Run, op: str, value: Value) -> Value:
     if op == "not":
         answer = truth(run, value)
         if answer is None:
-            return value if isinstance(value, Unknown) else run.unknown("the truth of a tensor is not known")
+            return value if isinstance(value, Unknown) else _negated(run, value)
         return not answer
     if isinstance(value, Unknown):
         return value
@@ -257,6 +257,11 @@ def unary(run: Run, op: str, value: Value) -> Value:
         return {"-": operator.neg, "+": operator.pos, "~": operator.invert}[op](payload(value))
     except HOST_ERRORS as error:
         raise raised(run, error) from None
+
+
+def _negated(run: Run, value: Value) -> Unknown:
+    source = run.emit("logical_not", (value,), (), "bool") if isinstance(value, Tensor) else None
+    return Unknown("the truth of a tensor is not known", run.place, source=source)
 
 
 def compare(run: Run, op: str, left: Value, right: Value) -> Value:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from specdiff.interp import lookups, scalars
+from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim
 from specdiff.interp.objects import MISSING, Value
 from specdiff.interp.tracked import plain
-from specdiff.interp.values import Intrinsic, Tensor, Unknown
+from specdiff.interp.values import DType, Intrinsic, Tensor, Unknown
+from specdiff.intrinsics.torch_core import sizes
 
 _PURE = frozenset(
     """
@@ -62,6 +64,8 @@ def lookup(dotted: str) -> Value:
         import numpy  # noqa: PLC0415 - only where analysed code computes with it
 
         return getattr(numpy, name)
+    if name in _WRITTEN:
+        return Intrinsic(dotted, _WRITTEN[name])
     if name in _RANDOM:
         return Intrinsic(dotted, _random(name))
     if name in _PURE or name in _SCALARS or name in _EMPTY:
@@ -70,13 +74,19 @@ def lookup(dotted: str) -> Value:
 
 
 def _caller(name: str) -> Any:
+    @raw
     def model(ctx: Any, *args: Value, **kwargs: Value) -> Value:
         import numpy  # noqa: PLC0415 - only where analysed code computes with it
 
+        args = tuple(plain(scalars.as_tensor(arg)) for arg in args)
+        kwargs = {key: plain(scalars.as_tensor(value)) for key, value in kwargs.items()}
+        for value in (*args, *kwargs.values()):
+            if isinstance(value, Unknown):
+                return value
         values = [_host(arg) for arg in args]
         named = {key: _host(value) for key, value in kwargs.items()}
         if any(value is MISSING for value in (*values, *named.values())):
-            return ctx.unknown(f"numpy.{name} of values that are not known")
+            return _by_shape(ctx, name, args, kwargs)
         function: Any = numpy
         for part in name.split("."):
             function = getattr(function, part, None)
@@ -89,6 +99,57 @@ def _caller(name: str) -> Any:
     return model
 
 
+_ALIKE = {
+    "concatenate": "cat", "array": "stack", "clip": "clamp", "expand_dims": "unsqueeze", "repeat": "repeat_interleave",
+    "absolute": "abs", "amax": "amax", "amin": "amin",
+    **{name: name for name in "zeros ones full arange zeros_like ones_like full_like stack broadcast_to where reshape tile sum mean cumsum "
+       "prod abs exp log sqrt square sin cos tanh maximum minimum argsort argmax argmin matmul einsum floor ceil flip roll".split()},
+}  # fmt: skip
+"""Functions that torch has too, with the same shapes: by them arrays are followed whose content or size is not known."""
+_DOUBLE = frozenset({"zeros", "ones"})
+"""Those that make float64 where no format is given."""
+
+
+def _by_shape(ctx: Any, name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+    """A function of arrays of which only shapes are known; unknown where torch has no such function."""
+    like = _ALIKE.get(name)
+    if like is None:
+        return ctx.unknown(f"numpy.{name} of values that are not known")
+    named = {{"axis": "dim"}.get(key, key): value for key, value in kwargs.items() if value is not None}
+    dtype = _format(named.pop("dtype", None)) or ("float64" if name in _DOUBLE else None)
+    if name == "array":
+        if isinstance(args[0], Tensor):
+            return args[0]
+        if not isinstance(args[0], list | tuple) or not all(isinstance(item, Tensor) for item in args[0]):
+            return ctx.unknown("numpy.array of values that are not known")
+    if dtype is not None:
+        named["dtype"] = DType(dtype)
+    return ctx.call(ctx.loader.module("torch").get(like), args, named)
+
+
+def _format(value: Value) -> str | None:
+    """A dtype by torch's name."""
+    if value is None:
+        return None
+    name = value.name.rpartition(".")[2] if isinstance(value, Intrinsic) else getattr(value, "__name__", str(value))
+    return {"bool_": "bool", "float": "float64", "int": "int64"}.get(name, name)
+
+
+def _put_along_axis(ctx: Any, arr: Value, indices: Value, values: Value, axis: Value = -1) -> None:
+    """``numpy.put_along_axis``: writes in place."""
+    if isinstance(arr, Tensor) and isinstance(indices, Tensor) and isinstance(axis, int):
+        ctx.call(ctx.getattr(arr, "scatter_"), (axis, indices, values), {})
+
+
+@raw
+def _choice(ctx: Any, a: Value, size: Value = None, replace: Value = True, p: Value = None) -> Value:
+    """``numpy.random.choice``: of a range or of an array, the shape known."""
+    a, size = scalars.as_tensor(a), scalars.as_tensor(size)
+    dtype = a.dtype if isinstance(a, Tensor) else "int64"
+    shape = sizes((size,), "choice") if size is not None else ()
+    return ctx.emit("random", (a,) if isinstance(a, Tensor) else (), shape, dtype)
+
+
 def _random(name: str) -> Any:
     listed = name in ("random.randn", "random.rand")
 
@@ -99,12 +160,17 @@ def _random(name: str) -> Any:
         shape = plain(shape)
         if isinstance(shape, int) and not isinstance(shape, bool):
             shape = (shape,)
-        if not isinstance(shape, tuple | list) or not shape or not all(isinstance(size, int) for size in shape):
+        if isinstance(shape, Dim):
+            shape = (shape,)
+        if not isinstance(shape, tuple | list) or not shape or not all(isinstance(size, int | Dim) for size in shape):
             return ctx.unknown("a random number")
         return ctx.emit("random", (), tuple(shape), _RANDOM[name])
 
     model.__name__ = f"numpy.{name}"
     return model
+
+
+_WRITTEN = {"put_along_axis": _put_along_axis, "random.choice": _choice}
 
 
 def _host(value: Value) -> Value:

@@ -120,13 +120,13 @@ def _plain(left: Any, right: Any) -> Any:
     return None
 
 
-def unary(kind: str, floating: bool = False, numpy_name: str = "") -> Model:
-    """An operation on each element; ``floating`` makes integers float32."""
+def unary(kind: str, floating: bool = False, numpy_name: str = "", result: str = "") -> Model:
+    """An operation on each element; ``floating`` makes integers float32, ``result`` is the format where it is always one."""
 
     def model(ctx: Any, input: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
         if not isinstance(input, Tensor):
             raise TypeError(f"{kind}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-        dtype = input.dtype if is_float(input.dtype) or not floating else "float32"
+        dtype = result or (input.dtype if is_float(input.dtype) or not floating else "float32")
         attrs = {key: value for key, value in kwargs.items() if isinstance(value, int | float | str | bool)}
         const = lazily(lambda numpy, a: getattr(numpy, numpy_name)(a), input) if numpy_name else None
         return ctx.emit(
@@ -384,7 +384,6 @@ _SAME = {
     "sign": "sign",
     "trunc": "trunc",
     "square": "square",
-    "logical_not": "logical_not",
     "bitwise_not": "invert",
     "frac": "",
     "positive": "positive",
@@ -481,9 +480,10 @@ POINTWISE: dict[str, Model] = {
     "nonzero": _nonzero,
     "argwhere": _nonzero,
     "lerp": _lerp,
-    "isnan": unary("isnan"),
-    "isinf": unary("isinf"),
-    "isfinite": unary("isfinite"),
+    **{
+        name: unary(name, numpy_name=name, result="bool")
+        for name in ("logical_not", "isnan", "isinf", "isfinite", "isneginf", "isposinf", "signbit")
+    },
     "clone": _clone,
     "detach": _detach,
     "numel": _numel,
