@@ -24,6 +24,7 @@ from specdiff.audit.gates import branches
 from specdiff.cache import ir_cache
 from specdiff.detect import computation, detect
 from specdiff.detect.scene import Scene
+from specdiff.detect.shares import shares
 from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
 from specdiff.graph.calls import call_edges, function_id
@@ -31,6 +32,7 @@ from specdiff.graph.canonical import neutral_places
 from specdiff.graph.liveness import Liveness, liveness
 from specdiff.graph.modules import Collector, Folder, NamedParameter, tied_pairs, total
 from specdiff.graph.operations import Operations
+from specdiff.graph.parts import split
 from specdiff.graph.uses import steps, uses
 from specdiff.interp import guarding
 from specdiff.interp.dims import MADE
@@ -208,6 +210,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
     calls: tuple[tuple[str, str], ...] = ()
     alive: Liveness | None = None
     sheet = FactSheet({}, {}, {})
+    parts: dict[str, int] = {}
     settings: dict[str, Any] = plain_settings(built.config)
     why_not = ""
     ran: Forwarded | None = None
@@ -267,6 +270,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             ran is not None and ran.failure is not None and ran.failure.kind not in ("Undecided", "Limit"),
         )
         sheet = detect(scene, debug=options.debug)
+        parts = split(tree, ties, shares(scene))
     audited: tuple[Finding, ...] = ()
     gated: tuple[Branch, ...] = ()
     comments: tuple[Suppression, ...] = ()
@@ -329,6 +333,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         live_share=share,
         suppressions=comments,
         branches=gated,
+        parts=parts,
     )
 
 

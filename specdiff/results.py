@@ -182,6 +182,8 @@ class ClassResult:
     """Comments in the code that suppress findings."""
     branches: tuple[Branch, ...] = ()
     """Branches that settings decide; only where `branches` was asked for."""
+    parts: dict[str, int] = field(default_factory=dict)
+    """Parameters by what they are for (`specdiff.graph.parts.PARTS`), tied ones once."""
 
 
 class Status(StrEnum):

@@ -24,7 +24,7 @@ _TRAINING = frozenset(
     }
 )
 _LIMITS = frozenset({"context_length", "checkpoint.bytes", "kv_cache.bytes_per_token", "image_size"})
-_DERIVED = frozenset({"rope.fraction", "norm.per_block"})
+_DERIVED = frozenset({"rope.fraction", "norm.per_block", "kv_cache.elements_per_token"})
 """Keys that others already say."""
 COUNTS = "parameters."
 """Begins the keys that count what the pairs of parameters show one by one."""

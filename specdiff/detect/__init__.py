@@ -74,7 +74,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(feedforward.training, ("moe.router.aux_loss", "moe.router.jitter")),
     Detector(quantize.quantization, ("quantization.",)),
     Detector(totals.parameters, ("parameters.",)),
-    Detector(totals.bytes_needed, ("checkpoint.bytes", "kv_cache.bytes_per_token")),
+    Detector(totals.bytes_needed, ("checkpoint.bytes", "kv_cache.")),
     Detector(
         inputs.stems,
         ("patch_size", "channels", "temporal_patch_size", "class_token", "register_tokens", "conv_stem.", "mel_bins",

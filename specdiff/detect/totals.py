@@ -8,8 +8,9 @@ from math import prod
 from specdiff.detect.feedforward import Layer, layers_of
 from specdiff.detect.quantize import bits_of_dtype, quantized_bits
 from specdiff.detect.routing import expert_weights
-from specdiff.detect.scene import Scene, see
+from specdiff.detect.scene import Scene, Tower, see
 from specdiff.detect.shape import head_of, made, token_table
+from specdiff.detect.sites import Attention
 from specdiff.detect.towers import is_cross
 from specdiff.facts import Evidence, Level
 from specdiff.graph.operations import VIEWS
@@ -132,17 +133,22 @@ def _expert_layers(scene: Scene) -> Iterable[Layer]:
 
 
 def bytes_needed(scene: Scene) -> None:
-    """`checkpoint.bytes` and `kv_cache.bytes_per_token`."""
+    """`checkpoint.bytes`, `kv_cache.elements_per_token` and `kv_cache.bytes_per_token`."""
+    _cache(scene)
     fact = scene.facts.get("dtype")
     width = bits_of_dtype(fact.value) if fact is not None else None
-    sizes = unique_sizes(scene)
     if fact is None or width is None:
         for name in ("checkpoint.bytes", "kv_cache.bytes_per_token"):
-            scene.unsure(name, "the configuration names no number format")
+            if name not in scene.absences and name not in scene.undecided:
+                scene.unsure(name, "the configuration names no number format")
         return
+    sizes = unique_sizes(scene)
     if sizes is not None:
         _checkpoint(scene, sizes, width, fact.evidence)
-    _cache(scene, width, fact.evidence)
+    elements = scene.facts.get("kv_cache.elements_per_token")
+    if elements is not None and isinstance(elements.value, int):
+        steps = [*elements.evidence, *fact.evidence]
+        scene.fact("kv_cache.bytes_per_token", elements.value * width // 8, steps, Level.BUILT)
 
 
 def _checkpoint(scene: Scene, sizes: dict[str, int], width: int, evidence: tuple[Evidence, ...]) -> None:
@@ -156,35 +162,58 @@ def _checkpoint(scene: Scene, sizes: dict[str, int], width: int, evidence: tuple
     scene.fact("checkpoint.bytes", int(bits // 8), steps, Level.DECLARED)
 
 
-def _cache(scene: Scene, width: int, evidence: tuple[Evidence, ...]) -> None:
-    key = "kv_cache.bytes_per_token"
-    if scene.operations is None:
-        scene.unsure(key, scene.why_not or "forward was not followed")
+def _cache(scene: Scene) -> None:
+    """`kv_cache.elements_per_token`: what the causal attention layers keep of each token."""
+    key = "kv_cache.elements_per_token"
+    if scene.operations is None or not scene.towers:
+        _unsure_cache(scene, scene.why_not or "no stack of layers was found")
         return
     numbers = 0
     at: Op | None = None
     for tower in scene.towers:
-        causal = scene.facts.get(tower.key("attention.causal"))
-        if tower.prefix in ("vision", "audio", "encoder") or causal is None or causal.value is not True:
+        sites = _own_attentions(tower, scene)
+        if tower.prefix in ("vision", "audio", "encoder") or not sites:
             continue
-        latent = scene.facts.get(tower.key("attention.mla.kv_rank"))
+        causal = scene.facts.get(tower.key("attention.causal"))
+        if causal is None:
+            _unsure_cache(
+                scene, "whether tokens see later ones, and so whether keys can be kept, is not known", sites[0]
+            )
+            return
+        if causal.value is not True:
+            continue
+        at = at or sites[0].product
+        for site in sites:
+            kept = _kept_of_token(scene, tower, site)
+            if kept is None:
+                _unsure_cache(scene, "the shape of this layer's keys or values is not known", site)
+                return
+            numbers += kept
+    if at is None:
+        for name in (key, "kv_cache.bytes_per_token"):
+            scene.absent(name, "no layer attends to earlier tokens only")
+    else:
+        scene.fact(key, numbers, [see(at, f"{numbers} numbers per token over all layers")], Level.BUILT)
+
+
+def _own_attentions(tower: Tower, scene: Scene) -> list[Attention]:
+    """Self attentions that make keys of their own: layers that read another's keep nothing."""
+    shared = scene.facts.get(tower.key("attention.kv_shared_layers"))
+    skipped = shared.value if shared is not None and isinstance(shared.value, int) else 0
+    blocks = tower.blocks[: len(tower.blocks) - skipped]
+    return [site for block in blocks for site in block.attentions if not is_cross(site)]
+
+
+def _kept_of_token(scene: Scene, tower: Tower, site: Attention) -> int | None:
+    latent = scene.facts.get(tower.key("attention.mla.kv_rank"))
+    if latent is not None and isinstance(latent.value, int):
         rotated = scene.facts.get(tower.key("attention.mla.rope_dim"))
-        shared = scene.facts.get(tower.key("attention.kv_shared_layers"))
-        skipped = shared.value if shared is not None and isinstance(shared.value, int) else 0
-        for block in tower.blocks[: len(tower.blocks) - skipped]:
-            for site in block.attentions:
-                if is_cross(site):
-                    continue
-                at = at or site.product
-                if latent is not None and isinstance(latent.value, int):
-                    extra = rotated.value if rotated is not None and isinstance(rotated.value, int) else 0
-                    numbers += latent.value + extra
-                elif site.kv_heads and site.head_dim and site.value_dim:
-                    numbers += site.kv_heads * (site.head_dim + site.value_dim)
-                else:
-                    scene.unsure(key, "the shape of this layer's keys or values is not known", site.product)
-                    return
-    if numbers and at is not None:
-        scene.fact(
-            key, numbers * width // 8, [see(at, f"{numbers} numbers per token over all layers"), *evidence], Level.BUILT
-        )
+        return latent.value + (rotated.value if rotated is not None and isinstance(rotated.value, int) else 0)
+    if site.kv_heads and site.head_dim and site.value_dim:
+        return site.kv_heads * (site.head_dim + site.value_dim)
+    return None
+
+
+def _unsure_cache(scene: Scene, reason: str, site: Attention | None = None) -> None:
+    for name in ("kv_cache.elements_per_token", "kv_cache.bytes_per_token"):
+        scene.unsure(name, reason, site.product if site is not None else None)

@@ -28,6 +28,9 @@ PARTS = (
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "int4": 0.5}
 """Bytes per parameter by number format."""
 
+CACHE_FORMAT = "bfloat16"
+"""What the cache is taken to have where the configuration names no format: the usual one for inference."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -41,6 +44,8 @@ class Budget:
     """Bytes that one further token adds to the key and value cache in the layers that keep all tokens."""
     cache_full: int | None
     """Bytes of the cache of one sequence at full context, layers with a window keeping the window only."""
+    cache_format: str
+    """The number format of the cache: what the configuration names, else `CACHE_FORMAT`."""
     context: int | None
 
 
@@ -55,8 +60,14 @@ _BY_ROLE = {
 }
 
 
-def split(tree: ModuleNode, tied: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Parameters per part."""
+def split(tree: ModuleNode, tied: Iterable[tuple[str, str]], known: Mapping[str, str]) -> dict[str, int]:
+    """Parameters per part of `PARTS`; parts without any are left out; tied ones count once.
+
+    Args:
+        tree: The module tree, like modules folded.
+        tied: (later name, first name) of parameters that are one.
+        known: Parts by parameter name as the data flow tells them; the tree's shape answers for the others.
+    """
     counts: dict[str, int] = {}
     doubles = {name for name, _ in tied}
     vocabulary = {
@@ -68,9 +79,11 @@ def split(tree: ModuleNode, tied: Iterable[tuple[str, str]]) -> dict[str, int]:
     }
 
     def add(node: ModuleNode, path: str, part: str, copies: int) -> None:
-        own = sum(prod(param.shape) for param in node.params if f"{path}.{param.name}".lstrip(".") not in doubles)
-        if own:
-            counts[part] = counts.get(part, 0) + own * copies
+        for param in node.params:
+            name = f"{path}.{param.name}".lstrip(".")
+            if name not in doubles:
+                of = known.get(name, part)
+                counts[of] = counts.get(of, 0) + prod(param.shape) * copies
 
     def visit(node: ModuleNode, path: str, part: str, copies: int, in_stack: bool) -> None:
         # What holds a whole stack is no part of a block, whatever stands below it.
@@ -88,7 +101,7 @@ def split(tree: ModuleNode, tied: Iterable[tuple[str, str]]) -> dict[str, int]:
             visit(child, place, below, copies * child.count, in_stack or is_stack(node))
 
     visit(tree, "", "other", tree.count, False)
-    return {part: counts[part] for part in PARTS if part in counts}
+    return {part: counts[part] for part in PARTS if counts.get(part)}
 
 
 def _holds_experts(node: ModuleNode) -> bool:
@@ -120,22 +133,32 @@ def _walk(node: ModuleNode, path: str) -> Iterable[tuple[ModuleNode, str]]:
 
 def budget(result: ClassResult) -> Budget:
     """What an analysed class weighs: parameters by part, bytes on disk, bytes of cache."""
-    parts = split(result.tree, result.tied) if result.tree is not None else {}
     total = result.total_parameters
     checkpoint = {name: int(total * size) for name, size in BYTES.items()} if total is not None else {}
     published = _number(result.sheet, "checkpoint.bytes")
     if published is not None:
         checkpoint["as published"] = int(published)
-    per_token = _number(result.sheet, "kv_cache.bytes_per_token")
+    per_token, cache_format = _cache_per_token(result.sheet)
     context = _number(result.sheet, "context_length")
     full = _cache_full(result.sheet, per_token, context)
     return Budget(
-        parts,
+        result.parts,
         checkpoint,
         None if per_token is None else int(per_token),
         full,
+        cache_format,
         None if context is None else int(context),
     )
+
+
+def _cache_per_token(sheet: FactSheet) -> tuple[float | None, str]:
+    """Bytes per token and the format they are counted in."""
+    named = sheet.facts.get("dtype")
+    known = _number(sheet, "kv_cache.bytes_per_token")
+    if known is not None and named is not None:
+        return known, str(named.value)
+    elements = _number(sheet, "kv_cache.elements_per_token")
+    return None if elements is None else elements * BYTES[CACHE_FORMAT], CACHE_FORMAT
 
 
 def _cache_full(sheet: FactSheet, per_token: float | None, context: float | None) -> int | None:

@@ -34,6 +34,8 @@ _SOURCE_FIELDS = {
 
 TODO = "TODO"
 """The source id of a draft's claims, which no document stands behind yet."""
+STILL_TODO = "the source is still TODO; name the document that says it"
+"""Ends the problem of such a claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def read_source(body: Mapping, what: str, context: Context, *, quote: bool = Tru
     if source == TODO:
         missing = []
         if not context.allow_todo:
-            report.add(body.entries["source"][1], f"{what}: the source is still TODO; name the document that says it")
+            report.add(body.entries["source"][1], f"{what}: {STILL_TODO}")
     elif source and context.sources is not None and source not in context.sources:
         hint = suggestion(source, context.sources) or _known_sources(context.sources)
         report.add(body.entries["source"][1], f"{what}: source {shorten(source)!r} is not defined under sources{hint}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from specdiff import vocab
 from specdiff.facts import Absence, Fact, Value
@@ -17,6 +17,10 @@ _PLAIN = re.compile(r"[A-Za-z_][\w./-]*\Z")
 _RESERVED = frozenset({"true", "false", "null", "yes", "no", "on", "off", "all"})
 _MOST_PERIOD = 24
 """Layers that a repeated pattern may span in a draft."""
+_NONE = "What the code has none of: keep what a source rules out."
+_RECORD = (
+    "Every operation, setting and idle branch, to notice any change; no paper says this: delete it for a paper's spec."
+)
 
 
 def draft(
@@ -61,22 +65,16 @@ def _lines(
     yield "sources:"
     yield '  paper: {title: "TODO", url: "https://example.org/TODO"}'
     yield "claims:"
-    known: dict[str, Fact | Absence] = {**result.sheet.absences, **result.sheet.facts}
-    empty = True
-    for group, keys in _grouped(known):
-        yield f"  # {group}"
-        for key_name in keys:
-            entry = vocab.find(key_name)
-            assert entry is not None
-            lines = list(_claim(key_name, entry, known[key_name]))
-            if not lines:
-                continue
-            empty = False
-            yield from lines
-            for proposal in proposals.get(key_name, ()):
-                yield f"  #   {_comment(proposal)}"
-    if empty:
-        yield "  {}"
+    facts, record = dict[str, Fact](), dict[str, Fact]()
+    for key_name, fact in result.sheet.facts.items():
+        entry = vocab.find(key_name)
+        (record if entry is not None and entry.type is ValueType.PARTS else facts)[key_name] = fact
+    written = [
+        *_section("", facts, proposals),
+        *_section(_NONE, result.sheet.absences, proposals),
+        *_section(_RECORD, record, proposals),
+    ]
+    yield from written or ("  {}",)
     for key_name in sorted(result.sheet.undecided):
         item = result.sheet.undecided[key_name]
         yield f"  # undecided: {key_name}: {_comment(item.reason)} ({item.file}:{item.line})"
@@ -84,7 +82,27 @@ def _lines(
             yield f"  #   {_comment(proposal)}"
 
 
-def _grouped(known: Mapping[str, Fact | Absence]) -> Iterator[tuple[str, list[str]]]:
+def _section(
+    title: str, known: Mapping[str, Fact] | Mapping[str, Absence], proposals: Mapping[str, Iterable[str]]
+) -> Iterator[str]:
+    """Claims by group, each followed by what was proposed for it."""
+    for group, names in _grouped(known):
+        claims: list[str] = []
+        for name in names:
+            entry = vocab.find(name)
+            assert entry is not None
+            lines = list(_claim(name, entry, known[name]))
+            claims += lines
+            claims += [f"  #   {_comment(proposal)}" for proposal in proposals.get(name, ()) if lines]
+        if claims and title:
+            yield f"  # {title}"
+            title = ""
+        if claims:
+            yield f"  # {group}"
+            yield from claims
+
+
+def _grouped(known: Container[str]) -> Iterator[tuple[str, list[str]]]:
     """Keys in the vocabulary's order, the main stack before towers."""
     towers = ("", *(tower for tower, _ in vocab.TOWERS))
     for tower in towers:

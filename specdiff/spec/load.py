@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from specdiff.errors import Problem, SpecError
 from specdiff.results import SourceDocument
+from specdiff.spec.claims import STILL_TODO
 from specdiff.spec.document import Mapping, Scalar
 from specdiff.spec.fields import suggestion
 from specdiff.spec.model import Claim, ReleaseItem, Spec
@@ -27,6 +28,10 @@ class _Whole:
     claims: dict[str, Claim] = field(default_factory=dict)
     release: dict[str, ReleaseItem] = field(default_factory=dict)
     documents: dict[str, SourceDocument] = field(default_factory=dict)
+
+
+_MOST_TODO = 5
+"""Claims of one file without a source that are each named."""
 
 
 def load_spec(path: str | os.PathLike[str], *, allow_todo: bool = False) -> Spec:
@@ -60,8 +65,25 @@ def load_specs(paths: Iterable[str | os.PathLike[str]], *, allow_todo: bool = Fa
         problems += loader.problems
     if problems:
         unique = dict.fromkeys(problems)
-        raise SpecError(*sorted(unique, key=lambda each: (each.file, each.line, each.column)))
+        raise SpecError(*_summed(sorted(unique, key=lambda each: (each.file, each.line, each.column))))
     return tuple(specs)
+
+
+def _summed(problems: list[Problem]) -> Iterator[Problem]:
+    """The problems, those of a file's further claims without a source as one: a draft has hundreds of them."""
+    todo: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if problem.message.endswith(STILL_TODO):
+            todo.setdefault(problem.file, []).append(problem)
+    for problem in problems:
+        among = todo.get(problem.file, [])[_MOST_TODO:]
+        if problem not in among:
+            yield problem
+        elif problem is among[0]:
+            message = (
+                f"{len(among)} more claims have no source yet; name it, delete what none says, or pass --allow-todo"
+            )
+            yield Problem(problem.file, problem.line, problem.column, message)
 
 
 class _Loader:

@@ -328,6 +328,14 @@ TOTALS = group(
         unit="bytes",
     ),
     integer(
+        "kv_cache.elements_per_token",
+        "Numbers of keys and values (or of their latent) that one more token adds over all layers.",
+        "DeepSeek-V2, arXiv:2405.04434, section 2.1.4, table 1",
+        level=BUILT,
+        lowest=BUILT,
+        unit="numbers",
+    ),
+    integer(
         "kv_cache.bytes_per_token",
         "Bytes of keys and values (or of their latent) that one more token adds over all layers, in `dtype`.",
         "Shazeer 2019, arXiv:1911.02150, section 2.4",

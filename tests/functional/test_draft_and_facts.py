@@ -14,6 +14,8 @@ gpt-oss-120b consists of 36 layers (116.8B total parameters).
 Each layer has 64 query heads of dimension 64 and uses 8 key-value heads.
 """
 
+CASES = Path(__file__).parent.parent / "cases" / "facts"
+
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = main(arguments)
@@ -38,7 +40,20 @@ def test_a_draft_is_refused_until_its_sources_are_named(tmp_path: Path, capsys: 
     assert main(["draft", "gpt_oss::GptOssForCausalLM", "--output", str(spec)]) == 0
     code, out, err = run(capsys, "check", str(spec))
     assert (code, out) == (2, "")
-    assert "the source is still TODO" in err.splitlines()[0]
+    lines = err.splitlines()
+    assert [line.rpartition(": ")[2] for line in lines[:-1]] == [
+        "the source is still TODO; name the document that says it"
+    ] * 5
+    assert lines[-1].endswith("more claims have no source yet; name it, delete what none says, or pass --allow-todo")
+
+
+def test_a_draft_says_first_what_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "draft", str(CASES / "unnamed.py"))
+    none, record = out.index("# What the code has none of"), out.index("# Every operation")
+    assert "absent: true" not in out[:none]
+    assert (
+        out.index("attention.heads:") < none < out.index("moe.experts:") < record < out.index("computation.operations:")
+    )
 
 
 def test_a_papers_words_are_proposed_beside_the_code_but_never_as_a_source(
@@ -66,6 +81,29 @@ def test_the_fact_sheet_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
     for style in ("terminal", "markdown"):
         code, out, _ = run(capsys, "facts", "gpt_oss::GptOssForCausalLM", "--format", style)
         assert code == 0 and "114,701,598,720" in out
+
+
+PARTS = {
+    "embedding": 100 * 48 + 64 * 48,
+    "attention": 3 * (144 * 48 + 144 + 48 * 48 + 48),
+    "feed-forward": 3 * (96 * 48 + 96 + 48 * 96 + 48),
+    "norms": 3 * 4 * 48 + 2 * 48,
+    "head": 100 * 48,
+}
+
+
+def test_parts_are_told_by_the_data_that_pass_through_them(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "facts", str(CASES / "unnamed.py"), "--format", "json")
+    sheet = json.loads(out)["classes"]["Net"]
+    assert sheet["parts"] == PARTS
+    assert (sheet["kv_cache_bytes_per_token"], sheet["kv_cache_format"]) == (3 * 2 * 48 * 2, "bfloat16")
+
+
+def test_the_fact_sheet_folds_what_there_is_none_of(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "facts", str(CASES / "unnamed.py"))
+    assert "Mixture of experts" in out[out.index("None of these") :]
+    assert "none: attention.softcap, attention.clip_qkv" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
 
 
 @pytest.mark.parametrize(
