@@ -68,6 +68,8 @@ class Asked(NamedTuple):
     """How, and with what."""
     infinite: bool = False
     """Whether it asks for numbers that overflowed."""
+    empty: bool = False
+    """Whether it asks that all elements be zero."""
 
 
 def mask_asked(run: Run, test: Value) -> Asked | None:
@@ -81,6 +83,8 @@ def mask_asked(run: Run, test: Value) -> Asked | None:
         op = ops[node]
         if op.kind == "reduce" and op.inputs:
             return _reduced(ops, op, negated)
+        if op.kind == "compare" and not negated and (op.attrs.get("op"), op.attrs.get("other")) == ("==", 0):
+            return _all_zero(ops[op.inputs[0]])
         if op.kind not in ("item", "cast", "compare", "logical_not") or not op.inputs:
             return None
         negated ^= op.kind == "logical_not"
@@ -103,6 +107,11 @@ def _reduced(ops: list[Op], op: Op, negated: bool) -> Asked | None:
     return Asked(mask.id, mask.inputs[0] if overflow else None, infinite=overflow)
 
 
+def _all_zero(op: Op) -> Asked | None:
+    total = op.kind == "reduce" and op.shape == () and op.attrs.get("which") == "sum"
+    return Asked(None, op.inputs[0], empty=True) if total else None
+
+
 def _extreme(op: Op, compared: tuple[Any, Any]) -> Asked | None:
     wanted = {"max": (">", ">="), "min": ("<", "<=")}.get(str(op.attrs.get("which")), ())
     if op.kind != "reduce" or op.shape != () or compared[0] not in wanted:
@@ -113,7 +122,8 @@ def _extreme(op: Op, compared: tuple[Any, Any]) -> Asked | None:
 def only_fills(run: Run, asked: Asked | None, changed: int | None, before: int | None) -> bool:
     """Whether a tensor is another one but for what a mask takes: the same one where the mask takes nothing.
 
-    What overflowed may be clamped instead: the limits of its format leave every other number alone.
+    What overflowed may be clamped instead: the limits of its format leave every other number alone. And a tensor that is
+    all zeros may be filled by itself: no sound input has it.
     """
     if run.trace is None or asked is None or changed is None or before is None or changed == before:
         return False
@@ -123,6 +133,8 @@ def only_fills(run: Run, asked: Asked | None, changed: int | None, before: int |
         return False
     if op.kind == "clamp":
         return asked.infinite and asked.of == before
+    if asked.empty and asked.of == before:
+        return op.kind in _FILLING
     return op.kind in _FILLING and any(_is_mask(ops[each], asked) for each in op.inputs[1:])
 
 

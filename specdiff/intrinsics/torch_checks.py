@@ -182,6 +182,17 @@ def classified(scores: Any, target: Any) -> None:
         raise ShapeError("broadcast", f"Expected target size {list(wanted)}, got {list(b)}")
 
 
+def alike(scores: Any, target: Any) -> None:
+    """``binary_cross_entropy``: a target for each score."""
+    if not isinstance(scores, Tensor) or not isinstance(target, Tensor) or scores.shape is None or target.shape is None:
+        return
+    a, b = scores.shape, target.shape
+    if len(a) != len(b) or any(apart(x, y) for x, y in zip(a, b, strict=True)):
+        raise ShapeError(
+            "broadcast", f"Target size ({list(b)}) must be the same as input size ({list(a)})", target, 0, a
+        )
+
+
 def lies_in_order(ctx: Any, tensor: Tensor, target: Shape) -> None:
     """``view`` of a transposed product: sizes that are next to each other must be so in memory to become one.
 

@@ -55,13 +55,14 @@ class ShapeError(RuntimeError):
     """Indicates operands whose shapes torch refuses."""
 
     def __init__(
-        self, what: str, message: str, operand: Tensor | None = None, axis: int = -1, wanted: Size = None
+        self, what: str, message: str, operand: Tensor | None = None, axis: int = -1, wanted: Any = None
     ) -> None:
         super().__init__(message)
         self.what = what
         """The kind of operation: `matmul`, `view`, `cat`, `broadcast` …"""
         self.operand, self.axis, self.wanted = operand, axis, wanted
-        """The operand that a layer cannot take, the dimension (from the end) that is wrong, the size it should have."""
+        """The operand that a layer cannot take, the dimension (from the end) that is wrong, the size it should have; dimension 0
+        stands for all of them, and the sizes are a tuple."""
 
 
 def numel(shape: Shape) -> Any:

@@ -345,6 +345,11 @@ def _scalar_loss(ctx: Any, input: Any, *args: Any, reduction: Any = "mean", **kw
     return ctx.emit("loss", tensors(input, target, *args[1:], *kwargs.values()), shape, "float32", reduction=reduction)
 
 
+def _binary_loss(ctx: Any, input: Any, target: Any = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+    checks.alike(input, target)
+    return _scalar_loss(ctx, input, target, *args, **kwargs)
+
+
 _FLOATING = {
     "exp": "exp",
     "log": "log",
@@ -575,4 +580,6 @@ FUNCTIONS: dict[str, Model] = {
     **{f"torch.nn.functional.{name}": _scalar_loss for name in LOSSES},
     "torch.nn.functional.cross_entropy": _cross_entropy,
     "torch.nn.functional.nll_loss": _cross_entropy,
+    "torch.nn.functional.binary_cross_entropy": _binary_loss,
+    "torch.nn.functional.binary_cross_entropy_with_logits": _binary_loss,
 }

@@ -44,7 +44,7 @@ def reshape(kind: str) -> Model:
         if input.shape is None:
             result: tuple[Any, ...] = tuple(fresh("size") if item == -1 else item for item in target)
         else:
-            result = solved(input.shape, target)
+            result = solved(input.shape, target, input)
             if kind == "view" and input.base is not None:
                 checks.lies_in_order(ctx, input, result)
         return ctx.emit(
@@ -61,7 +61,7 @@ def reshape(kind: str) -> Model:
     return model
 
 
-def solved(shape: tuple[Any, ...], target: tuple[Any, ...]) -> tuple[Any, ...]:
+def solved(shape: tuple[Any, ...], target: tuple[Any, ...], input: Tensor | None = None) -> tuple[Any, ...]:  # noqa: A002
     total = numel(shape)
     known: Any = 1
     for item in target:
@@ -81,7 +81,7 @@ def solved(shape: tuple[Any, ...], target: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(missing if isinstance(item, int) and item == -1 else item for item in target)
     if decide("==", total, known) is False:
         size = total if isinstance(total, int) else f"shape {list(shape)}"
-        raise ShapeError("view", f"shape '{list(target)}' is invalid for input of size {size}")
+        raise ShapeError("view", f"shape '{list(target)}' is invalid for input of size {size}", input, 0, target)
     return target
 
 

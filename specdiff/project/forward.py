@@ -107,6 +107,9 @@ def follow_up(program: Program, built: Built, prompt: Forwarded, mode: str) -> F
         return None
     train(run, built.instance, mode == "train")
     ran = _attempt(run, built, follow if follow is not None else inputs)
+    if mode == "train" and ran.failure is not None:
+        # What only training asks for: labels of another shape, marks that tell the kinds of tokens apart.
+        ran = _with_what_is_missing(program, built, ran)
     ran.mode = mode
     train(run, built.instance, False)
     return ran
@@ -116,6 +119,7 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
     run = program.run
     best: Forwarded | None = None
     fullest: Forwarded | None = None
+    plain: list[Forwarded] = []
     fewest = min(map(len, choices), default=0)
     for inputs in choices:
         ran = _attempt(run, built, inputs)
@@ -124,6 +128,8 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
             return ran
         if best is None or _reach(ran) > _reach(best):
             best = ran
+        if set(inputs) <= _CERTAIN:
+            plain.append(ran)
         if len(inputs) > (len(fullest.inputs) if fullest is not None else fewest):
             fullest = ran
     assert best is not None
@@ -131,6 +137,9 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
     if best.failure is not None and fullest is not None:
         other = _with_what_is_missing(program, built, fullest)
         best = max(best, other, key=_reach)
+    if best.failure is not None and best.failure.kind in ("Undecided", "Limit"):
+        # What torch refuses of text alone says more than where the run of other inputs got stuck.
+        best = next((ran for ran in plain if ran.failure is not None and ran.failure.shape), best)
     # An input that was added later is a guess, too: a failure on it may be the guess's own.
     best.certain = best.failure is not None and all(set(inputs) <= _CERTAIN for inputs in (*choices, best.inputs))
     return best

@@ -12,10 +12,10 @@ from specdiff.interp.values import Tensor
 from specdiff.intrinsics.torch_core import ShapeError
 from specdiff.project.build import Failure
 from specdiff.project.inputs import Inputs
-from specdiff.project.sizes import MAP_SIDE
+from specdiff.project.sizes import COLOURS, MAP_SIDE, PICTURE_SIDE
 
 Wanted = tuple[str, int, Any]
-"""(name of an input, dimension counted from the end, size it should have)."""
+"""(name of an input, dimension counted from the end, size it should have); dimension 0 and a tuple for the whole shape."""
 
 _UNPACKED = re.compile(r"unpack \(expected (\d+)(?:, got (\d+))?\)")
 _OUT_OF_RANGE = re.compile(r"expected to be in range of \[-(\d+), \d+\], but got (-?\d+)\)")
@@ -39,6 +39,8 @@ def wanted_of(error: object, trace: Trace) -> Wanted | None:
             return op.attrs["name"], axis, error.wanted
         if op.shape is None or not op.inputs:
             return None
+        if not axis:
+            return None  # another shape is asked of an input alone, not of what was made of it
         rank = len(op.shape)
         if op.kind == "transpose":
             pair = (op.attrs["dim0"], op.attrs["dim1"])
@@ -77,12 +79,18 @@ def _with_size(value: Any, axis: int, size: Any) -> Any:
     if isinstance(value, list):
         items = [_with_size(item, axis, size) for item in value]
         return None if any(item is None for item in items) else items
-    if not isinstance(value, Tensor) or not value.shape or value.const is not None or not isinstance(size, int | Dim):
+    if not isinstance(value, Tensor) or not value.shape or value.const is not None:
+        return None
+    if isinstance(size, tuple):
+        return Tensor(size, value.dtype) if size != value.shape else None
+    if not isinstance(size, int | Dim):
         return None
     if not -len(value.shape) <= axis < 0 or size == value.shape[axis]:
         return None
     shape = list(value.shape)
     shape[axis] = size
+    if axis == -3 and size == COLOURS and shape[-2:] == [MAP_SIDE, MAP_SIDE]:
+        shape[-2:] = [PICTURE_SIDE, PICTURE_SIDE]  # no feature map but a picture
     return Tensor(tuple(shape), value.dtype)
 
 

@@ -25,6 +25,9 @@ TEXT = ("text_config", "decoder", "language_config", "llm_config", "decoder_conf
 _ANY = (*VISION, *AUDIO, *TEXT, "thinker_config", "qformer_config")
 MAP_SIDE = 16
 """Rows and columns of a feature map that is given by itself."""
+PICTURE_SIDE = 224
+"""Rows and columns of a picture of which nobody gives the size."""
+COLOURS = 3
 GRID = (4, 6)
 """Merged patches of the example image, rows and columns; not square, so that the two cannot be confused."""
 
@@ -130,7 +133,7 @@ class Sizes:
         if isinstance(size, int) and size >= 16:
             return size, size
         side = self.number(("patch_size",), 16, VISION) * (self.number(("spatial_merge_size",), 1, VISION))
-        whole = max(1, 224 // side) * side
+        whole = max(1, PICTURE_SIDE // side) * side
         return whole, whole
 
     def divisible_image(self) -> tuple[int, int]:

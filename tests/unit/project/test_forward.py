@@ -167,6 +167,38 @@ def test_modes(mode: str, name: str, shape: str) -> None:
     assert deeply(run) == shape
 
 
+def test_training_is_given_what_it_alone_asks_for(tmp_path: Path) -> None:
+    path = tmp_path / "tagger.py"
+    path.write_text("""
+import torch
+from torch import nn
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(100, 32)
+        self.score = nn.Linear(32, 5)
+
+    def forward(self, input_ids, token_kinds=None, labels=None):
+        if self.training and token_kinds is None:
+            raise ValueError("`token_kinds` is needed in training")
+        logits = self.score(self.embed(input_ids).mean(1))
+        loss = None
+        if labels is not None:
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        return {"loss": loss, "logits": logits}
+""")
+    target = resolve(str(path), ("Tagger",))[0]
+
+    def run() -> tuple[str, str]:
+        program = new_program(target, Options(use_cache=False))
+        ran = forward(program, build(program, target, program.module(target.module).get("Tagger"), {}), "train")
+        assert ran.failure is None
+        return str(outputs_in(ran.outputs)[0]["loss"].shape), str(ran.inputs["labels"].shape)
+
+    assert deeply(run) == ("()", "(batch, 5)")
+
+
 REFERENCE = """
 import dataclasses
 import enum
