@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import libcst as cst
 from libcst.metadata import ByteSpanPositionProvider
 
-from benchmarks.mutants import Mutant, Operator, code, literal_one
+from benchmarks.operators.editing import Mutant, Operator, Splice, code
+from benchmarks.operators.pieces import literal_one
 
 
 def spans(module: cst.Module) -> dict[cst.CSTNode, tuple[int, int]]:
@@ -43,6 +44,9 @@ def mutants(
     for row in rows:
         if isinstance(row, cst.Module):
             changed, before, after, line = row.code, "", "", _first_difference(text, row.code)
+        elif isinstance(row, Splice):
+            changed = text[: row.start] + row.text + text[row.end :]
+            before, after, line = text[row.start : row.end], row.text, _first_difference(text, changed)
         else:
             old, new = row  # type: ignore[misc]
             try:
@@ -70,7 +74,7 @@ def mutants(
             compile(changed, "mutant", "exec")
         except SyntaxError:
             continue
-        yield Mutant(operator.id, line, before[:160], after[:160], changed)
+        yield Mutant(operator.id, line, " ".join(before.split())[:160], " ".join(after.split())[:160], changed)
         found += 1
         if found >= most:
             return

@@ -15,8 +15,10 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -28,19 +30,20 @@ import checkout  # noqa: F401
 import libcst as cst
 
 from benchmarks.applying import mutants, spans
-from benchmarks.details import DETAILS
 from benchmarks.families import chosen, digest, kind_of, rare
-from benchmarks.faults import ANYWHERE, FAULTS
-from benchmarks.mutants import OPERATORS, Mutant, Operator
+from benchmarks.operators import ALL
+from benchmarks.operators.editing import Mutant, Operator
 from specdiff import pipeline
-from specdiff.match import parts
+from specdiff.match.compare import check_spec
 from specdiff.options import Options
 from specdiff.project.build import build, model_classes
 from specdiff.project.locate import Roots
 from specdiff.project.targets import Target, resolve
 from specdiff.project.tree import Overlay
-from specdiff.results import ClassResult, ModuleNode, Severity
+from specdiff.results import ClassResult, ModuleNode, Severity, Status
 from specdiff.session import deeply
+from specdiff.spec.draft import draft
+from specdiff.spec.load import load_spec
 
 SMALL = {"num_hidden_layers": 4, "n_layer": 4, "n_layers": 4, "num_layers": 4, "encoder_layers": 2, "decoder_layers": 2}
 
@@ -126,40 +129,34 @@ def _kinds(result: ClassResult) -> set[Any]:
     return set(fact.value) if fact is not None and isinstance(fact.value, tuple) else set()
 
 
-def differences(before: ClassResult, after: ClassResult, whole: bool = False) -> tuple[list[str], list[str]]:
-    """(what catches the mutant, what became undecided)."""
-    caught: list[str] = []
-    opened: list[str] = []
-    known = {(item.id, item.message) for item in before.findings}
-    for item in after.findings:
-        if item.severity in (Severity.ERROR, Severity.WARNING) and (item.id, item.message) not in known:
-            (opened if item.id in ("build.undecided",) else caught).append(item.id)
-    if after.tree is not None and before.parameters != after.parameters:
-        caught.append("parameters")
-    if after.tree is not None and before.tied != after.tied:
-        caught.append("tied")
-    for key, fact in before.sheet.facts.items():
-        if not whole and key.startswith("computation."):
-            continue
-        now = after.sheet.facts.get(key)
-        if after.tree is None and key != "computation.operations":
-            continue
-        if now is None:
-            (opened if key in after.sheet.undecided else caught).append(key)
-        elif key.startswith("computation."):
-            assert isinstance(fact.value, tuple) and isinstance(now.value, tuple)
-            if parts.judge(fact.value, now.value)[0] is False:
-                caught.append(key)
-        elif now.value != fact.value or now.level < fact.level:
-            caught.append(key)
-    for key in before.sheet.absences if after.tree is not None else ():
-        if key in after.sheet.facts:
-            caught.append(key)
-        elif key in after.sheet.undecided:
-            opened.append(key)
-    if before.verdict == "complete" and after.verdict == "undecided":
-        opened.append("verdict")
-    return list(dict.fromkeys(caught)), list(dict.fromkeys(opened))
+class Claimed:
+    """The untouched code's own draft as a spec, and what its audit says; owned by `main`."""
+
+    def __init__(self, before: ClassResult, target: str) -> None:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+            file.write(draft(before, target))
+            file.flush()
+            self.spec = load_spec(file.name, allow_todo=True)
+        self.before = before
+        self.known = {(item.id, item.message) for item in before.findings}
+
+    def differences(self, after: ClassResult, whole: bool = False) -> tuple[list[str], list[str]]:
+        """(what catches a mutant: claims that fail and findings that are new, what became undecided)."""
+        caught: list[str] = []
+        opened: list[str] = []
+        for item in after.findings:
+            if item.severity in (Severity.ERROR, Severity.WARNING) and (item.id, item.message) not in self.known:
+                (opened if item.id == "build.undecided" else caught).append(item.id)
+        for claim in check_spec(self.spec, after).claims:
+            if claim.key.startswith("computation.") and not whole:
+                continue
+            if claim.status in (Status.MISMATCH, Status.MISSING):
+                caught.append(claim.key)
+            elif claim.status is Status.UNDECIDED:
+                opened.append(claim.key)
+        if self.before.verdict == "complete" and after.verdict != "complete":
+            (opened if after.verdict == "undecided" else caught).append("verdict")
+        return list(dict.fromkeys(caught)), list(dict.fromkeys(opened))
 
 
 def reached(before: ClassResult, text: str) -> set[int] | None:
@@ -186,6 +183,10 @@ def reached(before: ClassResult, text: str) -> set[int] | None:
     return lines if functions else None
 
 
+def _line(mutant: Mutant) -> str:
+    return mutant.text.split("\n")[mutant.line - 1]
+
+
 def _named_in_constructors(module: ast.Module, classes: set[str]) -> set[str]:
     """Methods and functions of a file that the constructors of some of its classes name."""
     found: set[str] = set()
@@ -205,12 +206,12 @@ def _nodes(node: ModuleNode) -> Iterator[ModuleNode]:
         yield from _nodes(child)
 
 
-def judge(bench: Bench, before: ClassResult, path: Path, mutant: Mutant) -> tuple[str, list[str]]:
+def judge(bench: Bench, claimed: Claimed, path: Path, mutant: Mutant) -> tuple[str, list[str]]:
     bench.files[path] = mutant.text.encode()
     try:
-        caught, opened = differences(before, bench.analyse())
+        caught, opened = claimed.differences(bench.analyse())
         if not caught and mutant.line:
-            caught, opened = differences(before, bench.analyse(whole=True), whole=True)
+            caught, opened = claimed.differences(bench.analyse(whole=True), whole=True)
     except Exception as error:  # noqa: BLE001 - a defect is a row of its own
         return "defect", [f"{type(error).__name__}: {error}"]
     finally:
@@ -220,7 +221,6 @@ def judge(bench: Bench, before: ClassResult, path: Path, mutant: Mutant) -> tupl
     return ("caught", caught) if caught else ("undecided", opened) if opened else ("missed", [])
 
 
-ALL = (*OPERATORS, *FAULTS, *DETAILS, *ANYWHERE)
 FAMILIES_EACH = 5
 """Families on which every operator runs wherever it finds a place; on the others a share of the operators does."""
 
@@ -265,7 +265,8 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             print(f"{family}: {type(error).__name__}: {error}", file=sys.stderr)
             continue
         before = bench.analyse(whole=True)
-        said = differences(before, bench.analyse(whole=True), whole=True)
+        claimed = Claimed(before, family)
+        said = claimed.differences(bench.analyse(whole=True), whole=True)
         print(f"{family}: the untouched code again says {[*said[0], *said[1]] or 'nothing new'}", file=sys.stderr)
         config = bench.target.path.parent / f"configuration_{bench.target.path.parent.name}.py"
         texts: dict[Path, tuple[str, cst.Module, dict[cst.CSTNode, tuple[int, int]], set[int] | None]] = {}
@@ -289,8 +290,10 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                     break
                 if lines is not None and mutant.line not in lines:
                     continue  # in another class of the file
+                if path == config and any(re.search(rf"\b{name}\b", _line(mutant)) for name in bench.values):
+                    continue  # a setting that the bench gives itself
                 done += 1
-                verdict, by = judge(bench, before, path.resolve(), mutant)
+                verdict, by = judge(bench, claimed, path.resolve(), mutant)
                 row = {"family": family, "class": bench.name, "operator": operator.id, "line": mutant.line,
                        "verdict": verdict, "by": by[:6],
                        "named": any(not key.startswith("computation.") for key in by), "before": mutant.before, "after": mutant.after}  # fmt: skip

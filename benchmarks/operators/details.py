@@ -1,4 +1,4 @@
-"""Further faults in details: an axis, a bound, a limit, a cache, an order, a number format; some of them change nothing."""
+"""Faults in details: an axis, a bound, a limit, a cache, an order, a number format; some of them change nothing."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
-from benchmarks.faults import argument, both
-from benchmarks.mutants import (
+from benchmarks.operators.editing import (
+    COMPUTES,
     Edit,
     Operator,
     Sites,
+    added,
+    argument,
+    both,
     calls,
     classes,
     code,
     expr,
     find,
     functions,
+    grouped,
+    keyword,
     lines_of,
     matching,
     method,
+    method_dropped,
     statement,
-)
-
-_COMPUTES = (
-    "forward|eager_attention_forward|rotate_half|apply_\\w*(rotary|rope)\\w*|repeat_kv|torch_forward|route_tokens_to_experts|"
-    "compute_default_rope_parameters|get_topk_indices|_apply_gate|segment_sum"
 )
 
 
 def view_order(module: cst.Module) -> Iterator[Edit]:
-    for holder in functions(module, _COMPUTES):
+    for holder in functions(module, COMPUTES):
         for node in calls(holder, "view|reshape"):
             plain = [arg for arg in node.args if arg.keyword is None and not arg.star]
             if len(plain) == len(node.args) and len(plain) >= 3 and code(plain[-1].value) != code(plain[-2].value):
@@ -43,58 +44,13 @@ def view_order(module: cst.Module) -> Iterator[Edit]:
 
 def bounds(module: cst.Module) -> Iterator[Edit]:
     """A slice that begins or ends one item later."""
-    for holder in functions(module, _COMPUTES):
+    for holder in functions(module, COMPUTES):
         for node in find(holder.body, m.Slice()):
             assert isinstance(node, cst.Slice)
             if node.upper is not None:
-                yield node, node.with_changes(upper=expr(f"{_grouped(node.upper)} - 1"))
+                yield node, node.with_changes(upper=expr(f"{grouped(node.upper)} - 1"))
             elif node.lower is not None:
-                yield node, node.with_changes(lower=expr(f"{_grouped(node.lower)} + 1"))
-
-
-def _grouped(node: cst.BaseExpression) -> str:
-    return code(node) if isinstance(node, cst.Name | cst.Integer | cst.Attribute) else f"({code(node)})"
-
-
-def keyword(function: str, name: str, where: str = _COMPUTES) -> Sites:
-    """A keyword argument of a call is left out."""
-
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for holder in functions(module, where):
-            for node in calls(holder.body, function):
-                for index, arg in enumerate(node.args):
-                    if arg.keyword is not None and re.fullmatch(name, arg.keyword.value):
-                        yield node, node.with_changes(args=[*node.args[:index], *node.args[index + 1 :]])
-
-    return sites
-
-
-def added(function: str, text: str) -> Sites:
-    """A call gets a further argument."""
-
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for holder in functions(module, _COMPUTES):
-            for node in calls(holder.body, function):
-                if text.partition("=")[0] not in [arg.keyword.value for arg in node.args if arg.keyword is not None]:
-                    (more,) = cst.ensure_type(expr(f"f({text})"), cst.Call).args
-                    last = node.args[-1].with_changes(
-                        comma=cst.Comma(cst.SimpleWhitespace(""), cst.SimpleWhitespace(" "))
-                    )
-                    yield node, node.with_changes(args=[*node.args[:-1], last, more])
-
-    return sites
-
-
-def method_dropped(name: str, where: str = _COMPUTES) -> Sites:
-    """``x.method()`` becomes ``x``."""
-
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for holder in functions(module, where):
-            for node in calls(holder.body, name):
-                if isinstance(node.func, cst.Attribute) and not isinstance(node.func.value, cst.Name | cst.Attribute):
-                    yield node, node.func.value
-
-    return sites
+                yield node, node.with_changes(lower=expr(f"{grouped(node.lower)} + 1"))
 
 
 def early_residual(module: cst.Module) -> Iterator[Edit]:
@@ -116,7 +72,7 @@ def early_residual(module: cst.Module) -> Iterator[Edit]:
 
 def added_branches(module: cst.Module) -> Iterator[Edit]:
     """A gate that is added instead of multiplied."""
-    for holder in functions(module, _COMPUTES, "MLP|FeedForward|Mlp|Expert|Dense|GLU"):
+    for holder in functions(module, COMPUTES, "MLP|FeedForward|Mlp|Expert|Dense|GLU"):
         for node in find(holder.body, m.BinaryOperation(operator=m.Multiply())):
             assert isinstance(node, cst.BinaryOperation)
             if re.search(r"act|silu|gelu|gate|up", code(node)):
@@ -213,9 +169,9 @@ DETAILS: tuple[Operator, ...] = (
     Operator("clamp-limit", "a limit on one side only", keyword("clamp|clip|clamp_", "min|max")),
     Operator("function", "another activation function", both(matching(r"\b(F|nn\.functional)\.silu\(", r"\1.gelu("), matching(r"\b(F|nn\.functional)\.(gelu|relu)\(", r"\1.silu("), matching(r"\btorch\.(sigmoid|tanh)\(", "torch.relu("), matching(r"\b(F|nn\.functional)\.softplus\(", r"\1.relu("))),
     Operator("mask-value", "what is masked out counts zero", both(matching(r"float\(\"-inf\"\)", "0.0"), matching(r"torch\.finfo\([\w.]+\)\.min", "0.0"), matching(r"-torch\.inf", "0.0"))),
-    Operator("biased-weights", "the selection's bias goes into the routing weights", matching(r"\b(router_logits|scores)\.gather\(", "scores_for_choice.gather(", where=_COMPUTES)),
+    Operator("biased-weights", "the selection's bias goes into the routing weights", matching(r"\b(router_logits|scores)\.gather\(", "scores_for_choice.gather(", where=COMPUTES)),
     Operator("top-k-smallest", "the lowest experts are chosen", added("topk", "largest=False")),
-    Operator("top-k-sorted", "chosen experts in another order", argument("topk", "sorted", lambda text: {"False": "True", "True": "False"}.get(text), lambda module: functions(module, _COMPUTES))),
+    Operator("top-k-sorted", "chosen experts in another order", argument("topk", "sorted", lambda text: {"False": "True", "True": "False"}.get(text), lambda module: functions(module, COMPUTES))),
     Operator("softmax-dtype", "a softmax in the input's format", keyword("softmax", "dtype")),
     Operator("sinks-cut", "the sinks' probability stays and the last key's goes", matching(r"\[\.\.\., :-1\]", "[..., 1:]", where="eager_attention_forward|forward")),
     Operator("frequencies-interleaved", "frequencies side by side instead of in halves", matching(r"torch\.cat\(\((freqs), \1\), dim=-1\)", r"\1.repeat_interleave(2, dim=-1)")),

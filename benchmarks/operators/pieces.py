@@ -1,138 +1,32 @@
-"""Faults that people make in model code, as edits of the syntax tree: each operator finds its sites and replaces them.
-
-Nothing is written to disk: `applying.mutants` gives the changed text of a file.
-"""
+"""Faults that people make in model code: a piece that a paper names is lost, replaced or put elsewhere."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import libcst as cst
 import libcst.matchers as m
 
-Edit = tuple[cst.CSTNode, cst.CSTNode | cst.RemovalSentinel]
-Sites = Callable[[cst.Module], Iterator[Edit]]
-_ACTIVE = re.compile(
-    r"Attention|MLP|Layer|Block|Expert|Moe|MoE|Router|Gate|Norm|Mixer|Model|Embedding|Encoder|Decoder|FeedForward|Intermediate|Output"
+from benchmarks.operators.editing import (
+    Edit,
+    Operator,
+    call_to_argument,
+    calls,
+    classes,
+    code,
+    config_number,
+    expr,
+    find,
+    functions,
+    like,
+    lines_of,
+    matching,
+    method,
+    replaced_name,
+    statement,
+    sum_to_side,
 )
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One kind of fault."""
-
-    id: str
-    what: str
-    sites: Sites
-    in_config: bool = False
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One fault in one file."""
-
-    operator: str
-    line: int
-    before: str
-    after: str
-    text: str
-
-
-_INDEX: dict[int, tuple[cst.CSTNode, dict[str, list[cst.CSTNode]]]] = {}
-"""Nodes by kind, below roots that were asked about (which are kept, so that identities stay)."""
-
-
-def find(root: cst.CSTNode, matcher: object) -> list[cst.CSTNode]:
-    """As `libcst.matchers.findall`, with one walk over each root."""
-    if isinstance(root, cst.BaseSuite | cst.CSTNode) and id(root) not in _INDEX:
-        by_kind: dict[str, list[cst.CSTNode]] = {}
-        stack = [root]
-        while stack:
-            node = stack.pop()
-            by_kind.setdefault(type(node).__name__, []).append(node)
-            stack.extend(reversed(node.children))
-        _INDEX[id(root)] = (root, by_kind)
-    by_kind = _INDEX[id(root)][1]
-    options = getattr(matcher, "options", None) or [matcher]
-    return [
-        node
-        for each in options
-        for node in by_kind.get(type(each).__name__, ())
-        if m.matches(node, each)  # type: ignore[arg-type]
-    ]
-
-
-def expr(text: str) -> cst.BaseExpression:
-    return cst.parse_expression(text)
-
-
-def statement(text: str) -> cst.BaseStatement:
-    return cst.parse_statement(text)
-
-
-def code(node: cst.CSTNode) -> str:
-    return cst.Module([]).code_for_node(node)
-
-
-def calls(module: cst.CSTNode, name: str) -> Iterator[cst.Call]:
-    """Calls whose function's last name matches a pattern."""
-    for node in find(module, m.Call()):
-        assert isinstance(node, cst.Call)
-        last = node.func.attr.value if isinstance(node.func, cst.Attribute) else getattr(node.func, "value", "")
-        if isinstance(last, str) and re.fullmatch(name, last):
-            yield node
-
-
-def classes(module: cst.Module, name: str) -> Iterator[cst.ClassDef]:
-    for node in find(module, m.ClassDef()):
-        assert isinstance(node, cst.ClassDef)
-        if re.search(name, node.name.value):
-            yield node
-
-
-def method(node: cst.ClassDef, name: str) -> cst.FunctionDef | None:
-    for item in node.body.body:
-        if isinstance(item, cst.FunctionDef) and item.name.value == name:
-            return item
-    return None
-
-
-def lines_of(node: cst.CSTNode) -> Iterator[cst.SimpleStatementLine]:
-    for item in find(node, m.SimpleStatementLine()):
-        assert isinstance(item, cst.SimpleStatementLine)
-        yield item
-
-
-def matching(pattern: str, replace: str | None, where: str = "forward", cls: str = "") -> Sites:
-    """Statements of some functions whose text matches a pattern; their text with the match replaced, or removed."""
-
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for holder in functions(module, where, cls):
-            for line in lines_of(holder.body):
-                text = code(line).strip()
-                if not re.search(pattern, text):
-                    continue
-                if replace is None:
-                    yield line, statement("pass\n")
-                else:
-                    changed = re.sub(pattern, replace, text, count=1)
-                    if changed != text:
-                        try:
-                            yield line, statement(changed + "\n")
-                        except cst.ParserSyntaxError:
-                            continue
-
-    return sites
-
-
-def functions(module: cst.Module, name: str, cls: str = "") -> Iterator[cst.FunctionDef]:
-    for node in find(module, m.FunctionDef()):
-        assert isinstance(node, cst.FunctionDef)
-        if re.fullmatch(name, node.name.value):
-            if not cls or any(node is item for holder in classes(module, cls) for item in holder.body.body):
-                yield node
 
 
 def drop_k_rotation(module: cst.Module) -> Iterator[Edit]:
@@ -163,13 +57,6 @@ def negate_rotation(module: cst.Module) -> Iterator[Edit]:
         changed = code(node).replace("-x2, x1", "x2, x1")
         if changed != code(node):
             yield node, like(node, changed.strip("\n") + "\n")
-
-
-def like(node: cst.FunctionDef, text: str) -> cst.BaseStatement:
-    """Another text of a function on the same lines."""
-    made = statement(text)
-    assert isinstance(made, cst.FunctionDef)
-    return made.with_changes(leading_lines=node.leading_lines, lines_after_decorators=node.lines_after_decorators)
 
 
 def pre_to_post_norm(module: cst.Module) -> Iterator[Edit]:
@@ -269,15 +156,6 @@ def eps(module: cst.Module) -> Iterator[Edit]:
         yield node, node.with_changes(value=expr("0.05"))
 
 
-def replaced_name(pattern: str, new: str) -> Sites:
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for node in find(module, m.Attribute()):
-            if re.fullmatch(pattern, code(node)):
-                yield node, expr(re.sub(pattern, new, code(node)))
-
-    return sites
-
-
 def top_k(module: cst.Module) -> Iterator[Edit]:
     for node in calls(module, "topk"):
         for index, arg in enumerate(node.args):
@@ -290,44 +168,6 @@ def top_k(module: cst.Module) -> Iterator[Edit]:
                 args[index] = arg.with_changes(value=expr(f"({code(arg.value)} - 1)"))
                 yield node, node.with_changes(args=args)
                 break
-
-
-def call_to_argument(name: str, cls: str = "") -> Sites:
-    """A call is replaced by its first argument."""
-
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        holders = list(classes(module, cls)) if cls else [module]
-        for holder in holders:
-            for node in calls(holder, name):
-                if node.args:
-                    yield node, cst.ensure_type(node.args[0].value, cst.BaseExpression)
-
-    return sites
-
-
-def call_renamed(name: str, new: str, cls: str = "") -> Sites:
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for holder in list(classes(module, cls)) if cls else [module]:
-            for node in calls(holder, name):
-                if isinstance(node.func, cst.Attribute):
-                    yield node, node.with_changes(func=node.func.with_changes(attr=cst.Name(new)))
-
-    return sites
-
-
-def sum_to_side(pattern: str, keep: str = "left") -> Sites:
-    """An addition or product of which one side matches loses that side."""
-
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for node in find(module, m.BinaryOperation(operator=m.Add() | m.Multiply())):
-            assert isinstance(node, cst.BinaryOperation)
-            left, right = code(node.left), code(node.right)
-            if re.search(pattern, right):
-                yield node, node.left
-            elif re.search(pattern, left):
-                yield node, node.right
-
-    return sites
 
 
 def residual(module: cst.Module) -> Iterator[Edit]:
@@ -445,26 +285,6 @@ def window_alias(module: cst.Module) -> Iterator[Edit]:
                     value=expr(code(node.value).replace("create_sliding_window_causal_mask", "create_causal_mask"))
                 ),
             )
-
-
-def config_number(pattern: str, change: Callable[[str], str]) -> Sites:
-    """A default of a configuration class."""
-
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for node in find(module, m.AnnAssign(target=m.Name(), value=m.Integer() | m.Float())):
-            assert isinstance(node, cst.AnnAssign)
-            if node.value is not None and re.fullmatch(pattern, code(node.target)):
-                yield node, node.with_changes(value=expr(change(code(node.value))))
-        for line in find(module, m.Assign(targets=[m.AssignTarget(m.Name())], value=m.Integer() | m.Float())):
-            assert isinstance(line, cst.Assign)
-            if re.fullmatch(pattern, code(line.targets[0].target)):
-                yield line, line.with_changes(value=expr(change(code(line.value))))
-        for param in find(module, m.Param(default=m.Integer() | m.Float())):
-            assert isinstance(param, cst.Param)
-            if param.default is not None and re.fullmatch(pattern, param.name.value):
-                yield param, param.with_changes(default=expr(change(code(param.default))))
-
-    return sites
 
 
 def pattern_shift(module: cst.Module) -> Iterator[Edit]:
