@@ -174,7 +174,11 @@ def reached(before: ClassResult, text: str) -> set[int] | None:
             elif isinstance(child, ast.FunctionDef):
                 first = min([child.lineno, *(each.lineno for each in child.decorator_list)])
                 name = f"{owner}.{child.name}" if owner else child.name
-                if f"{name}:{first}" in functions or (inside and child.name == "__init__") or name in constructed:
+                if (
+                    f"{name}:{first}" in functions
+                    or (inside and child.name in ("__init__", "_init_weights", "reset_parameters"))
+                    or name in constructed
+                ):
                     lines.update(range(child.lineno, (child.end_lineno or child.lineno) + 1))
             elif inside or not owner:
                 lines.update(range(getattr(child, "lineno", 0), getattr(child, "end_lineno", 0) + 1))

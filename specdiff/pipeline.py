@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -351,19 +351,37 @@ def _with_computation(subject: Subject, sheet: FactSheet, plain: Forwarded) -> F
     program, built = subject.program, subject.built
     flow = settings_flow(subject)
     runs = [_followed("", plain)]
-    called: Edges = {**built.edges, **(plain.edges if plain.failure is None else {})}
+    ran: Edges = dict(plain.edges if plain.failure is None else {})
     for mode in (PADDED, "decode", "train"):
         if runs[0].operations is not None:
-            ran = forward(program, built, mode)
-            called.update(ran.edges if ran.failure is None else {})
-            runs.append(_followed(mode, ran))
+            other = forward(program, built, mode)
+            ran.update(other.edges if other.failure is None else {})
+            runs.append(_followed(mode, other))
     neutral = {place for run in runs if run.operations is not None for place in neutral_places(run.operations)}
-    idle = dormant(subject, [callee for _, callee in called], neutral)
+    called = [callee for _, callee in {**built.edges, **ran}]
+    idle = dormant(subject, called, neutral, _mute(ran, runs))
     sheet = replace(sheet, facts={**sheet.facts, flow.key: flow, idle.key: idle})
     found = computation.operations(runs, (built.cls.file, built.cls.line))
     if isinstance(found, Undecided):
         return replace(sheet, undecided={**sheet.undecided, computation.OPERATIONS: found})
     return replace(sheet, facts={**sheet.facts, found.key: found})
+
+
+def _mute(called: Edges, runs: Iterable[computation.Run]) -> list[Function]:
+    """Functions that runs call and that leave no operation, nor does what they call: numbers made in plain Python."""
+    telling = {(op.file, op.function) for run in runs if run.operations is not None for op in run.operations.ops}
+    callers: dict[int, list[Function]] = {}
+    for caller, callee in called:
+        if caller is not None:
+            callers.setdefault(id(callee), []).append(caller)
+    loud: set[int] = set()
+    waiting = [callee for _, callee in called if (callee.file, callee.qualname) in telling]
+    while waiting:
+        function = waiting.pop()
+        if id(function) not in loud:
+            loud.add(id(function))
+            waiting.extend(callers.get(id(function), ()))
+    return list({id(callee): callee for _, callee in called if id(callee) not in loud}.values())
 
 
 def _followed(name: str, ran: Forwarded) -> computation.Run:

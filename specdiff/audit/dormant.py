@@ -32,15 +32,18 @@ _NEUTRAL = {"*": 1, "/": 1, "+": 0, "-": 0}
 Place = tuple[str, int]
 
 
-def dormant(subject: Subject, reached: Collection[Function], neutral: Collection[Place]) -> Fact:
+def dormant(
+    subject: Subject, reached: Collection[Function], neutral: Collection[Place], mute: Collection[Function] = ()
+) -> Fact:
     """`computation.dormant`.
 
     Args:
         subject: The class.
         reached: Functions of model code that its constructor and the followed runs call.
         neutral: (file, line) of operations that leave a tensor as it is because a number is one or zero.
+        mute: Those of the functions that the runs call and that leave no operation in them.
     """
-    ran = {id(node_of(function)) for function in reached}
+    ran = {id(node_of(function)) for function in reached}.difference(id(node_of(function)) for function in mute)
     lines: dict[str, set[int]] = defaultdict(set)
     for file, line in neutral:
         lines[file].add(line)
@@ -164,6 +167,14 @@ class _Reader:
             if isinstance(default, ir.Const) and default.value not in (None, False):
                 text = f"{param.name}={default.value!r}"
                 self._add("default", default.line, lambda names, text=text: text, ())  # type: ignore[misc]
+            elif isinstance(default, ir.Const) and default.value is None:
+                text = f"{param.name} x{self._handed_on(param.name)}"
+                self._add("hands on", default.line, lambda names, text=text: text, ())  # type: ignore[misc]
+
+    def _handed_on(self, name: str) -> int:
+        """How often an argument that may be left out, as the runs do, is passed to another function."""
+        handed = (arg.value for call in nodes_in(self.node.body) if isinstance(call, ir.Call) for arg in call.args)
+        return sum(isinstance(value, ir.Name) and value.id == name for value in handed)
 
     # --- Statements: each method tells whether what it reads is always left for good --------------------
 
@@ -296,6 +307,9 @@ class _Reader:
                             lambda names, part=part, text=text: text + expression(part, names),  # type: ignore[misc]
                             (part,),
                         )
+            case ir.Call(line=line, func=func) if self._way(node) == 1:
+                # A rate of zero, an identity: other settings put something there.
+                self._add("gives back:", line, lambda names: expression(func, names), (func,))
             case _:
                 pass
         if isinstance(node, tuple):

@@ -17,7 +17,7 @@ from specdiff.audit.walk import dotted, nodes_in
 from specdiff.facts import Evidence, Fact, Level
 from specdiff.interp.calls import node_of
 from specdiff.interp.lookups import lookup
-from specdiff.interp.objects import ClassVal, Function, Value
+from specdiff.interp.objects import ClassVal, Function, Instance, Value
 from specdiff.interp.tracked import plain
 from specdiff.ir import nodes as ir
 
@@ -66,6 +66,8 @@ def settings_flow(subject: Subject) -> Fact:
         found["functions"].update(flow.steps())
     for path, step in _kept_values(subject):
         found[path][step.what] = step
+    for path, step in (*_starts(subject), *_values(subject)):
+        found[path][step.what] = step
     tied = _ties(subject)
     if tied is not None:
         found["root"][tied.what] = tied
@@ -103,6 +105,48 @@ def _kept_values(subject: Subject) -> Iterator[tuple[str, Evidence]]:
         text = f"{name} is {said}".replace("|", "/").replace("#", "")
         cls = classes[path]
         yield path, Evidence(cls.file, cls.line, cls.line, text if len(shown) == 1 else f"{text}#{digest}")
+
+
+def _starts(subject: Subject) -> Iterator[tuple[str, Evidence]]:
+    """(path, what) of parameters that start with one number: zeros for ones change nothing that a run shows."""
+    for module in subject.modules:
+        cls = module.instance.cls
+        if not subject.is_model_code(cls):
+            continue
+        path = re.sub(r"(?<=\.)\d+(?=\.|$)", "*", module.path) or "root"
+        for name, tensor in (module.instance.attrs.get("_parameters") or {}).items():
+            kind, inputs, attrs = getattr(tensor, "recipe", None) or ("", (), {})
+            fill = attrs.get("fill") if kind == "constant" and not inputs else None
+            if isinstance(fill, bool | int | float):
+                yield path, Evidence(cls.file, cls.line, cls.line, f"{name} starts with {float(fill):.9g}")
+
+
+def _values(subject: Subject) -> Iterator[tuple[str, Evidence]]:
+    """(path, what) of the values of the settings that the model's own configuration classes define, and their further names."""
+    waiting, seen = [subject.built.config], set()
+    while waiting:
+        config = waiting.pop()
+        if not isinstance(config, Instance) or "config" not in config.cls.flags or id(config) in seen:
+            continue
+        seen.add(id(config))
+        waiting.extend(config.attrs.values())
+        for cls in config.cls.mro:
+            if not isinstance(cls, ClassVal) or not subject.is_model_code(cls):
+                continue
+            made = cls.attrs.get("__init__")
+            params = node_of(made).params if isinstance(made, Function) else ()
+            for name in (*cls.attrs.get("__annotations__", ()), *(param.name for param in params)):
+                value = plain(config.attrs.get(name, config))
+                if isinstance(value, list | tuple):
+                    value = repr([plain(item) for item in value])
+                if isinstance(value, bool | int | float | str | None):
+                    text = f"{name} = {_number(value)}".replace("|", "/").replace("#", "")
+                    yield "configuration", Evidence(cls.file, cls.line, cls.line, text)
+        names, owner = lookup(config.cls, "attribute_map")
+        if isinstance(names, dict) and isinstance(owner, ClassVal):
+            for name, setting in names.items():
+                text = f"{name} stands for {setting}".replace("|", "/")
+                yield "configuration", Evidence(owner.file, owner.line, owner.line, text)
 
 
 def _set_in(subject: Subject, cls: ClassVal) -> Iterator[str]:
@@ -153,11 +197,14 @@ class _Flow:
         }
         self.found: dict[str, Settings] = defaultdict(Counter)
         self.lines: dict[str, int] = {}
+        self.orders: dict[str, list[str]] = defaultdict(list)
+        """What each attribute is made from in the order of the arguments, once for each line that makes it."""
 
     def steps(self) -> Iterator[tuple[str, Evidence]]:
         for name, settings in self.found.items():
             if settings:
-                said = ", ".join(f"{key} x{count}" if count > 1 else key for key, count in sorted(settings.items()))
+                orders = self.orders.get(name, [])
+                said = orders[0] if len(orders) == 1 else _said(settings)
                 text = f"{name} <- {said}"
                 line = self.lines[name]
                 yield text, Evidence(self.function.file, line, line, text)
@@ -210,6 +257,8 @@ class _Flow:
                 if name not in self.parts:
                     self.aliases[name] = settings
                 self._note(name, settings + condition, line)
+                order = [self._ordered(value), _said(condition)]
+                self.orders[name].append(" if ".join(text for text in order if text))
             case ir.TupleExpr(items=items) | ir.ListExpr(items=items):
                 same = isinstance(value, ir.TupleExpr | ir.ListExpr) and len(value.items) == len(items)
                 for index, item in enumerate(items):
@@ -241,6 +290,15 @@ class _Flow:
     def _note(self, name: str, settings: Settings, line: int) -> None:
         self.found[name] += settings
         self.lines.setdefault(name, line)
+
+    def _ordered(self, node: Any) -> str:
+        """The settings that an expression reads; of a call argument by argument, those with names behind the others."""
+        if not isinstance(node, ir.Call) or dotted(node.func) in _PLAIN_CALLS:
+            return _said(self.of(node))
+        named = sorted((arg for arg in node.args if arg.name), key=lambda arg: str(arg.name))
+        parts = [self._ordered(arg.value) for arg in (*(arg for arg in node.args if not arg.name), *named)]
+        parts = [text for text in (_said(self.of(node.func)), *parts, _said(_unsaved(node))) if text]
+        return f"({'; '.join(parts)})" if len(parts) > 1 else "".join(parts)
 
     # --- Other functions: how often each setting is used -------------------------------------------
 
@@ -306,6 +364,10 @@ class _Flow:
             if path.startswith(f"{name}."):
                 return path[len(name) + 1 :]
         return ""
+
+
+def _said(settings: Settings) -> str:
+    return ", ".join(f"{key} x{count}" if count > 1 else key for key, count in sorted(settings.items()))
 
 
 def _unsaved(call: ir.Call) -> Settings:

@@ -21,7 +21,7 @@ from specdiff.interp.values import Tensor
 _RESHAPED = frozenset({"view", "reshape", "flatten", "squeeze", "unsqueeze", "unflatten"})
 """Operations of which only the resulting shape counts: the order of the elements stays as it is."""
 _SILENT = frozenset({"contiguous", "detach", "identity", "dropout", "copy"})
-"""Operations that leave every value as it is outside of training."""
+"""Operations that leave every value as it is outside of training; one that stops a gradient counts (`Run.frozen`)."""
 _UNSAID = frozenset(
     {"size", "shape", "sizes", "dtype", "device", "inplace", "out", "sorted", "training", "memory_format", "copy", "non_blocking"}
 )  # fmt: skip
@@ -111,7 +111,7 @@ class _Writer:
             scope = self.scope(op)
             text, digest = self._digest(op, scope)
             self.digests[op.id] = digest
-            if op.kind not in _QUIET and not self._silent(op):
+            if op.kind == "dropout" or (op.kind not in _QUIET and not self._silent(op)):
                 step = Step(text, digest, op.file, op.line, op.module)
                 found[scope].setdefault((text, digest), step)
         for index, rank in self.ranks.items():
@@ -148,7 +148,7 @@ class _Writer:
             return False
         before = self.operations[op.inputs[0]]
         if op.kind in _SILENT:
-            return True
+            return not op.attrs.get("cut")
         if op.kind == "cast":
             return before.dtype == op.dtype
         if op.kind in _RESHAPED or op.kind == "expand":

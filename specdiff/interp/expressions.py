@@ -118,7 +118,10 @@ def _call(run: Run, node: ir.Call, frame: Frame) -> Value:
     callee = TABLE[type(func)](run, func, frame)
     args, kwargs = arguments(run, node.args, frame)
     run.line = node.line
-    return calls.call(run, callee, args, kwargs)
+    result = calls.call(run, callee, args, kwargs)
+    if run.ways is not None and args and type(args[0]) is Tensor:
+        run.went(node, 1 if result is args[0] else 2)
+    return result
 
 
 def _super(run: Run, node: ir.Call, frame: Frame) -> Value:

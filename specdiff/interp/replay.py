@@ -143,7 +143,7 @@ def forward(
     module, path = trace.stack[-1]
     try:
         given = _Given(args[1:], kwargs)
-        key = (id(function), id(module.cls), _site(run), given.key)
+        key = (id(function), id(module.cls), _site(run), run.frozen, given.key)
         known = trace.past.setdefault(key, [])
     except (Unfit, TypeError):
         return body()

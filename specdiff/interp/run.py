@@ -14,6 +14,8 @@ from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.ir import nodes as ir
 
 STUB_PREFIX = "<specdiff>/"
+_FLOATING = ("float", "bfloat", "complex")
+"""How the names of the formats begin in which gradients are."""
 """Names of our own library stubs begin with this, so that no report takes them for analysed files."""
 
 
@@ -163,7 +165,9 @@ class Run:
         self.ways: dict[int, int] | None = None
         """Which ways out of each branching node were taken, as bits by the node's id, where that is asked for: of a
         condition 1 the body and 2 the other side, of ``and`` and ``or`` one bit per operand, of a loop, a
-        handler and a case 1."""
+        handler and a case 1, of a call with a tensor 1 the same tensor back and 2 anything else."""
+        self.frozen = False
+        """Whether what runs stands within ``torch.no_grad()``."""
         self.edges: dict[tuple[Function | None, Function], None] = {}
         """Calls between functions of model code, in order of first occurrence."""
         self.importing = ""
@@ -430,8 +434,11 @@ class Run:
                 break
         result = Tensor(shape, dtype, const=const, base=view_of, place=Place(self.file, self.line))
         result.serial = self.serial
-        if inputs:
-            result.grad = any(getattr(item, "grad", False) for item in inputs)
+        if inputs and dtype.startswith(_FLOATING) and any(getattr(item, "grad", False) for item in inputs):
+            if self.frozen or kind == "detach":
+                attrs["cut"] = True  # a gradient that would go on ends here
+            else:
+                result.grad = True
         if self.trace is not None:
             result.node = self.trace.record(self, kind, inputs, result, attrs)
         elif (

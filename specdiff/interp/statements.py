@@ -13,6 +13,7 @@ from specdiff.interp.calls import ContextValue
 from specdiff.interp.containers import NotIterable
 from specdiff.interp.expressions import evaluate
 from specdiff.interp.guarding import raised
+from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import (
     MISSING,
     BudgetExceeded,
@@ -379,8 +380,13 @@ def _within(run: Run, node: ir.With, frame: Frame, index: int) -> Signal:
         return _suppressing(run, node, frame, index, context.suppressed)
     if not isinstance(context, Instance):
         return _within(run, node, frame, index + 1)
+    frozen = run.frozen
+    run.frozen = _stops_gradients(context, frozen)
     try:
-        signal = _within(run, node, frame, index + 1)
+        try:
+            signal = _within(run, node, frame, index + 1)
+        finally:
+            run.frozen = frozen
     except Raised as error:
         leave = attributes.get(run, context, "__exit__", None)
         kind = error.value.cls if isinstance(error.value, Instance) else type(error.value)
@@ -391,6 +397,12 @@ def _within(run: Run, node: ir.With, frame: Frame, index: int) -> Signal:
     if leave is not None:
         run.call(leave, (None, None, None), {})
     return signal
+
+
+def _stops_gradients(context: Instance, before: bool) -> bool:
+    """Whether no gradients go through what runs in a context, one of torch's switches or any other."""
+    stops = context.attrs.get("__stops_gradients__", lookup(context.cls, "__stops_gradients__")[0])
+    return before if stops is MISSING else stops is True
 
 
 def _suppressing(run: Run, node: ir.With, frame: Frame, index: int, kinds: tuple[Value, ...]) -> Signal:

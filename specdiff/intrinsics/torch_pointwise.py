@@ -494,7 +494,7 @@ POINTWISE: dict[str, Model] = {
     "numel": _numel,
     "dropout": lambda ctx, input, p=0.5, training=True, inplace=False: (
         ctx.emit("dropout", (input,), input.shape, input.dtype, p=p, const=input.const)
-        if training is not False and p != 0
+        if training is not False and (p != 0 or ctx.detailed)
         else input
     ),
 }

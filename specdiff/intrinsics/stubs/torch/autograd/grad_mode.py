@@ -13,6 +13,8 @@ class _Switch:
 
 
 class no_grad(_Switch):
+    __stops_gradients__ = True
+
     def __new__(cls, orig_func=None):
         if orig_func is None:
             return object.__new__(cls)
@@ -23,7 +25,7 @@ class no_grad(_Switch):
 
 
 class enable_grad(no_grad):
-    pass
+    __stops_gradients__ = False
 
 
 class inference_mode(_Switch):
@@ -33,13 +35,15 @@ class inference_mode(_Switch):
         return mode
 
     def __init__(self, mode=True):
-        pass
+        self.__stops_gradients__ = mode
 
 
 class set_grad_enabled(_Switch):
     def __init__(self, mode):
         self.mode = mode
+        self.__stops_gradients__ = not mode
 
 
-class set_multithreading_enabled(set_grad_enabled):
-    pass
+class set_multithreading_enabled(_Switch):
+    def __init__(self, mode):
+        self.mode = mode
