@@ -19,6 +19,7 @@ from specdiff.interp.calls import node_of
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function, Instance, Value
 from specdiff.interp.tracked import plain
+from specdiff.interp.values import Tensor
 from specdiff.ir import nodes as ir
 
 SETTINGS = "computation.settings"
@@ -115,10 +116,21 @@ def _starts(subject: Subject) -> Iterator[tuple[str, Evidence]]:
             continue
         path = re.sub(r"(?<=\.)\d+(?=\.|$)", "*", module.path) or "root"
         for name, tensor in (module.instance.attrs.get("_parameters") or {}).items():
-            kind, inputs, attrs = getattr(tensor, "recipe", None) or ("", (), {})
-            fill = attrs.get("fill") if kind == "constant" and not inputs else None
-            if isinstance(fill, bool | int | float):
+            fill = _start(tensor)
+            if fill is not None:
                 yield path, Evidence(cls.file, cls.line, cls.line, f"{name} starts with {float(fill):.9g}")
+
+
+def _start(tensor: Value) -> float | None:
+    """The one number that a tensor is full of."""
+    if not isinstance(tensor, Tensor):
+        return None
+    kind, inputs, attrs = tensor.recipe or ("", (), {})
+    fill = attrs.get("fill") if kind == "constant" and not inputs else None
+    const = tensor.const() if callable(tensor.const) else tensor.const
+    if fill is None and getattr(const, "size", 0) and (const == const.ravel()[0]).all():
+        fill = const.ravel()[0].item()
+    return float(fill) if isinstance(fill, bool | int | float) else None
 
 
 def _values(subject: Subject) -> Iterator[tuple[str, Evidence]]:
@@ -126,10 +138,11 @@ def _values(subject: Subject) -> Iterator[tuple[str, Evidence]]:
     waiting, seen = [subject.built.config], set()
     while waiting:
         config = waiting.pop()
-        if not isinstance(config, Instance) or "config" not in config.cls.flags or id(config) in seen:
+        if not isinstance(config, Instance) or id(config) in seen:
             continue
         seen.add(id(config))
-        waiting.extend(config.attrs.values())
+        inner = (value for value in config.attrs.values() if isinstance(value, Instance))
+        waiting.extend(value for value in inner if "config" in value.cls.flags)
         for cls in config.cls.mro:
             if not isinstance(cls, ClassVal) or not subject.is_model_code(cls):
                 continue
