@@ -25,6 +25,17 @@ _MOVED = re.compile(
 """A reader of all settings of a prefix, which it keeps without it: ``setattr(config, name[5:], value)``."""
 _HOLE = "{}"
 """Stands in a name that is put together for the part that varies."""
+_OF_SETTINGS = re.compile(
+    r"(?:(?:config|cfg)\w*(?:\([^()]*\))?(?:\[[^\[\]]*\])?)\s*\.\s*([A-Za-z_]\w*)"
+    r"|(?:get|has|set)attr\(\s*[^,\"']*(?:config|cfg)[^,\"']*,\s*[\"']([A-Za-z_]\w*)[\"']"
+    r"|(?:config|cfg)\w*(?:\.get\(|\.pop\(|\[)\s*[\"']([A-Za-z_]\w*)[\"']"
+    r"|[\"']([A-Za-z_]\w*)[\"']\s+(?:not\s+)?in\s+[\w.]*(?:config|cfg)"
+)
+"""Reads of settings in code of the library, which has many other objects with attributes of such names."""
+_OWN = re.compile(r"(?:\bself\s*\.\s*|attr\(\s*self,\s*[\"'])([A-Za-z_]\w*)")
+"""A read in a configuration class itself."""
+_ANY_NAME = re.compile(r"(?:get|has)attr\(\s*[^,()]*(?:config|cfg)[^,()]*(?:\([^()]*\))?,\s*(?![\"'])")
+"""A reader of settings whose names stand elsewhere in its file."""
 _NO_READERS = frozenset({"models", "cli", "__pycache__"})
 """Folders of the library that hold the models themselves, or commands; code of all others may read settings."""
 
@@ -122,6 +133,21 @@ def file_words(path: Path) -> frozenset[str]:
     return frozenset(_ATTRIBUTE.findall(text)) | frozenset(_WORD.findall(text)) | frozenset(made_names(text))
 
 
+@lru_cache(maxsize=4096)
+def _settings_read(path: Path) -> frozenset[str]:
+    """The names that a file of the library may read of a configuration."""
+    try:
+        text = without_words(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return frozenset()
+    found = {name for match in _OF_SETTINGS.finditer(text) for name in match.groups() if name}
+    if _ANY_NAME.search(text):
+        found.update(_WORD.findall(text))
+    if "config" in path.stem:
+        found.update(_OWN.findall(text))
+    return frozenset(found)
+
+
 @lru_cache(maxsize=8)
 def _library_texts(folder: Path) -> tuple[tuple[Path, bytes], ...]:
     texts = []
@@ -156,7 +182,7 @@ def _library_reads(folder: Path, name: str) -> bool:
     plain = name.encode()
     exact = re.compile(rb"(?:\.\s*|[\"'])" + re.escape(plain) + rb"\b")
     return any(
-        plain in data and exact.search(data) is not None and name in file_words(path)
+        plain in data and exact.search(data) is not None and name in _settings_read(path)
         for path, data in _library_texts(folder)
     )
 

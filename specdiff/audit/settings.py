@@ -222,7 +222,8 @@ def _read_around(subject: Subject, cls: ClassVal) -> Readers:
     # Only what was just read: a program knows files of earlier targets whose modules it has let go of.
     files = [path for folder in sorted(folders) for path in _others(folder, frozenset(seen_files))]
     packages = [folder for found in program.roots.packages.values() for folder in found]
-    libraries = [folder for folder in packages if (folder / "modeling_utils.py").is_file()]
+    library = "config" in cls.flags  # a configuration of another kind never comes into its hands
+    libraries = [folder for folder in packages if library and (folder / "modeling_utils.py").is_file()]
     return Readers(names, files, libraries, _called(cls))
 
 
