@@ -59,8 +59,10 @@ def _fixed(function: Function, test: ir.Expr) -> bool | None:
     """The truth of a condition that is a literal, or a name that the file gives a literal once and for all."""
     if isinstance(test, ir.Const):
         return bool(test.value)
-    if not isinstance(test, ir.Name) or function.unit is None or test.id in _bound(body_of(function)):
+    if not isinstance(test, ir.Name) or function.unit is None:
         return None
+    if test.id in _bound(body_of(function)):
+        return _given_once(body_of(function), test.id)
     given: list[Any] = []
     for position, chunk in enumerate(function.unit.chunks):
         if test.id in chunk.binds:
@@ -74,6 +76,38 @@ def _fixed(function: Function, test: ir.Expr) -> bool | None:
     ):
         return None
     return bool(given[0].value) if isinstance(given[0].value, bool) else None
+
+
+def _given_once(node: ir.FunctionDef, name: str) -> bool | None:
+    """The truth that a local name is given once, in a line of its own before anything else."""
+    values: list[Any] = []
+    for item in nodes_in(node.body):
+        if isinstance(item, ir.Assign | ir.AugAssign | ir.AnnAssign | ir.For | ir.With | ir.Comp | ir.Try):
+            if isinstance(item, ir.Assign) and [dotted(target) for target in item.targets] == [name]:
+                values.append(item.value)
+            elif not isinstance(item, ir.Assign) and any(
+                isinstance(each, ir.Name) and each.id == name for each in _bindings(item)
+            ):
+                return None
+            elif isinstance(item, ir.Assign) and any(name in _target_names(target) for target in item.targets):
+                return None
+    if any(param.name == name for param in node.params) or len(values) != 1:
+        return None
+    (value,) = values
+    return value.value if isinstance(value, ir.Const) and isinstance(value.value, bool) else None
+
+
+def _bindings(item: Any) -> Iterator[Any]:
+    """Nodes of the targets that a statement other than an assignment binds."""
+    match item:
+        case ir.AugAssign() | ir.AnnAssign() | ir.For():
+            yield from nodes_in(item.target)
+        case ir.With():
+            for each in item.items:
+                yield from nodes_in(each.target)
+        case ir.Comp():
+            for clause in item.clauses:
+                yield from nodes_in(clause.target)
 
 
 def unfinished(subject: Subject) -> Iterator[Finding]:

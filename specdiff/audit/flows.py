@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
+from specdiff.audit.parameters import start_of
 from specdiff.audit.subject import Subject, body_of
 from specdiff.audit.walk import dotted, nodes_in
 from specdiff.facts import Evidence, Fact, Level
@@ -19,7 +20,6 @@ from specdiff.interp.calls import node_of
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function, Instance, Value
 from specdiff.interp.tracked import plain
-from specdiff.interp.values import Tensor
 from specdiff.ir import nodes as ir
 
 SETTINGS = "computation.settings"
@@ -116,21 +116,9 @@ def _starts(subject: Subject) -> Iterator[tuple[str, Evidence]]:
             continue
         path = re.sub(r"(?<=\.)\d+(?=\.|$)", "*", module.path) or "root"
         for name, tensor in (module.instance.attrs.get("_parameters") or {}).items():
-            fill = _start(tensor)
+            fill = start_of(tensor)
             if fill is not None:
                 yield path, Evidence(cls.file, cls.line, cls.line, f"{name} starts with {float(fill):.9g}")
-
-
-def _start(tensor: Value) -> float | None:
-    """The one number that a tensor is full of."""
-    if not isinstance(tensor, Tensor):
-        return None
-    kind, inputs, attrs = tensor.recipe or ("", (), {})
-    fill = attrs.get("fill") if kind == "constant" and not inputs else None
-    const = tensor.const() if callable(tensor.const) else tensor.const
-    if fill is None and getattr(const, "size", 0) and (const == const.ravel()[0]).all():
-        fill = const.ravel()[0].item()
-    return float(fill) if isinstance(fill, bool | int | float) else None
 
 
 def _values(subject: Subject) -> Iterator[tuple[str, Evidence]]:

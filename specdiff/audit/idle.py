@@ -330,10 +330,11 @@ def _behind(subject: Subject, name: str) -> tuple[Function, int] | None:
 
 
 def _shut_off(subject: Subject, behind: dict[str, tuple[Function, int]]) -> Iterator[Finding]:
-    told: set[tuple[str, int]] = set()
+    told: set[tuple[str, int, str]] = set()
     for name, (function, line) in behind.items():
-        if (function.file, line) not in told:
-            told.add((function.file, line))
+        part = _NUMBER.sub("*", name.rpartition(".")[0])
+        if not any(path == function.file and at == line and part.startswith(f"{known}.") for path, at, known in told):
+            told.add((function.file, line, part))
             yield finding(
                 "parameter.unread", function.file, line,
                 f"{function.qualname} reads {name.rpartition('.')[0] or name} only in a branch that never runs ({name})",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from specdiff.audit.subject import Subject, body_of, finding
-from specdiff.audit.walk import nodes_in
+from specdiff.audit.walk import dotted, nodes_in
 from specdiff.graph.operations import PASSING, Operations
+from specdiff.interp.calls import node_of
 from specdiff.interp.lookups import lookup
-from specdiff.interp.objects import ClassVal, Function
+from specdiff.interp.objects import ClassVal, Function, Value
 from specdiff.ir import nodes as ir
 from specdiff.project.build import Failure
 from specdiff.project.forward import outputs_in
@@ -21,6 +23,10 @@ def outputs(subject: Subject) -> Iterator[Finding]:
     if not has_forward(subject):
         if subject.parameters and not _other_entries(subject):
             yield finding("forward.missing", cls.file, cls.line, f"{cls.name} builds parameters and has no forward")
+        elif not subject.parameters and is_empty(cls) and not is_base(subject):
+            yield finding("forward.missing", cls.file, cls.line, f"{cls.name} has a name and nothing else")
+        return
+    if is_abstract(lookup(cls, "forward")[0]):
         return
     if failure is not None and _is_defect(subject, failure):
         place = next(place for place in failure.places if not place.file.startswith("<"))
@@ -56,6 +62,33 @@ def outputs(subject: Subject) -> Iterator[Finding]:
         if op.id in reached and op.id not in written and readers:
             if not any(operations[index].kind in ("overwrite", "fill", "copy", "setitem") for index in readers):
                 yield finding("output.uninitialized", op.file, op.line, "memory that nothing wrote reaches an output")
+
+
+def is_empty(cls: ClassVal) -> bool:
+    """Whether the body of a class has no statement."""
+    return cls.node is not None and all(
+        isinstance(item, ir.Pass) or (isinstance(item, ir.ExprStmt) and isinstance(item.value, ir.Const | ir.Ellipsis_))
+        for item in cls.node.body
+    )
+
+
+def is_base(subject: Subject) -> bool:
+    """Whether another class of the model's folder derives from the class."""
+    unit = subject.built.cls.module.unit
+    if unit is None:
+        return False
+    derived = re.compile(rf"^\s*class\s+\w+\s*\([^)]*\b{re.escape(subject.built.cls.name)}\b", re.MULTILINE)
+    if derived.search(unit.text):
+        return True
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in sorted(unit.path.parent.glob("*.py")))
+    return any(derived.search(text) for text in texts)
+
+
+def is_abstract(function: Value) -> bool:
+    """Whether a function is left to those that derive from its class."""
+    if not isinstance(function, Function) or not isinstance(node_of(function), ir.FunctionDef):
+        return False
+    return any(dotted(item).endswith("abstractmethod") for item in body_of(function).decorators)
 
 
 def _first_is_made_up(subject: Subject, operations: Operations) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from specdiff.audit.subject import Module, Subject, body_of, finding, words
-from specdiff.audit.walk import blocks_in, dotted, nodes_in
+from specdiff.audit.walk import blocks_in, dotted, nodes_in, without_words
 from specdiff.facts import Evidence
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import ClassVal, Function, Instance
@@ -31,6 +32,38 @@ def unread(subject: Subject) -> Iterator[Finding]:
             "parameter.unread", file, line,
             f"the {what} {attribute} of {holder.instance.cls.name} is built and no line reads it ({name})",
         )  # fmt: skip
+
+
+def empty(subject: Subject) -> Iterator[Finding]:
+    """`state.unread`: a buffer full of zeros that no line reads or writes; a table of positions left over is none."""
+    told: set[tuple[str, str]] = set()
+    units = {id(owner.module.unit): owner.module.unit for owner in subject.classes if owner.module.unit is not None}
+    text = "\n".join(without_words(unit.text) for unit in units.values())
+    for module in subject.modules:
+        cls = module.instance.cls
+        for name, tensor in (module.instance.attrs.get("_buffers") or {}).items():
+            if (cls.name, name) in told or not subject.is_model_code(cls) or start_of(tensor) != 0 or not tensor.shape:
+                continue
+            told.add((cls.name, name))
+            if len(re.findall(rf"\.\s*{name}\b|[\"']{name}[\"']", text)) > 1 or re.search(r"\b_?buffers\b", text):
+                continue
+            place = tensor.place or module.instance.place
+            file, line = (place.file, place.line) if place is not None else (cls.file, cls.line)
+            yield finding(
+                "state.unread", file, line, f"the empty buffer {name} of {cls.name} is neither read nor written"
+            )
+
+
+def start_of(tensor: Any) -> float | None:
+    """The one number that a tensor is made full of."""
+    if not isinstance(tensor, Tensor):
+        return None
+    kind, inputs, attrs = tensor.recipe or ("", (), {})
+    fill = attrs.get("fill") if kind == "constant" and not inputs else None
+    const = tensor.const() if callable(tensor.const) else tensor.const
+    if fill is None and getattr(const, "size", 0) and (const == const.ravel()[0]).all():
+        fill = const.ravel()[0].item()
+    return float(fill) if isinstance(fill, bool | int | float) else None
 
 
 def unread_parameters(subject: Subject) -> dict[str, tuple[Module, str]]:

@@ -17,6 +17,10 @@ _ROUNDS = 8
 """How many calls deep an argument is followed; each round settles at least one of a chain."""
 
 
+_ABOUT = frozenset({"shape", "device", "dtype", "ndim"})
+"""Attributes of a tensor that tell nothing of its numbers."""
+
+
 class Passing:
     """Dead arguments of the functions on the path; made once for a class."""
 
@@ -48,6 +52,17 @@ class Passing:
                     return False
         return True
 
+    def takers(self, function: Function, name: str) -> Iterator[Function]:
+        """The functions that a function calls without an argument of a name, although they have it and read it."""
+        for call in nodes_in(body_of(function).body):
+            if not isinstance(call, ir.Call) or any(arg.name is None and arg.star for arg in call.args):
+                continue
+            for callee in self._callees(function, call):
+                params = [param.name for param in body_of(callee).params[1 if callee.owner is not None else 0 :]]
+                given = {arg.name for arg in call.args} | set(params[: sum(arg.name is None for arg in call.args)])
+                if name in params and name not in given and (id(callee), name) not in self.dead:
+                    yield callee
+
     def calls_of(self, function: Function, part: str) -> Iterator[ir.Call]:
         """The calls of ``self.part`` or of its elements in a function."""
         for item in nodes_in(body_of(function).body):
@@ -76,6 +91,9 @@ class Passing:
             elif isinstance(item, ir.Assign):
                 for target in item.targets:
                     skipped.update(id(each) for each in nodes_in(target) if isinstance(each, ir.Name))
+        for item in nodes_in(body):
+            if isinstance(item, ir.Attr) and item.name in _ABOUT:
+                skipped.add(id(item.value))  # not what it holds
         for item in nodes_in(body):
             if isinstance(item, ir.Name) and item.id == name and id(item) not in skipped:
                 yield plain.get(id(item), (None, None))

@@ -158,6 +158,23 @@ _ROWS = (
         True,
     ),
     Rule(
+        "mask.unused", _E, _MEDIUM, "A mask is computed and not applied.",
+        "Tokens see what the mask was to hide: padding, or what comes after them.",
+        "Follow the mask from the line shown to the function that takes it and never reads it.",
+        True,
+    ),
+    Rule(
+        "argument.kept", _W, _MEDIUM, "An argument is accepted and not handed on to the part that takes one of the same name.",
+        "What the caller passes has no effect, although the part could use it: a mask that stays behind.",
+        "Search the function's body for the argument's name, and look at the call of the part in the message.",
+    ),
+    Rule(
+        "state.unread", _W, _MEDIUM, "An empty buffer is registered, and no line reads or writes it.",
+        "A state or cache is announced and never kept.",
+        "Search the file for the attribute: only the line that registers it has it.",
+        True,
+    ),
+    Rule(
         "cache.dropped", _W, _MEDIUM, "A cache is accepted, and nothing reads or writes it.",
         "Generating token by token with it gives wrong answers: keys and values of earlier tokens are not there.",
         "Search the file for the argument: it is passed on and never updated or indexed.",
@@ -226,7 +243,7 @@ _ROWS = (
         "Read the comment.",
     ),
     Rule(
-        "forward.missing", _E, _HIGH, "A class with parameters has no forward.",
+        "forward.missing", _E, _HIGH, "A class has no forward, and nothing else of its own.",
         "Nothing says what the model computes.",
         "Look for `def forward` in the class and in its bases.",
         True,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from math import prod
 
+from specdiff.audit.outputs import is_abstract, is_base
 from specdiff.audit.rules import RULES
 from specdiff.audit.subject import Subject
 from specdiff.interp.lookups import lookup
@@ -37,15 +37,6 @@ def live_share(subject: Subject) -> float | None:
     return sum(size for name, size in sizes.items() if name not in alive.unused) / whole
 
 
-def is_base(subject: Subject) -> bool:
-    """Whether another class of the same file derives from the class."""
-    unit = subject.built.cls.module.unit
-    if unit is None:
-        return False
-    name = re.escape(subject.built.cls.name)
-    return re.search(rf"^\s*class\s+\w+\s*\([^)]*\b{name}\b", unit.text, re.MULTILINE) is not None
-
-
 def _forward_of(subject: Subject) -> Function | None:
     """The ``forward`` that model code defines; None where there is only the library's."""
     found = lookup(subject.built.cls, "forward")[0]
@@ -58,7 +49,10 @@ def verdict(subject: Subject, findings: Iterable[Finding]) -> tuple[str, tuple[s
     if not subject.parameters and _forward_of(subject) is None:
         if is_base(subject):
             return COMPLETE, ()  # what others derive from has nothing of its own to compute
-        return UNDECIDED, ()
+        lacking = tuple(item.message for item in found if item.id == "forward.missing")
+        return (SKELETON, lacking) if lacking else (UNDECIDED, ())
+    if is_abstract(_forward_of(subject)):
+        return COMPLETE, ()  # left to those that derive from it
     missing = [
         item
         for item in found

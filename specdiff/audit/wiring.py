@@ -49,6 +49,54 @@ def positions(subject: Subject) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
+def masks(subject: Subject) -> Iterator[Finding]:
+    """`mask.unused`: a mask is computed, reaches no output, and every function that takes it leaves it unread."""
+    operations = subject.operations
+    if operations is None or not operations.outputs:
+        return
+    reached = operations.ancestors(operations.outputs)
+    idle: dict[str, set[int]] = {}
+    for op in operations.ops:
+        if op.id not in reached and op.kind not in ("parameter", "buffer", "input"):
+            idle.setdefault(op.file, set()).add(op.line)
+    passing: Passing | None = None
+    for function in subject.called:
+        if function.name == "<lambda>" or function.file not in idle:
+            continue
+        for item in nodes_in(body_of(function).body):
+            if not isinstance(item, ir.Assign) or not isinstance(item.targets[0], ir.Name):
+                continue
+            name = item.targets[0].id
+            if "mask" not in name or idle[function.file].isdisjoint(range(item.line, item.end_line + 1)):
+                continue
+            passing = passing or Passing(subject)
+            if passing.goes_nowhere(function, {name}, frozenset()):
+                yield finding(
+                    "mask.unused", function.file, item.line,
+                    f"{function.qualname} computes {name} and nothing applies it", end_line=item.end_line,
+                )  # fmt: skip
+                break
+
+
+def kept(subject: Subject) -> Iterator[Finding]:
+    """`argument.kept`: an argument that a function never reads, where a part that it calls takes one of that name."""
+    passing: Passing | None = None
+    for function in subject.called:
+        if function.name == "<lambda>":
+            continue
+        node = body_of(function)
+        read = {item.id for item in nodes_in(node.body) if isinstance(item, ir.Name)}
+        left = {param.name for param in node.params[1:] if param.kind in ("plain", "kwonly")} - read
+        for name in sorted(left if "locals" not in read else ()):
+            passing = passing or Passing(subject)
+            taker = next(passing.takers(function, name), None)
+            if taker is not None:
+                yield finding(
+                    "argument.kept", function.file, node.def_line,
+                    f"{function.qualname} never reads its argument {name}, which {taker.qualname} takes",
+                )  # fmt: skip
+
+
 def _has_buffers(instance: Instance) -> bool:
     return bool(instance.attrs.get("_buffers"))
 
