@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from specdiff.audit.outputs import has_forward
 from specdiff.audit.subject import Module, Subject, body_of, finding, words
 from specdiff.audit.walk import blocks_in, dotted, nodes_in, without_words
 from specdiff.facts import Evidence
@@ -69,11 +70,14 @@ def start_of(tensor: Any) -> float | None:
 def unread_parameters(subject: Subject) -> dict[str, tuple[Module, str]]:
     """The unused parameters that no line reads, each with the module and the attribute of it that is not read."""
     alive = subject.liveness
-    if alive is None or not alive.unused or not alive.live:
+    if alive is not None and (not alive.unused or not alive.live):
+        return {}
+    if alive is None and not has_forward(subject):
         return {}
     found: dict[str, tuple[Module, str]] = {}
     for item in subject.parameters:
-        if item.name in alive.unused:
+        # Where no run came to its end the text alone has to tell.
+        if alive is None or item.name in alive.unused:
             holder, attribute = _unread_above(subject, item.name)
             if holder is not None:
                 found[item.name] = (holder, attribute)
