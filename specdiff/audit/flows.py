@@ -213,6 +213,10 @@ class _Flow:
     # --- Constructors: what each attribute is made from ------------------------------------------
 
     def construct(self) -> None:
+        for index, param in enumerate(self.node.params):
+            if index and param.name not in self.configs and param.kind in ("plain", "posonly", "kwonly"):
+                # What the caller gives by itself; by its name, as its place is the caller's matter.
+                self.names[param.name] = Counter({f"argument {param.name}": 1})
         self._block(self.node.body, Counter())
 
     def _block(self, body: Iterable[Any], condition: Settings) -> None:
