@@ -95,7 +95,9 @@ class _Writer:
 
     def __init__(self, operations: Operations, kept: Iterable[int]) -> None:
         self.operations = operations
-        self.live = operations.ancestors((*operations.outputs, *kept))
+        self.kept = frozenset(kept)
+        """Operations whose readers are not known."""
+        self.live = operations.ancestors((*operations.outputs, *self.kept))
         self.scopes: dict[str, str] = {}
         """Scope by module path."""
         self.digests: dict[int, str] = {}
@@ -111,7 +113,8 @@ class _Writer:
             scope = self.scope(op)
             text, digest = self._digest(op, scope)
             self.digests[op.id] = digest
-            if op.kind == "dropout" or (op.kind not in _QUIET and not self._silent(op)):
+            quiet = op.kind in _QUIET and op.id not in self.kept
+            if op.kind == "dropout" or not (quiet or self._silent(op)):
                 step = Step(text, digest, op.file, op.line, op.module)
                 found[scope].setdefault((text, digest), step)
         for index, rank in self.ranks.items():
@@ -150,7 +153,9 @@ class _Writer:
         if op.kind in _SILENT:
             return not op.attrs.get("cut")
         if op.kind == "cast":
-            return before.dtype == op.dtype
+            # A format that the code names counts, also where the model runs in it anyway.
+            named = op.attrs.get("own") is False and not (before.kind == "cast" and before.attrs.get("own") is False)
+            return before.dtype == op.dtype and not named
         if op.kind in _RESHAPED or op.kind == "expand":
             return op.shape is not None and before.shape == op.shape
         if op.kind in _NEUTRAL and len(op.inputs) == 1:
