@@ -61,8 +61,8 @@ def start_of(tensor: Any) -> float | None:
         return None
     kind, inputs, attrs = tensor.recipe or ("", (), {})
     fill = attrs.get("fill") if kind == "constant" and not inputs else None
-    const = tensor.const() if callable(tensor.const) else tensor.const
-    if fill is None and getattr(const, "size", 0) and (const == const.ravel()[0]).all():
+    const: Any = tensor.const() if callable(tensor.const) else tensor.const
+    if fill is None and const is not None and const.size and (const == const.ravel()[0]).all():
         fill = const.ravel()[0].item()
     return float(fill) if isinstance(fill, bool | int | float) else None
 
