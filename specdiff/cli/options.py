@@ -144,9 +144,14 @@ def main_class(results: Sequence[ClassResult], target: str) -> ClassResult:
         TargetError: none could be built.
     """
     built = [result for result in results if result.tree is not None]
+    failed = [result for result in results if result.tree is None]
+    if failed and not any(result.parameters for result in built):
+        built = []  # an abstract base builds without a model to show for it
     if not built:
-        reasons = [finding.message for result in results for finding in result.findings][:1]
-        raise TargetError(Problem(target, 0, 0, f"no class could be built{': ' + reasons[0] if reasons else ''}"))
+        reasons = [finding.message for result in failed for finding in result.findings][:1]
+        why = f": {reasons[0]}" if reasons else ""
+        hint = "; --config or --set may give what the defaults lack" if failed else ""
+        raise TargetError(Problem(target, 0, 0, f"no class could be built{why}{hint}"))
     largest = max(result.total_parameters or 0 for result in built)
     # A classifier's head, or a tied one, makes some thousandths of a model.
     whole = [result for result in built if (result.total_parameters or 0) >= _NEARLY * largest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from specdiff.interp.trace import Op
 _SCORES = frozenset({"softmax", "sigmoid"})
 _CARRIES = VIEWS | {"scatter", "index", "gather", "dropout", "masked_fill", "where", "join", "overwrite", "clamp",
                     "index_select", "take_along_dim", "cat"}  # fmt: skip
+
+_NUMBERED = re.compile(r"(|.*\D)(\d+)\Z")
+"""A module's name that ends in a number: what stands before it, and the number."""
 
 
 @dataclass(slots=True)
@@ -79,9 +83,9 @@ def router(graph: Operations, block: Block, widths: set[int], norm_outputs: Cont
 
 
 def unmatched_choice(graph: Operations, block: Block) -> Op | None:
-    """A top-k among a fixed number of scores that one projection made, whatever is done with it."""
+    """A choice among a fixed number of scores that one projection made, whatever is done with it."""
     for op in block.ops:
-        if op.kind == "topk" and op.dtype == "int64" and _width(graph, op) is not None:
+        if op.dtype == "int64" and op.inputs and _chooses(op) and _width(graph, op) is not None:
             source = graph.source(graph[op.inputs[0]], VIEWS | _SCORES | {"add", "masked_fill"})
             if is_projection(graph, source):
                 return op
@@ -89,7 +93,7 @@ def unmatched_choice(graph: Operations, block: Block) -> Op | None:
 
 
 def _chooses(op: Op) -> bool:
-    return op.kind in ("topk", "indices") or (op.kind == "reduce" and op.attrs.get("which") == "max")
+    return op.kind in ("topk", "indices") or (op.kind == "reduce" and op.attrs.get("which") in ("max", "argmax"))
 
 
 def _width(graph: Operations, op: Op) -> int | None:
@@ -352,21 +356,18 @@ def _stacked(graph: Operations, op: Op, found: dict[str, int], *, taken: bool) -
 
 
 def expert_lists(scene: Scene, path: str) -> dict[str, int]:
-    """Parameters of numbered modules below a layer, with the length of the list they are in."""
+    """Parameters of numbered modules below a layer (``3``, ``expert_3``), with the length of the longest list they are in."""
     prefix = path + "."
     numbers: dict[str, set[int]] = {}
-    members: dict[str, list[str]] = {}
+    lists: dict[str, list[str]] = {}
     for name in scene.parameters_below(path):
-        pieces = name[len(prefix) :].split(".")
+        pieces = name[len(prefix) :].split(".")[:-1]
         for position, piece in enumerate(pieces):
-            if piece.isdigit() and position:
-                container = ".".join(pieces[:position])
-                numbers.setdefault(container, set()).add(int(piece))
-                members.setdefault(container, []).append(name)
-                break
-    return {
-        name: len(numbers[container])
-        for container, names in members.items()
-        if len(numbers[container]) > 1 and numbers[container] == set(range(len(numbers[container])))
-        for name in names
-    }
+            numbered = _NUMBERED.match(piece)
+            if numbered is not None and (position or numbered[1]):
+                container = ".".join((*pieces[:position], numbered[1]))
+                numbers.setdefault(container, set()).add(int(numbered[2]))
+                lists.setdefault(name, []).append(container)
+    lengths = {container: len(found) for container, found in numbers.items() if found == set(range(len(found)))}
+    longest = {name: max(lengths.get(each, 0) for each in containers) for name, containers in lists.items()}
+    return {name: length for name, length in longest.items() if length > 1}
