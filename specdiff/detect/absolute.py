@@ -173,6 +173,11 @@ def _read_by(graph: Operations, projection: Op | None) -> Op | None:
 
 # --- What is added to the input ----------------------------------------------------------------
 
+_PUT_TOGETHER = frozenset({"cat", "join", "stack", "setitem", "overwrite", "scatter"})
+"""What a table of sines and cosines is put together with."""
+MOST_OFFSET = 4
+"""Rows that a table of sines may keep in front of the first position's."""
+
 
 @dataclass(slots=True)
 class Leaf:
@@ -217,6 +222,10 @@ def _added(graph: Operations, tower: Tower) -> list[Leaf]:
                 stack.append(next(item for item in inputs if item.id != _behind_conv(graph, item)))
                 continue
             stack.extend(inputs)
+        elif (
+            op.kind in _PUT_TOGETHER and not graph.from_inputs[op.id] and (sines := _sinusoidal(graph, op)) is not None
+        ):
+            found.append(sines)
         elif op.kind in ("cat", "join", "stack"):
             stack.extend(inputs)
         elif op.kind in ("slice", "expand", "index", "view", "reshape", "unsqueeze") and graph.source(
@@ -338,11 +347,15 @@ def _sinusoidal(graph: Operations, op: Op) -> Leaf | None:
     table = numpy.stack(rows)
     if not numpy.all(numpy.abs(table) <= 1.0001) or numpy.ptp(table) == 0:
         return None
-    steps = [
-        numpy.isclose(table[p], math.sin(p), atol=1e-4).any() and numpy.isclose(table[p], math.cos(p), atol=1e-4).any()
-        for p in (1, 2)
-    ]
-    return Leaf(op, "sinusoidal") if all(steps) else None
+    for first in range(MOST_OFFSET):  # the first position's angle: some count from 1, some from behind a padding row
+        angles = [(table[p], first + p) for p in range(3) if first + p]
+        if all(
+            numpy.isclose(row, math.sin(angle), atol=1e-4).any()
+            and numpy.isclose(row, math.cos(angle), atol=1e-4).any()
+            for row, angle in angles
+        ):
+            return Leaf(op, "sinusoidal")
+    return None
 
 
 def at_positions(graph: Operations, index: Op) -> Any:

@@ -195,9 +195,11 @@ def _from_softmax(graph: Operations, softmax: Op, scores: Op) -> Attention | Non
                 return None
         elif kind == "cat":
             parts = graph.inputs(current)
-            joined = next((part for part in parts if _product_behind(graph, part)), None)
-            if joined is None:
+            products = [part for part in parts if _product_behind(graph, part)]
+            if not products:
                 return None
+            # Of scores against several sequences, those against the queries' own say what the site is.
+            joined = next((part for part in products if len(products) > 1 and _of_one_source(graph, part)), products[0])
             others = [part for part in parts if part.id != joined.id]
             if len(others) == 1 and others[0].shape and others[0].shape[-1] == 1:
                 sink, sink_at = others[0], current
@@ -231,7 +233,8 @@ def _from_softmax(graph: Operations, softmax: Op, scores: Op) -> Attention | Non
                      scale if known else None, scales, softcap, softcap_at, [], biases, bounds, None, sink, sink_at, dropped_at)  # fmt: skip
     if current.shape:
         site.scores = (*softmax.shape[:-1], current.shape[-1])
-        site.own = softmax.shape[-2] != current.shape[-1] and _one_source(graph, site)
+        met = (current if sink is not None else softmax).shape or (0,)
+        site.own = softmax.shape[-2] != met[-1] and _one_source(graph, query, key)
     _input_scales(graph, site)
     _heads(graph, site)
     if summed:
@@ -239,11 +242,18 @@ def _from_softmax(graph: Operations, softmax: Op, scores: Op) -> Attention | Non
     return site
 
 
-def _one_source(graph: Operations, site: Attention) -> bool:
-    """Whether the projections of queries and keys read the same value."""
-    read = [path_from(graph, op).projection for op in (site.query, site.key)]
-    sources = {graph.source(graph[op.inputs[0]]).id for op in read if op is not None}
-    return None not in read and len(sources) == 1
+def _of_one_source(graph: Operations, scores: Op) -> bool:
+    product = graph.source(scores, VIEWS | {"mul", "div", "add", "masked_fill", "where"})
+    return product.kind in _PRODUCTS and len(product.inputs) > 1 and _one_source(graph, *graph.inputs(product)[:2])
+
+
+def _one_source(graph: Operations, query: Op, key: Op) -> bool:
+    """Whether the projections of queries and keys read the same value; of keys joined from several, whether one does."""
+    reader = path_from(graph, query).projection
+    joined = graph.source(key)
+    keys = [path_from(graph, part).projection for part in (graph.inputs(joined) if joined.kind == "cat" else [key])]
+    read = {graph.source(graph[op.inputs[0]]).id for op in keys if op is not None}
+    return reader is not None and None not in keys and graph.source(graph[reader.inputs[0]]).id in read
 
 
 def _both_of_tokens(graph: Operations, left: Op, right: Op) -> bool:
