@@ -68,6 +68,8 @@ class Undecided:
     line: int
     key: str | None = None
     """The vocabulary key that stays open because of it, where there is just one."""
+    values: tuple[Value, ...] = ()
+    """What different places of the code surely have, where they have no one value: a claim of one value is not so then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +83,5 @@ class FactSheet:
     """Why nothing is known about keys in none of the three, where there is one reason for all of them."""
     enough: Level = Level.USED
     """The level that satisfies a claim that names none: a lower one where ``forward`` could not be followed."""
+    raises: Evidence | None = None
+    """Where torch refuses what ``forward`` computes, whatever the input: what only a run would show is not there then."""

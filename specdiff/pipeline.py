@@ -271,6 +271,8 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         )
         sheet = detect(scene, debug=options.debug)
         parts = split(tree, ties, shares(scene))
+        if ran is not None and ran.failure is not None and ran.failure.shape and ran.certain:
+            sheet = replace(sheet, raises=_refused(ran.failure, cls).primary)
     audited: tuple[Finding, ...] = ()
     gated: tuple[Branch, ...] = ()
     comments: tuple[Suppression, ...] = ()

@@ -57,6 +57,7 @@ def other_positions(scene: Scene) -> None:
             continue
         if biased:
             scene.fact(key, biased[0], biased[1])
+            _rows(scene, tower, _entering(added))
             continue
         odd = _computed_bias(graph, sites)
         if odd is not None and not any(leaf.kind in ("learned", "sinusoidal", "conv") for leaf in added):
@@ -103,9 +104,25 @@ def _computed_bias(graph: Operations, sites: list[Attention]) -> Op | None:
     return None
 
 
+def _entering(added: list[Leaf]) -> Leaf | None:
+    """A table by position among the values that the first layer's input is the sum of."""
+    return next((leaf for leaf in added if leaf.kind in ("learned", "sinusoidal", "fixed")), None)
+
+
+def _rows(scene: Scene, tower: Tower, table: Leaf | None) -> None:
+    """`position.table_size` and `.offset`, also of a table that stands beside a bias by distance."""
+    if table is None:
+        return
+    if table.rows is not None:
+        scene.fact(tower.key("position.table_size"), table.rows, [see(table.op, f"{table.name} has {table.rows} rows")])
+    if table.offset is not None:
+        words = f"position 0 reads row {table.offset}"
+        scene.fact(tower.key("position.offset"), table.offset, [see(table.op, words)])
+
+
 def _from_input(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]) -> None:
     key = tower.key("position")
-    table = next((leaf for leaf in added if leaf.kind in ("learned", "sinusoidal", "fixed")), None)
+    table = _entering(added)
     if table is not None:
         if table.kind == "fixed":
             scene.unsure(
@@ -117,13 +134,7 @@ def _from_input(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]
             scene.fact(
                 key, table.kind, [see(table.op, f"{table.name or 'sines and cosines'} by position, added to the input")]
             )
-        if table.rows is not None:
-            scene.fact(
-                tower.key("position.table_size"), table.rows, [see(table.op, f"{table.name} has {table.rows} rows")]
-            )
-        if table.offset is not None:
-            words = f"position 0 reads row {table.offset}"
-            scene.fact(tower.key("position.offset"), table.offset, [see(table.op, words)])
+        _rows(scene, tower, table)
         return
     conv = next((leaf for leaf in added if leaf.kind == "conv"), None)
     if conv is not None:
@@ -579,12 +590,21 @@ def _summands(graph: Operations, op: Op) -> list[Op]:
 
 
 def _max_bias(slopes: list[float]) -> float | None:
-    """m where the slopes are 2^(-m·i/n), i from 1."""
-    count = len(slopes)
-    largest = -count * math.log2(slopes[0])
-    if all(math.isclose(slope, 2 ** (-largest * (i + 1) / count), rel_tol=1e-3) for i, slope in enumerate(slopes)):
-        rounded = round(largest, 3)
-        return int(rounded) if float(rounded).is_integer() else rounded
+    """m where the slopes are 2^(-m·i/n), i from 1 and n heads.
+
+    Where n is no power of two, n is the next lower one and the heads beyond it have slopes that lie between:
+    2^(-m·(2i-1)/2n) (Press et al. 2021, arXiv:2108.12409, publisher's code, `get_slopes`).
+    """
+    count = 2 ** int(math.log2(len(slopes)))
+    shares = [*(i / count for i in range(1, count + 1)), *((2 * i - 1) / 2 / count for i in range(1, count + 1))]
+    for steps in (shares, [i / len(slopes) for i in range(1, len(slopes) + 1)]):
+        largest = -math.log2(slopes[0]) / steps[0]
+        if all(
+            math.isclose(slope, 2 ** (-largest * step), rel_tol=1e-3)
+            for slope, step in zip(slopes, steps, strict=False)
+        ):
+            rounded = round(largest, 3)
+            return int(rounded) if float(rounded).is_integer() else rounded
     return None
 
 

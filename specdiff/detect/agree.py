@@ -24,7 +24,8 @@ def agreed(
         if first is None:
             first = (value, op, words)
         elif value != first[0]:
-            scene.unsure(key, f"it differs between layers: {first[0]} and {value}", op)
+            both = (transform(first[0]), transform(value))
+            scene.unsure(key, f"it differs between layers: {first[0]} and {value}", op, both)
             return
     if first is not None:
         scene.fact(key, transform(first[0]), [see(first[1], first[2])])

@@ -379,6 +379,14 @@ def _pooling(scene: Scene, graph: Operations, tower: Tower) -> None:
         ):
             scene.fact(key, "attention", [see(op, "a learned query attends to all positions")])
             return
+    made = [graph[index] for index in graph.outputs if index == last.id or graph.reaches(last.id, index)]
+    if made and last.shape and len(last.shape) == 3 and all(_keeps_positions(op, last) for op in made):
+        scene.absent(key, "every output keeps all positions", [see(op, "goes out") for op in made[:2]])
+
+
+def _keeps_positions(op: Op, last: Op) -> bool:
+    """Whether a value has as many positions, one beside the other, as the last block's."""
+    return op.shape is not None and last.shape is not None and len(op.shape) == 3 and op.shape[1] == last.shape[1]
 
 
 def _over_positions(graph: Operations, op: Op) -> bool:

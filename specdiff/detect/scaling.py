@@ -192,6 +192,9 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
     if not isinstance(theta, int | float):
         if _ramped(scene, tower, rotation, [at, *evidence]):
             return
+        if kind == "linear" and even is not None:
+            theta = even  # the base is a number in the code
+    if not isinstance(theta, int | float):
         scene.unsure(
             key("rope.theta"), "the frequencies are scaled and the configuration names no base", rotation.frequencies_at
         )

@@ -118,12 +118,12 @@ class Scene:
             found = tuple(dict.fromkeys(evidence)) or (Evidence(*self.here, self.here[1], "read to its end"),)
             self.absences[key] = Absence(key, reason, found, level)
 
-    def unsure(self, key: str, reason: str, op: Op | None = None) -> None:
-        """Leave a key open."""
+    def unsure(self, key: str, reason: str, op: Op | None = None, values: tuple[Value, ...] = ()) -> None:
+        """Leave a key open; `values` are what different places have, where that is why."""
         if key in self.facts:
             return
         file, line = (op.file, op.line) if op is not None else self.here
-        self.undecided[key] = Undecided(reason, file, line, key)
+        self.undecided[key] = Undecided(reason, file, line, key, values)
 
     def failed(self, keys: Iterable[str], reason: str) -> None:
         """Leave open what a detector that failed should have answered; a key that ends in a dot stands for all below it."""

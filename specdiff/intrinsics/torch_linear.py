@@ -13,6 +13,7 @@ from specdiff.intrinsics.torch_core import (
     apart,
     axis,
     broadcast,
+    constant,
     dtype_name,
     fresh,
     lazily,
@@ -69,10 +70,24 @@ def matmul(ctx: Any, input: Any, other: Any) -> Any:  # noqa: A002
 
 
 def _addmm(ctx: Any, input: Any, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, **kwargs: Any) -> Any:  # noqa: A002
-    product = _mm(ctx, mat1, mat2)
-    if isinstance(input, Tensor):
-        checks.fits(input.shape, product.shape)
-    return ctx.emit("add", tensors(product, input), product.shape, product.dtype, other=None)
+    return _added(ctx, input, _mm(ctx, mat1, mat2), beta, alpha)
+
+
+def _added(ctx: Any, bias: Any, product: Any, beta: Any, alpha: Any) -> Any:
+    """beta·bias + alpha·product."""
+    if isinstance(bias, Tensor):
+        checks.fits(bias.shape, product.shape)
+        bias = _times(ctx, bias, beta)
+    return ctx.emit("add", tensors(_times(ctx, product, alpha), bias), product.shape, product.dtype, other=None)
+
+
+def _times(ctx: Any, value: Tensor, factor: Any) -> Any:
+    """A value times a number, which may stand in a tensor without dimensions."""
+    const = constant(factor)
+    if const is None:
+        return ctx.emit("mul", (value, factor), value.shape, value.dtype)
+    number = const.reshape(-1)[0].item() if isinstance(factor, Tensor) else const
+    return value if number == 1 else ctx.emit("mul", (value,), value.shape, value.dtype, other=number)
 
 
 def _einsum(ctx: Any, equation: Any, *operands: Any) -> Any:
@@ -493,27 +508,16 @@ def _mm(ctx: Any, input: Tensor, mat2: Tensor, **kwargs: Any) -> Any:  # noqa: A
     return matmul(ctx, input, mat2)
 
 
-def _mv(ctx: Any, input: Tensor, vec: Tensor, **kwargs: Any) -> Any:  # noqa: A002
-    return matmul(ctx, input, vec)
-
-
-def _baddbmm(
-    ctx: Any, input: Any, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, **kwargs: Any
-) -> Any:  # noqa: A002
-    product = _bmm(ctx, batch1, batch2)
-    if isinstance(input, Tensor):
-        checks.fits(input.shape, product.shape)
-    if alpha != 1:
-        product = ctx.emit("mul", (product,), product.shape, product.dtype, other=alpha)
-    return ctx.emit("add", tensors(product, input), product.shape, product.dtype, other=None)
+def _baddbmm(ctx: Any, input: Any, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, **_: Any) -> Any:  # noqa: A002
+    return _added(ctx, input, _bmm(ctx, batch1, batch2), beta, alpha)
 
 
 BOTH: dict[str, Model] = {
     "matmul": matmul,
     "mm": _mm,
     "bmm": _bmm,
-    "mv": _mv,
-    "dot": _mv,
+    "mv": matmul,
+    "dot": matmul,
     "addmm": _addmm,
     "baddbmm": _baddbmm,
     "outer": _outer,

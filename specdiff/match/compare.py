@@ -99,9 +99,15 @@ def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -
         case Absence():
             answer = _against_absence(claim, key, known, sheet)
             evidence, level = known.evidence, known.level
+        case Undecided() | None if _never_runs(claim, key, sheet):
+            assert sheet.raises is not None
+            answer = _Answer(Status.MISSING, shown(claim.expectation), f"forward raises: {sheet.raises.what}")
+            evidence = (sheet.raises,)
         case Undecided():
-            answer = _Answer(Status.UNDECIDED, shown(claim.expectation), known.reason)
-            if known.file:
+            answer = _against_several(claim, key, known, sheet)
+            if known.file and answer.status is Status.MISMATCH:
+                evidence = (Evidence(known.file, known.line, known.line, "another value than elsewhere"),)
+            elif known.file:
                 evidence = (Evidence(known.file, known.line, known.line, "not decided here"),)
         case None:
             answer = _Answer(Status.UNDECIDED, shown(claim.expectation), sheet.why_open or _NOTHING_KNOWN)
@@ -129,6 +135,12 @@ def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -
     )
 
 
+def _never_runs(claim: Claim, key: Key, sheet: FactSheet) -> bool:
+    """Whether the source says that ``forward`` does something, and torch refuses to run it, whatever the input."""
+    wants = not wants_nothing(claim.expectation, key, lambda name: _number(name, sheet))
+    return sheet.raises is not None and claim.level is Level.USED and wants
+
+
 def _against_fact(claim: Claim, claimed: Mapping[str, Claim], key: Key, fact: Fact, sheet: FactSheet) -> _Answer:
     judgement = judge(claim.expectation, key, claim.key, fact.value, lambda name: _number(name, sheet))
     if judgement.holds is not True:
@@ -142,6 +154,15 @@ def _against_fact(claim: Claim, claimed: Mapping[str, Claim], key: Key, fact: Fa
         reason = f"the value is right, but it is proven only as {fact.level} and the claim needs {claim.level}"
         return _Answer(Status.UNDECIDED, judgement.expected, reason)
     return _Answer(Status.MATCH, judgement.expected, judgement.reason)
+
+
+def _against_several(claim: Claim, key: Key, known: Undecided, sheet: FactSheet) -> _Answer:
+    """Against what has no one value: a claim of one that some place does not have is not so."""
+    for value in known.values:
+        judgement = judge(claim.expectation, key, claim.key, value, lambda name: _number(name, sheet))
+        if judgement.holds is False:
+            return _Answer(Status.MISMATCH, judgement.expected, f"{known.reason}; {judgement.reason}")
+    return _Answer(Status.UNDECIDED, shown(claim.expectation), known.reason)
 
 
 def _needed(claim: Claim, sheet: FactSheet) -> Level:

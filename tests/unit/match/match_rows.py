@@ -37,12 +37,26 @@ def sheet_of(
     facts: Mapping[str, tuple[Value, Level]],
     absences: Mapping[str, tuple[str, Level]] | None = None,
     undecided: Mapping[str, str] | None = None,
+    several: Mapping[str, tuple[Value, ...]] | None = None,
+    raises: str = "",
 ) -> FactSheet:
-    """A fact sheet with the same evidence everywhere."""
+    """A fact sheet with the same evidence everywhere.
+
+    Args:
+        facts: By key.
+        absences: By key.
+        undecided: Reasons by key.
+        several: What different places have of an undecided key.
+        raises: Why torch refuses to run the code.
+    """
     return FactSheet(
         {key: Fact(key, value, level, EVIDENCE) for key, (value, level) in facts.items()},
         {key: Absence(key, reason, EVIDENCE, level) for key, (reason, level) in (absences or {}).items()},
-        {key: Undecided(reason, "modeling_toy.py", 11, key) for key, reason in (undecided or {}).items()},
+        {
+            key: Undecided(reason, "modeling_toy.py", 11, key, (several or {}).get(key, ()))
+            for key, reason in (undecided or {}).items()
+        },
+        raises=Evidence("modeling_toy.py", 13, 13, raises) if raises else None,
     )
 
 

@@ -30,8 +30,11 @@ def test_row(row: dict[str, Any], tmp_path: Path) -> None:
         {key: (frozen(fact["value"]), Level[fact["level"].upper()]) for key, fact in row.get("facts", {}).items()},
         {key: (each["reason"], Level[each["level"].upper()]) for key, each in row.get("absent", {}).items()},
         row.get("open"),
+        {key: tuple(frozen(value) for value in values) for key, values in row.get("several", {}).items()},
+        row.get("raises", ""),
     )
     claim = check_spec(spec, code_of(sheet)).claims[0]
     assert (claim.status, claim.reason) == (row["status"], row.get("reason", ""))
     assert (claim.actual is None) == (row["key"] not in row.get("facts", {}))
-    assert bool(claim.evidence) == (claim.level is not None or bool(row.get("open", {}).get(row["key"])))
+    shown = row.get("open", {}).get(row["key"]) or (row.get("raises") and claim.status == "missing")
+    assert bool(claim.evidence) == (claim.level is not None or bool(shown))

@@ -102,8 +102,8 @@ class _CanRecordRegistry:
 
 
 class CompileableContextVar:
-    def __init__(self, name):
-        self.value = None
+    def __init__(self, name, default=None):
+        self.value = default
 
     def get(self):
         return self.value
