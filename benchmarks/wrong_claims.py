@@ -88,7 +88,7 @@ def other_choices(key: Key, value: str) -> list[str]:
     others = [
         name
         for name in names[start + 1 :] + names[:start]
-        if broader[name] != actual and broader.get(actual) != name
+        if not vocab.may_be(key, actual, name) and broader.get(actual) != name
         and not (key.id == "moe.router.order" and {name, actual} <= SAME_ROUTING)
     ]  # fmt: skip
     return others[:2]

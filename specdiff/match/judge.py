@@ -177,7 +177,7 @@ def _choice(key: Key, value: Value, expected: Value) -> Judgement:
     if vocab.satisfies(key, actual, expected):
         reason = "" if actual == expected else f"{actual} is a case of {expected}"
         return Judgement(True, expected, reason)
-    if vocab.satisfies(key, expected, actual):
+    if vocab.may_be(key, actual, expected):
         return Judgement(None, expected, f"the code shows {actual}, which does not say whether it is {expected}")
     return Judgement(False, expected, f"the code has {actual}, the source says {expected}")
 

@@ -79,6 +79,11 @@ def satisfies(key: Key, actual: str, claimed: str) -> bool:
     return any(choice.id == actual and choice.is_a == claimed for choice in key.choices)
 
 
+def may_be(key: Key, actual: str, claimed: str) -> bool:
+    """Whether code that shows a broader choice leaves open that it is the claimed case of it."""
+    return satisfies(key, claimed, actual) and not any(c.id == actual and c.told_apart for c in key.choices)
+
+
 def is_computation(key: str) -> bool:
     """Whether a key is about every operation, so that its fact is worked out only where it is asked for."""
     return key.startswith(f"{COMPUTATION.id}.")

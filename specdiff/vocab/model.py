@@ -44,6 +44,8 @@ class Choice:
     """Other spellings that mean the same; a spec may use them, facts use `id`."""
     is_a: str = ""
     """A broader choice that this one is a case of: a claim of the broader one holds."""
+    told_apart: bool = False
+    """For a broader choice: code that has it is none of its cases, for those are told wherever they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,10 @@ NORM = group(
         (
             Choice("rms", "divide by the root mean square; no mean subtracted", ("rmsnorm", "rms_norm")),
             Choice(
-                "layer", "LayerNorm: subtract the mean, divide by the standard deviation", ("layernorm", "layer_norm")
+                "layer",
+                "LayerNorm: subtract the mean, divide by the standard deviation",
+                ("layernorm", "layer_norm"),
+                told_apart=True,
             ),
             Choice("layer_no_affine", "LayerNorm without learned weight and bias", ("non_parametric",), is_a="layer"),
             Choice("batch", "BatchNorm", ("batchnorm",)),
@@ -221,7 +224,7 @@ NORM = group(
         "Where the norms of a block stand.",
         "Xiong et al. 2020, arXiv:2002.04745; sandwich: CogView, arXiv:2105.13290",
         (
-            Choice("pre", "before each sub-layer, inside the residual branch", ("pre_norm",)),
+            Choice("pre", "before each sub-layer, inside the residual branch", ("pre_norm",), told_apart=True),
             Choice("post", "after the residual addition", ("post_norm",)),
             Choice(
                 "sublayer_output",
