@@ -370,8 +370,13 @@ def _with_computation(subject: Subject, sheet: FactSheet, plain: Forwarded) -> F
 
 
 def _mute(called: Edges, runs: Iterable[computation.Run]) -> list[Function]:
-    """Functions that runs call and that leave no operation, nor does what they call: numbers made in plain Python."""
-    telling = {(op.file, op.function) for run in runs if run.operations is not None for op in run.operations.ops}
+    """Functions that runs call and of which no output tells, nor of what they call: numbers made in plain Python."""
+    telling = {
+        (run.operations[index].file, run.operations[index].function)
+        for run in runs
+        if run.operations is not None
+        for index in run.operations.ancestors(run.operations.outputs)
+    }
     callers: dict[int, list[Function]] = {}
     for caller, callee in called:
         if caller is not None:

@@ -24,7 +24,7 @@ from specdiff.project.unreached import functions_behind
 DORMANT = "computation.dormant"
 _WORDS = 72
 """Letters of a step's text."""
-_ORDERED = frozenset({"<", "<=", ">", ">="})
+_COMPARED = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _SHOWN = frozenset({"extra_repr", "__repr__", "__str__"})
 """Methods that only show an object to people."""
 _NEUTRAL = {"*": 1, "/": 1, "+": 0, "-": 0}
@@ -263,9 +263,9 @@ class _Reader:
         self._add(kind, line, say, (test, idle))
 
     def _bounds(self, test: Any) -> None:
-        """A condition that went either way, where numbers are compared: the runs are but samples of them."""
+        """A condition that went either way, where values are compared: the runs are but samples of them."""
         compared = (item for item in nodes_in(test) if isinstance(item, ir.Compare))
-        if any(op in _ORDERED for item in compared for op in item.ops):
+        if any(op in _COMPARED for item in compared for op in item.ops):
             self._add("either way", test.line, lambda names: expression(test, names), (test,))
 
     # --- Expressions --------------------------------------------------------------------------------
@@ -281,6 +281,9 @@ class _Reader:
                 self._expressions(node.test)
                 if way == 3:
                     self._bounds(node.test)
+                    if any(isinstance(item, ir.Attr) and item.name == "training" for item in nodes_in(node.test)):
+                        # Other attention functions take the rate that it gives as it is.
+                        self._add("in training:", node.line, lambda names: expression(node, names), (node,))
                 else:
                     self._condition(node.test, way == 1, node.orelse if way == 1 else node.body, node.line)
                 for bit, part in ((1, node.body), (2, node.orelse)):

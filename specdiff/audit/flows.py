@@ -123,14 +123,14 @@ def _starts(subject: Subject) -> Iterator[tuple[str, Evidence]]:
 
 def _values(subject: Subject) -> Iterator[tuple[str, Evidence]]:
     """(path, what) of the values of the settings that the model's own configuration classes define, and their further names."""
-    waiting, seen = [subject.built.config], set()
+    waiting, seen = [("configuration", subject.built.config)], set()
     while waiting:
-        config = waiting.pop()
+        path, config = waiting.pop()
         if not isinstance(config, Instance) or id(config) in seen:
             continue
         seen.add(id(config))
-        inner = (value for value in config.attrs.values() if isinstance(value, Instance))
-        waiting.extend(value for value in inner if "config" in value.cls.flags)
+        inner = ((name, value) for name, value in config.attrs.items() if isinstance(value, Instance))
+        waiting.extend((f"{path}.{name}", value) for name, value in inner if "config" in value.cls.flags)
         for cls in config.cls.mro:
             if not isinstance(cls, ClassVal) or not subject.is_model_code(cls):
                 continue
@@ -142,12 +142,12 @@ def _values(subject: Subject) -> Iterator[tuple[str, Evidence]]:
                     value = repr([plain(item) for item in value])
                 if isinstance(value, bool | int | float | str | None):
                     text = f"{name} = {_number(value)}".replace("|", "/").replace("#", "")
-                    yield "configuration", Evidence(cls.file, cls.line, cls.line, text)
+                    yield path, Evidence(cls.file, cls.line, cls.line, text)
         names, owner = lookup(config.cls, "attribute_map")
         if isinstance(names, dict) and isinstance(owner, ClassVal):
             for name, setting in names.items():
                 text = f"{name} stands for {setting}".replace("|", "/")
-                yield "configuration", Evidence(owner.file, owner.line, owner.line, text)
+                yield path, Evidence(owner.file, owner.line, owner.line, text)
 
 
 def _set_in(subject: Subject, cls: ClassVal) -> Iterator[str]:
