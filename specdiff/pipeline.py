@@ -388,7 +388,20 @@ def _mute(called: Edges, runs: Iterable[computation.Run]) -> list[Function]:
         if id(function) not in loud:
             loud.add(id(function))
             waiting.extend(callers.get(id(function), ()))
-    return list({id(callee): callee for _, callee in called if id(callee) not in loud}.values())
+    # Of what a plain function made and the analysis lost hold of, its text has to tell.
+    lost = {
+        (run.operations[index].file, run.operations[index].function)
+        for run in runs
+        if run.operations is not None
+        for index in run.lost
+    }
+    return list(
+        {
+            id(callee): callee
+            for _, callee in called
+            if id(callee) not in loud or (callee.owner is None and (callee.file, callee.qualname) in lost)
+        }.values()
+    )
 
 
 def _followed(name: str, ran: Forwarded) -> computation.Run:

@@ -61,7 +61,8 @@ class Passing:
                 params = [param.name for param in body_of(callee).params[1 if callee.owner is not None else 0 :]]
                 given = {arg.name for arg in call.args} | set(params[: sum(arg.name is None for arg in call.args)])
                 if name in params and name not in given and (id(callee), name) not in self.dead:
-                    yield callee
+                    if _is_used(callee, name):
+                        yield callee
 
     def calls_of(self, function: Function, part: str) -> Iterator[ir.Call]:
         """The calls of ``self.part`` or of its elements in a function."""
@@ -140,6 +141,17 @@ class Passing:
     def _forwards(self, owner: ClassVal, attribute: str) -> list[Function]:
         found = self._parts.get((id(owner), attribute), [])
         return found if all(each in self.functions for each in found) else []
+
+
+def _is_used(function: Function, name: str) -> bool:
+    """Whether a function does more with an argument than ask whether it is there."""
+    body = body_of(function).body
+    asked = {
+        id(item.left)
+        for item in nodes_in(body)
+        if isinstance(item, ir.Compare) and item.ops[0] in ("is", "is not") and isinstance(item.left, ir.Name)
+    }
+    return any(isinstance(item, ir.Name) and item.id == name and id(item) not in asked for item in nodes_in(body))
 
 
 def _forgotten(function: Function) -> frozenset[int]:

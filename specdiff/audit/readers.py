@@ -29,6 +29,7 @@ _OF_SETTINGS = re.compile(
     r"(?:(?:config|cfg)\w*(?:\([^()]*\))?(?:\[[^\[\]]*\])?)\s*\.\s*([A-Za-z_]\w*)"
     r"|(?:get|has|set)attr\(\s*[^,\"']*(?:config|cfg)[^,\"']*,\s*[\"']([A-Za-z_]\w*)[\"']"
     r"|(?:config|cfg)\w*(?:\.get\(|\.pop\(|\[)\s*[\"']([A-Za-z_]\w*)[\"']"
+    r"|\battr\w*\s*=\s*[\"']([A-Za-z_]\w*)[\"']|_attr\w*\s*=\s*[\"']([A-Za-z_]\w*)[\"']"
     r"|[\"']([A-Za-z_]\w*)[\"']\s+(?:not\s+)?in\s+[\w.]*(?:config|cfg)"
 )
 """Reads of settings in code of the library, which has many other objects with attributes of such names."""
