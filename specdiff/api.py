@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specdiff import vocab
 from specdiff.errors import Problem, SpecdiffError, TargetError
@@ -49,7 +49,50 @@ def inspect_all(
     found: list[list[ClassResult]] = [[] for _ in items]
     for index, result in workers.results(items, options, named, told):
         found[index].append(result)
-    return [result for results in found for result in results]
+    return [result for results in _apart(items, found) for result in results]
+
+
+def _apart(items: Sequence[Target], found: list[list[ClassResult]]) -> list[list[ClassResult]]:
+    """Results whose files have different names where equal names in different folders were meant.
+
+    Names are relative to the folder that was analysed, so that two folders may have the same; those get as much of
+    their folders' paths as tells them apart.
+    """
+    bases = [(item.roots.folder or item.path.parent).resolve() for item in items]
+    homes: dict[str, set[Path]] = {}
+    for base, results in zip(bases, found, strict=True):
+        for result in results:
+            homes.setdefault(result.file, set()).add(base)
+    mixed = {base for each in homes.values() if len(each) > 1 for base in each}
+    if not mixed:
+        return found
+    names: dict[Path, str] = {}
+    for base in mixed:
+        tails = ("/".join(base.parts[-count:]) for count in range(1, len(base.parts) + 1))
+        others = ["/".join(("", *other.parts)) for other in mixed if other != base]
+        names[base] = next((tail for tail in tails if not any(o.endswith(f"/{tail}") for o in others)), str(base))
+    return [
+        [_moved(result, base, names[base]) for result in results] if base in names else results
+        for base, results in zip(bases, found, strict=True)
+    ]
+
+
+def _moved(value: Any, base: Path, name: str) -> Any:
+    """A result, or a part of one, with the folder's name before the names of the folder's files."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_moved(item, base, name) for item in value))
+    if isinstance(value, tuple | list):
+        return type(value)(_moved(item, base, name) for item in value)
+    if isinstance(value, dict):
+        return {key: _moved(item, base, name) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {}
+        for field in fields(value):
+            item = getattr(value, field.name)
+            here = field.name == "file" and item and (base / item).is_file()
+            changed[field.name] = f"{name}/{item}" if here else _moved(item, base, name)
+        return replace(value, **changed)
+    return value
 
 
 def inspect_rows(

@@ -245,3 +245,16 @@ def test_what_is_chosen_from_a_table_is_told_with_the_others(capsys: pytest.Capt
         assert told.keys() == wanted.keys()
         for name, package in wanted.items():
             assert told[name].endswith(f"the package {package}") if package else "which uses" not in told[name]
+
+
+def test_equal_names_in_two_folders_stay_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, part = CASES / "skeletons" / "whole", CASES / "skeletons" / "leftover"
+    for name, source in (("one", whole), ("other", part)):
+        (tmp_path / name).mkdir()
+        (text,) = (path.read_text() for path in source.glob("modeling_*.py"))
+        (tmp_path / name / "modeling_same.py").write_text(text)
+    _, document = audited(capsys, str(tmp_path / "one"), str(tmp_path / "other"))
+    verdicts = {file: report["verdict"] for file, report in document["files"].items()}
+    assert verdicts == {"one/modeling_same.py": "complete", "other/modeling_same.py": "partial"}
+    places = {item["primary"]["file"] for item in document["files"]["other/modeling_same.py"]["findings"]}
+    assert places == {"other/modeling_same.py"}
