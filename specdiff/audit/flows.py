@@ -136,8 +136,9 @@ def _values(subject: Subject) -> Iterator[tuple[str, Evidence]]:
                 continue
             made = cls.attrs.get("__init__")
             params = node_of(made).params if isinstance(made, Function) else ()
-            for name in (*cls.attrs.get("__annotations__", ()), *(param.name for param in params)):
-                value = plain(config.attrs.get(name, config))
+            own = (name for name in cls.attrs if not name.startswith("_"))
+            for name in dict.fromkeys((*own, *cls.attrs.get("__annotations__", ()), *(param.name for param in params))):
+                value = plain(config.attrs.get(name, cls.attrs.get(name, config)))
                 if isinstance(value, list | tuple):
                     value = repr([plain(item) for item in value])
                 if isinstance(value, bool | int | float | str | None):
@@ -252,7 +253,7 @@ class _Flow:
                     pass
 
     def _assign(self, target: Any, value: Any, condition: Settings, line: int) -> None:
-        settings = self.of(value)
+        settings = self.of(value) + _start(value)
         match target:
             case ir.Name(id=name):
                 self.names[name] = settings + condition
@@ -302,7 +303,7 @@ class _Flow:
             return _said(self.of(node))
         named = sorted((arg for arg in node.args if arg.name), key=lambda arg: str(arg.name))
         parts = [self._ordered(arg.value) for arg in (*(arg for arg in node.args if not arg.name), *named)]
-        parts = [text for text in (_said(self.of(node.func)), *parts, _said(_unsaved(node))) if text]
+        parts = [text for text in (_said(self.of(node.func)), *parts, _said(_unsaved(node) + _start(node))) if text]
         return f"({'; '.join(parts)})" if len(parts) > 1 else "".join(parts)
 
     # --- Other functions: how often each setting is used -------------------------------------------
@@ -379,6 +380,15 @@ def _unsaved(call: ir.Call) -> Settings:
     """Says of a call that makes a buffer that it is not saved."""
     kept = next((arg.value for arg in call.args if arg.name == "persistent"), None)
     return Counter({"=not saved": 1} if isinstance(kept, ir.Const) and kept.value is False else {})
+
+
+def _start(value: Any) -> Settings:
+    """Says of a parameter how the numbers are made that it starts with."""
+    if isinstance(value, ir.Call) and dotted(value.func).rpartition(".")[2] == "Parameter" and value.args:
+        made = value.args[0].value
+        if isinstance(made, ir.Call):
+            return Counter({f"={dotted(made.func).rpartition('.')[2]}": 1})
+    return Counter()
 
 
 def _is_plain(value: Any) -> bool:
