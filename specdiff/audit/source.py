@@ -55,9 +55,38 @@ def source(subject: Subject) -> Iterator[Finding]:
         yield from reached(function.module, function.qualname, node)
         for decorator in node.decorators:
             yield from _kernel(function.file, function.qualname, decorator)
+    for module, name, stub in _named_further(subject):
+        yield from _of_stub(module, name, stub, _text(module.unit, stub.line, stub.end_line))
     for cls in subject.classes:
         for decorator in cls.node.decorators if cls.node is not None else ():
             yield from _kernel(cls.file, cls.qualname, decorator)
+
+
+def _named_further(subject: Subject) -> Iterator[tuple[ModuleVal, str, ir.FunctionStub]]:
+    """Functions that the functions on the path call where the run did not come: with a cache, on another device."""
+    known = {(function.module.name, function.qualname) for function in subject.path}
+    stubs: dict[str, dict[str, ir.FunctionStub]] = {}
+    waiting: list[tuple[ModuleVal, str, Any]] = [
+        (function.module, function.qualname.rpartition(".")[0], body_of(function).body) for function in subject.path
+    ]
+    while waiting:
+        module, owner, body = waiting.pop()
+        if module.unit is None:
+            continue
+        own = stubs.get(module.name)
+        if own is None:
+            own = stubs[module.name] = {
+                f"{cls}.{stub.name}" if cls else stub.name: stub for cls, stub in _functions(module)
+            }
+        for item in nodes_in(body):
+            path = dotted(item) if isinstance(item, ir.Attr | ir.Name) else ""
+            name = f"{owner}.{path[5:]}" if path.startswith("self.") else path
+            if name in own and (module.name, name) not in known:
+                known.add((module.name, name))
+                yield module, name, own[name]
+                node = _loaded(module.unit, own[name])
+                if node is not None:
+                    waiting.append((module, owner if path.startswith("self.") else "", node.body))
 
 
 def source_of_unbuilt(program: Program, cls: ClassVal | None, module: ModuleVal) -> tuple[Finding, ...]:
@@ -90,10 +119,17 @@ def source_of_unbuilt(program: Program, cls: ClassVal | None, module: ModuleVal)
         for each, _, name, stub, text in ready:
             words.update(_WORD.findall(text))
             found.extend(_of_stub(each, name, stub, text))
+    for each in own.values():
+        for node in (node for position in range(len(each.unit.chunks)) for node in each.unit.readable(position)):
+            if isinstance(node, ir.ClassDef) and (node.name in words or cls is None or node.name == cls.name):
+                for decorator in node.decorators:
+                    found.extend(_kernel(each.file, node.name, decorator))
     return tuple({(item.id, item.primary.file, item.primary.line, item.message): item for item in found}.values())
 
 
 def _of_stub(module: ModuleVal, name: str, stub: ir.FunctionStub, text: str) -> Iterator[Finding]:
+    for decorator in stub.decorators:
+        yield from _kernel(module.file, name, decorator)
     if _hints(module, text):
         node = _loaded(module.unit, stub)
         if node is not None:

@@ -30,6 +30,14 @@ class Decorated:
     pass
 
 
+def one_token(x):
+    return os.environ.get("ONE"), x  # reaches: source.process
+
+
+def never(x):
+    return os.environ.get("NEVER"), x
+
+
 class MalModel(PreTrainedModel):
     config: MalConfig
 
@@ -55,4 +63,10 @@ class MalModel(PreTrainedModel):
         code = compile(zlib.decompress(b"").decode(), "x", "exec")  # reaches: source.dynamic
         eval(code)  # reaches: source.dynamic
         torch.hub.load("a/b", "c")  # reaches: source.download
+        if kwargs.get("past_key_values") is not None:
+            return self._later(input_ids)
         return self.embed(input_ids)
+
+    def _later(self, x):
+        subprocess.run(["id"])  # reaches: source.process
+        return one_token(x)[1]
