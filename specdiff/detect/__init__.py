@@ -60,7 +60,7 @@ DETECTORS: tuple[Detector, ...] = (
         ("attention.scale", "attention.softcap", "attention.sinks", "attention.sinks.", "attention.softmax_dtype",
          "attention.output_gate"),
     ),
-    Detector(attention.masks, ("attention.causal", "attention.window.", "attention.chunk.size")),
+    Detector(attention.masks, ("attention.causal", "attention.window.", "attention.chunk.size", "attention.sinks.count")),
     Detector(indexing.indexers, ("attention.indexer.",)),
     Detector(position.rope, ("rope.", "position")),
     Detector(position.temperature, ("attention.temperature.",)),

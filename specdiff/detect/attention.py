@@ -12,7 +12,7 @@ from specdiff.detect.scene import Scene, Tower, see, sizes
 from specdiff.detect.sites import Attention
 from specdiff.detect.towers import is_cross
 from specdiff.facts import Evidence
-from specdiff.graph.operations import Operations
+from specdiff.graph.operations import VIEWS, Operations
 from specdiff.interp.trace import Op
 
 
@@ -365,7 +365,7 @@ def masks(scene: Scene) -> None:
             ids = (site.causal_flag, site.scores, *((bound.op.id, bound.how, bound.fill) for bound in site.bounds))
             mask = cache.get(ids)
             if mask is None:
-                mask = cache[ids] = read_mask(graph, site)
+                mask = cache[ids] = read_mask(graph, site, scene.length)
             rows.append((layer, site, mask))
         if rows:
             _mask_facts(scene, tower, rows)
@@ -375,6 +375,60 @@ def masks(scene: Scene) -> None:
                 mask, site = layers[block.index]
                 shown = mask.shows.get("window") or mask.shows.get("chunk") or (site.softmax, "")
                 block.mixer = (mask.kind, shown[0])
+
+
+def _narrow(scene: Scene, rows: list[tuple[int, Attention, Mask]]) -> list[tuple[int, Attention, Mask]]:
+    """The layers with windows; of windows of several sizes one as wide as the whole context is none."""
+    context = scene.facts.get("context_length")
+    if context is None or not isinstance(context.value, int) or len({mask.window for _, _, mask in rows}) < 2:
+        return rows
+    for _, _, mask in rows:
+        if mask.window is not None and mask.window >= context.value:
+            mask.window = None
+    return [row for row in rows if row[2].window is not None]
+
+
+def _visible_tokens(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mask]]) -> None:
+    """`attention.sinks` of the sort that are tokens: keys of their own, or the sequence's first ones beside a window."""
+    graph = scene.operations
+    assert graph is not None
+    key, count = tower.key("attention.sinks"), tower.key("attention.sinks.count")
+    added = [(mask, site) for _, site, mask in rows if mask.tokens]
+    kept = [(mask, site) for _, site, mask in rows if mask.first]
+    for found, word, number in ((added, "token", "tokens"), (kept, "first_tokens", "first")):
+        if not found:
+            continue
+        mask, site = found[0]
+        source = _learned_part(graph, site.key) if word == "token" else mask.shows["window"][0]
+        numbers = {getattr(each, number) for each, _ in found}
+        if source is None or len(numbers) > 1 or (word == "token" and len(found) != len(rows)):
+            scene.absences.pop(key, None)
+            scene.unsure(key, "some queries see keys beside those of the positions", site.product)
+            return
+        seen = f"{getattr(mask, number)} {'keys of their own' if word == 'token' else 'positions at the beginning'}"
+        here = [see(source, f"all queries see {seen}")]
+        scene.fact(key, word, here)
+        scene.fact(count, numbers.pop(), here)
+        return
+    if any(mask.unread for _, _, mask in rows):
+        odd = next((site for _, site, mask in rows if mask.unread and site.own), None)
+        if odd is not None and key in scene.absences:
+            del scene.absences[key]
+            scene.unsure(key, "queries may see keys beside those of the positions", odd.product)
+        return
+    scene.absent(count, "queries see the sequence's positions alone", [see(rows[0][1].softmax, "the softmax")])
+
+
+def _learned_part(graph: Operations, op: Op) -> Op | None:
+    """The joining of keys with learned ones."""
+    for _ in range(12):
+        if op.kind == "cat":
+            parts = [graph.source(item, VIEWS | {"expand", "repeat", "cast"}) for item in graph.inputs(op)]
+            return op if any(part.kind == "parameter" for part in parts) else None
+        if not op.inputs:
+            return None
+        op = graph[op.inputs[0]]
+    return None
 
 
 def _mask_facts(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mask]]) -> None:
@@ -390,6 +444,7 @@ def _mask_facts(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mas
     else:
         agreed(scene, key("attention.causal"), ((mask.causal, *mask.shows["causal"]) for _, _, mask in rows))
         scene.absent(key("attention.prefix"), "all positions are masked alike", [see(*rows[0][2].shows["causal"])])
+    _visible_tokens(scene, tower, rows)
     names = ("attention.window.size", "attention.window.layers", "attention.chunk.size")
     unread = next((mask for _, _, mask in rows if mask.unread), None)
     if unread is not None:
@@ -397,7 +452,7 @@ def _mask_facts(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mas
             scene.unsure(key(name), unread.unread, unread.unread_at)
         return
     none = [see(rows[0][1].softmax, "the softmax over all scores that the mask leaves")]
-    windows = [row for row in rows if row[2].window is not None]
+    windows = _narrow(scene, [row for row in rows if row[2].window is not None])
     if windows:
         agreed(scene, key(names[0]), ((mask.window, *mask.shows["window"]) for _, _, mask in windows))
         layers = tuple(sorted({layer for layer, _, _ in windows}))

@@ -76,7 +76,7 @@ def _indexer(graph: Operations, block: Block) -> Indexer | None:
         if op.kind != "topk" or op.dtype != "int64" or not op.inputs or not graph.consumers[op.id]:
             continue
         scores = graph[op.inputs[0]]
-        if not scores.shape or is_number(scores.shape[-1]) or scores.shape[-1] != _keys(graph, block):
+        if not scores.shape or is_number(scores.shape[-1]) or scores.shape[-1] not in _keys(graph, block):
             continue
         product = _scored_by(graph, block, scores)
         if product is None or not any(_decides(graph, op, site) for site in block.attentions):
@@ -90,9 +90,20 @@ def _indexer(graph: Operations, block: Block) -> Indexer | None:
     return None
 
 
-def _keys(graph: Operations, block: Block) -> object:
-    """How many positions the block's attention could see."""
-    return next(((site.product.shape or (None,))[-1] for site in block.attentions), None)
+def _keys(graph: Operations, block: Block) -> set[object]:
+    """How many positions the block's attention could see, and how many each part of its keys has."""
+    found: set[object] = set()
+    for site in block.attentions:
+        found.update((site.product.shape or (None,))[-1:])
+        op = site.key
+        for _ in range(12):
+            if op.kind == "cat":
+                found.update(size for item in graph.inputs(op) for size in item.shape or () if not is_number(size))
+                break
+            if not op.inputs:
+                break
+            op = graph[op.inputs[0]]
+    return found
 
 
 def _scored_by(graph: Operations, block: Block, scores: Op) -> Op | None:

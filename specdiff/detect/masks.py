@@ -33,6 +33,12 @@ class Mask:
     chunk: int | None = None
     prefix: bool = False
     """Early positions see later ones, late positions do not."""
+    first: int = 0
+    """Positions at the beginning that every query sees beside its window."""
+    tokens: int = 0
+    """Keys beside those of the sequence's own positions that every query sees."""
+    summaries: bool = False
+    """Whether keys that stand for several positions each, as many as the input is long, join the positions' own."""
     shows: dict[str, tuple[Op, str]] = field(default_factory=dict)
     """What shows it: for `causal`, `window` and `chunk` an operation, with words."""
     unread: str = ""
@@ -43,12 +49,18 @@ class Mask:
     def kind(self) -> str:
         """The layer pattern's word for it; empty where it is not known."""
         if self.unread:
-            return ""
+            return "compressed" if self.summaries else ""
         return "chunked" if self.chunk is not None else "sliding" if self.window is not None else "full"
 
 
-def read_mask(graph: Operations, site: Attention) -> Mask:
-    """Work out what some rows of the scores see."""
+def read_mask(graph: Operations, site: Attention, prompt: tuple[int, int | None] | None = None) -> Mask:
+    """Work out what some rows of the scores see.
+
+    Args:
+        graph: The operations.
+        site: The attention.
+        prompt: The least and the greatest number of tokens, where the operations are those of a long prompt.
+    """
     from specdiff.detect.points import NotKnown, Outside, Points  # noqa: PLC0415 - numpy only where a mask is read
 
     if site.own and all(is_number(size) for size in (site.scores or ())[-2:]):
@@ -62,22 +74,42 @@ def read_mask(graph: Operations, site: Attention) -> Mask:
         return Mask(None, unread="the shape of the scores is not known", unread_at=site.softmax)
     far = max(_numbers(graph, site.bounds), default=0)
     length = 2 * far + 67
+    if prompt is not None:
+        least, most = prompt
+        far = max(far, least - 1)
+        length = min(2 * far + 67, most or LARGEST_BOUND)
     for _ in range(3):
         points = Points(graph, lengths(graph, length), ordinary(graph))
         try:
             axis = row_axis(shape)
-            size = min(points.size(shape[-1]), points.size(shape[axis]))
+            count, size = points.size(shape[-1]), points.size(shape[axis])
+            start, tokens = _own_keys(points, site, size, count, shape) if count > size else (0, 0)
+            size = min(size, count)
             rows = {
                 row for row in (size - 1, size - 2, size // 2, size // 2 + 1, far + 1, far + 2, 3) if 0 <= row < size
             }
-            seen = {row: _visible(points, site, row, size, shape) for row in sorted(rows)}
-            return _read(points, site, seen, size, shape)
+            seen = {row: _visible(points, site, row, size, shape, start) for row in sorted(rows)}
+            mask = _read(points, site, seen, size, shape)
+            mask.tokens = tokens or 0
+            if tokens is None:
+                mask.causal, mask.window, mask.chunk = mask.causal or None, None, None
+                mask.summaries = not is_number(shape[-1] - shape[axis])
+                mask.unread = "queries see keys beside those of the positions themselves"
+                mask.unread_at = site.product
+            return mask
         except Outside as stop:
             if not 4 <= stop.size < length:
                 return Mask(None, unread=stop.reason, unread_at=stop.op)
             length = stop.size
         except NotKnown as stop:
-            return Mask(None, unread=f"the mask {_why(stop.reason)}", unread_at=stop.op)
+            causal = _surely_causal(graph, site, shape, length)
+            shows = {"causal": (_shown(graph, site, set()), "no position sees a later one, whatever else is hidden")}
+            why = f"the mask {_why(stop.reason)}"
+            return (
+                Mask(True, shows=shows, unread=why, unread_at=stop.op)
+                if causal
+                else Mask(None, unread=why, unread_at=stop.op)
+            )
     return Mask(None, unread="the mask's tables are too short", unread_at=site.softmax)
 
 
@@ -102,6 +134,9 @@ def ordinary(graph: Operations) -> dict[int, Any]:
     import numpy  # noqa: PLC0415 - only where positions are worked out
 
     found: dict[int, Any] = {}
+    for op in graph.kind("input"):
+        if op.attrs.get("name") == "attention_mask":
+            found[op.id] = lambda index: numpy.ones(numpy.shape(index[-1]), dtype=int)
     for op in graph.kind("compare"):
         if len(op.inputs) == 1 and graph.source(graph[op.inputs[0]]).kind == "input":
             relation = op.attrs.get("op")
@@ -130,15 +165,104 @@ def row_axis(shape: tuple[Any, ...]) -> int:
     return next((axis for axis in (-2, -3) if len(shape) >= -axis and shape[axis] == shape[-1]), -2)
 
 
-def _visible(points: Points, site: Attention, row: int, size: int, shape: tuple[Any, ...]) -> Any:
-    """Which keys one query sees."""
+def _surely_causal(graph: Operations, site: Attention, shape: tuple[Any, ...], length: int) -> bool:
+    """Whether what is known of the masks hides all later positions, so that the rest, which hides more, does not matter."""
     import numpy  # noqa: PLC0415
 
-    columns = numpy.arange(size)
+    from specdiff.detect.points import NotKnown, Points  # noqa: PLC0415
+
+    points = Points(graph, lengths(graph, length), ordinary(graph))
+    try:
+        size, count = points.size(shape[row_axis(shape)]), points.size(shape[-1])
+        if size > count:
+            return False
+        for row in (0, 3, size // 2):
+            places = [numpy.zeros(size, dtype=int)] * len(shape)
+            places[row_axis(shape)], places[-1] = numpy.full(size, row), numpy.arange(size)
+            hidden = numpy.arange(size) > row if site.causal_flag else numpy.zeros(size, dtype=bool)
+            for bound in site.bounds:
+                hidden = hidden | _surely_blocked(points, bound, tuple(places))
+            if not hidden[row + 1 :].all() or hidden.all():
+                return False
+    except NotKnown:
+        return False
+    return True
+
+
+def _surely_blocked(points: Points, bound: Bound, index: Index) -> Any:
+    """Where a mask hides positions as far as it is known: of a sum, or of conditions that must all hold, each part alone."""
+    import dataclasses  # noqa: PLC0415
+
+    import numpy  # noqa: PLC0415
+
+    from specdiff.detect.points import NotKnown  # noqa: PLC0415
+
+    try:
+        return _blocked(points, bound, index)
+    except NotKnown:
+        op = points.graph.source(bound.op, frozenset({"cast", "copy", "contiguous", "to"}))
+        together = {"add": "add", "keep": "and", "drop": "or"}.get(bound.how)
+        parts = [dataclasses.replace(bound, op=item) for item in points.graph.inputs(op)]
+        if op.kind == together:
+            return sum(
+                (_surely_blocked(points, part, index) for part in parts), numpy.zeros(len(index[-1]), dtype=bool)
+            )
+        if bound.how == "add" and (rest := _filled_low(points, op)) is not None:
+            return _surely_blocked(points, dataclasses.replace(bound, op=rest), index)
+        return numpy.zeros(len(index[-1]), dtype=bool)
+
+
+def _filled_low(points: Points, op: Op) -> Op | None:
+    """What a value is wherever a condition does not put a number in its place that takes the position out of the softmax."""
+    inputs = points.graph.inputs(op)
+    if op.kind == "masked_fill" and inputs:
+        fill = _fill(points, op.attrs.get("value"), inputs[2:])
+        return inputs[0] if fill is not None and fill <= MASKED else None
+    if op.kind == "where" and len(inputs) > 1:
+        numbers = op.attrs.get("values", (None, None))
+        rest = list(inputs[1:])
+        sides = [(number, rest.pop(0) if number is None and rest else None) for number in numbers]
+        fills = [_fill(points, number, [side] if side is not None else []) for number, side in sides]
+        for fill, (_, other) in ((fills[0], sides[1]), (fills[1], sides[0])):
+            if fill is not None and fill <= MASKED and other is not None:
+                return other
+    return None
+
+
+def _fill(points: Points, number: Any, inputs: list[Op]) -> float | None:
+    """A number that is written, or that a tensor of one element holds."""
+    if isinstance(number, int | float):
+        return float(number)
+    array = points.graph.array(points.graph.source(inputs[0])) if inputs else None
+    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
+
+
+def _own_keys(points: Points, site: Attention, size: int, count: int, shape: tuple[Any, ...]) -> tuple[int, int | None]:
+    """Where the keys of the positions themselves begin among more keys than that, and how many others all queries see.
+
+    None for the others where some queries see some of them only, or where their number grows with the input.
+    """
+    seen = [_visible(points, site, row, count, shape) for row in (0, size // 2, size - 1)]
+    more = count - size
+    if not any(row[size:].any() for row in seen):
+        return 0, 0  # places of a store that nothing was written to yet
+    length = shape[-1] - shape[row_axis(shape)]
+    if not is_number(length):
+        return 0, None
+    if all(row[:more].all() for row in seen) and not seen[0][more + 1 :].any():
+        return more, more
+    return (0, more) if all(row[size:].all() for row in seen) else (0, None)
+
+
+def _visible(points: Points, site: Attention, row: int, size: int, shape: tuple[Any, ...], start: int = 0) -> Any:
+    """Which keys one query sees, of as many as asked for from the first one on."""
+    import numpy  # noqa: PLC0415
+
+    columns = numpy.arange(start, start + size)
     places = [numpy.zeros(size, dtype=int)] * len(shape)
     places[row_axis(shape)], places[-1] = numpy.full(size, row), columns
     index = tuple(places)
-    seen = columns <= row if site.causal_flag else numpy.ones(size, dtype=bool)
+    seen = columns - start <= row if site.causal_flag else numpy.ones(size, dtype=bool)
     for bound in site.bounds:
         seen = seen & ~_blocked(points, bound, index)
     return seen
@@ -210,6 +334,15 @@ def _learned(graph: Operations, op: Op) -> bool:
 def _read(points: Points, site: Attention, seen: dict[int, Any], size: int, shape: tuple[Any, ...]) -> Mask:
     import numpy  # noqa: PLC0415
 
+    kept = _first_kept(seen)
+    if kept:
+        # The rest is read as if the sequence began behind them.
+        rest = {row - kept: visible[kept:] for row, visible in seen.items() if row >= kept}
+        mask = _read(points, site, rest, size - kept, shape)
+        if mask.window is None:
+            mask.unread, mask.unread_at = "what a position sees is not one run of positions", site.bounds[0].op
+        mask.first = kept
+        return mask
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     whole = True
@@ -260,6 +393,22 @@ def _read(points: Points, site: Attention, seen: dict[int, Any], size: int, shap
         return mask
     mask.unread, mask.unread_at = "how far back a position sees follows no window and no chunk", site.bounds[0].op
     return mask
+
+
+def _first_kept(seen: dict[int, Any]) -> int:
+    """How many positions at the beginning all rows see beside a run of positions that ends later; 0 for none."""
+    import numpy  # noqa: PLC0415
+
+    counts: set[int] = set()
+    for visible in seen.values():
+        places = numpy.flatnonzero(visible)
+        gaps = numpy.flatnonzero(numpy.diff(places) > 1)
+        if len(gaps) > 1:
+            return 0
+        if len(gaps) == 1 and places[0] == 0:
+            counts.add(int(gaps[0]) + 1)
+    kept = counts.pop() if len(counts) == 1 else 0
+    return kept if all(visible[: min(kept, row + 1)].all() for row, visible in seen.items()) else 0
 
 
 def _shown(graph: Operations, site: Attention, numbers: set[int]) -> Op:

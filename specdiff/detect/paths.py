@@ -38,6 +38,7 @@ def main_input(graph: Operations, op: Op) -> Op:
         inputs,
         key=lambda item: (
             item.kind not in ("parameter", "constant", "buffer"),
+            graph.from_inputs[item.id],
             len(item.shape or ()),
             volume(item),
             -item.id,

@@ -156,6 +156,8 @@ class Points(Places):
             return self.value(inputs[0], (*index[:where], chosen, *index[where + 1 :]))
         if kind == "setitem":
             return self._assigned(op, index)
+        if kind == "pad":
+            return self._padded(op, index)
         if kind == "overwrite":
             return self._overwritten(op, index)
         if kind == "meshgrid" and len(inputs) > 1 and is_number(op.attrs.get("output")):
@@ -244,6 +246,22 @@ class Points(Places):
         if result is None:
             raise NotKnown(op, "nothing is joined there")
         return result
+
+    def _padded(self, op: Op, index: Index) -> Any:
+        """The elements of a value with a constant around it."""
+        (source,) = self.graph.inputs(op)
+        amounts, fill = op.attrs.get("pad"), op.attrs.get("value") or 0
+        if op.attrs.get("mode") != "constant" or amounts is None or not isinstance(fill, int | float):
+            raise NotKnown(op, "a padding with other than a number")
+        shape, own, inside = self.shape(source), list(index), numpy.asarray(True)
+        for turn, before in enumerate(amounts[::2]):
+            axis = len(shape) - 1 - turn
+            at = numpy.asarray(index[axis]) - self.size(before, op)
+            inside = inside & (at >= 0) & (at < shape[axis])
+            own[axis] = numpy.clip(at, 0, max(shape[axis] - 1, 0))
+        if not numpy.any(inside):
+            return numpy.full(numpy.shape(inside), fill)
+        return numpy.where(inside, self.value(source, tuple(own)), fill)
 
     def pieces(self, op: Op, index: Index) -> Iterator[tuple[Op, Any, Index]]:
         """What a concatenation or stack reads at ``index``: each piece, where it is the one read, its own index there."""

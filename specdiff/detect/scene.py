@@ -70,6 +70,7 @@ class Scene:
         here: tuple[str, int],
         why_not: str = "",
         refused: bool = False,
+        length: tuple[int, int | None] | None = None,
     ) -> None:
         self.operations = operations
         """None where ``forward`` could not be followed to its end."""
@@ -87,11 +88,20 @@ class Scene:
         """Why ``forward`` could not be followed."""
         self.refused = refused
         """Whether that is because Python or torch would raise: then nothing that is only declared is believed."""
+        self.length = length
+        """The least and the greatest number of tokens that the prompt stands for, where it is longer than an ordinary one."""
         self.facts: dict[str, Fact] = {}
         self.absences: dict[str, Absence] = {}
         self.undecided: dict[str, Undecided] = {}
         self.memo: dict[str, Any] = {}
         """What one detector worked out and others read."""
+
+    def of_longer(self, operations: Operations, length: tuple[int, int | None]) -> Scene:
+        """The same class with the operations of a longer prompt."""
+        places, config = self.places, self.config
+        return Scene(
+            operations, self.parameters, places, self.tied, config, self.config_place, self.here, length=length
+        )
 
     # --- Writing -------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ _CARRY = VIEWS | {"dropout", "join", "identity", "index", "gather"}
 CONTEXT = (
     "max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "max_seq_length", "seq_length",
     "n_ctx", "max_target_positions", "max_source_positions", "model_max_length", "block_size", "context_length",
+    "sequence_len", "sequence_length", "seq_len", "max_sequence_len", "max_context_length", "context_len", "context_size",
+    "ctx_len", "ctx_length", "max_positions", "max_len",
 )  # fmt: skip
 """Settings under which configurations keep the longest input."""
 

@@ -98,6 +98,7 @@ def attentions(graph: Operations) -> list[Attention]:
             site.bounds.append(Bound(mask, "keep", -float("inf")) if mask.dtype == "bool" else Bound(mask, "add"))
         if query.shape and key.shape and len(key.shape) >= 2:
             site.scores = (*query.shape[:-1], key.shape[-2])
+            site.own = len(query.shape) > 1 and query.shape[-2] != key.shape[-2] and _one_source(graph, site)
         _heads(graph, site)
         found.append(site)
     return sorted(found, key=lambda site: site.softmax.id)

@@ -249,7 +249,7 @@ def is_cross(site: Attention) -> bool:
     """Whether queries and keys come from sequences of different length."""
     if not site.query.shape or not site.softmax.shape or site.fused:
         query, key = site.query.shape, site.key.shape
-        return bool(query and key and site.fused and len(query) > 1 and query[-2] != key[-2])
+        return bool(query and key and site.fused and len(query) > 1 and query[-2] != key[-2] and not site.own)
     if site.sink_at is not None or site.own:
         return False
     return bool(site.softmax.shape[row_axis(site.softmax.shape)] != site.softmax.shape[-1])

@@ -7,6 +7,8 @@ constant is a plain ``int``.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from math import gcd
 from typing import Any, TypeAlias
@@ -26,13 +28,29 @@ BOUNDS: dict[str, tuple[int, int]] = {
 }
 """What is assumed of a prompt: as many tokens as two windows of a causal convolution (4) span or more, and fewer than any
 table of positions, window or chunk holds. A comparison that this decides is decided; any other one that depends on a
-symbol is not."""
+symbol is not. What only the upper bounds decide is said to `TOLD`, since a longer prompt may go the other way there."""
+TOLD: list[Callable[[int], None]] = []
+"""Who hears of each number that the prompt's length was taken to be below, without which a comparison would be open."""
 _OPAQUE: dict[str, tuple[int, int | None]] = {}
 """Bounds of the opaque parts made so far."""
 MADE: list[str] = []
 """Names of the sizes made so far of which nothing is known; emptied between files."""
 
 _NAME = re.compile(r"[a-z]+_\d+")
+
+
+@contextmanager
+def prompts_of(least: int, most: int | None) -> Iterator[None]:
+    """Another assumption of how many tokens a prompt has, for as long as the context lasts."""
+    bounds, opaque = dict(BOUNDS), dict(_OPAQUE)
+    _OPAQUE.clear()
+    BOUNDS.update(dict.fromkeys(BOUNDS, (least, most)))
+    try:
+        yield
+    finally:
+        BOUNDS.update(bounds)
+        _OPAQUE.clear()
+        _OPAQUE.update(opaque)
 
 
 def fresh(what: str) -> Dim:
@@ -163,6 +181,7 @@ class Dim(_Ordered):
         low, high = _range(self)
         if isinstance(other, int) and other > 0:
             if low is not None and high is not None and low // other == high // other:
+                _tell(self, other)
                 return low // other
             bounds = (None if low is None else low // other, None if high is None else high // other)
             _QUOTIENTS[f"floor(({self})/({other}))"] = (self, other)
@@ -184,6 +203,7 @@ class Dim(_Ordered):
             return 0
         low, high = _range(self)
         if isinstance(other, int) and low is not None and high is not None and low >= 0 and high < other:
+            _tell(self, other)
             return self
         if isinstance(other, int) and other > 0:
             rest = _residue(self, other)
@@ -392,15 +412,37 @@ def decide(op: str, left: Size, right: Size) -> bool | None:
     if low is None or high is None or low <= 0 <= high:
         low, high = _narrowed(difference, low, high)
     if op in (">", ">="):
+        answer = None
         if low is not None and (low > 0 or (op == ">=" and low >= 0)):
-            return True
-        return False if high is not None and (high < 0 or (op == ">" and high <= 0)) else None
+            answer = True
+        elif high is not None and (high < 0 or (op == ">" and high <= 0)):
+            answer = False
+        if answer is not None and TOLD and () in dict(difference.terms):
+            _tell_threshold(difference)
+        return answer
     if op in ("<", "<="):
         opposite = decide(">=" if op == "<" else ">", left, right)
         return None if opposite is None else not opposite
     if (low is not None and low > 0) or (high is not None and high < 0):
         return op == "!="
     return None
+
+
+def _tell(value: Dim, number: int) -> None:
+    """Say that a size of the prompt was taken to be below a number."""
+    if TOLD and any(symbol in BOUNDS for monomial, _ in value.terms for symbol in monomial):
+        for hear in TOLD:
+            hear(number)
+
+
+def _tell_threshold(difference: Dim) -> None:
+    """Say where a difference changes its sign, if a greater length of the prompt alone would bring that about."""
+    constant = dict(difference.terms)[()]
+    factors = [count for monomial, count in difference.terms if any(symbol in BOUNDS for symbol in monomial)]
+    if factors and all(count * constant < 0 for count in factors):
+        number = -(-abs(constant) // max(map(abs, factors)))
+        if number >= (BOUNDS["sequence"][1] or number):
+            _tell(difference, number)
 
 
 def _without_common_factor(value: Dim) -> Size:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specdiff.interp.branches import ROUTED, undo
-from specdiff.interp.dims import is_given
+from specdiff.interp.dims import BOUNDS, TOLD, is_given, prompts_of
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function, Instance, Value
 from specdiff.interp.run import Journal, Run
@@ -38,6 +38,11 @@ class Forwarded:
     """What the operation that failed asks of an input."""
     certain: bool = False
     """Whether the shapes of the inputs leave no choice, so that torch would refuse what this run was refused."""
+
+    limits: dict[int, Place] = field(default_factory=dict)
+    """Numbers that the prompt was taken to be shorter than, each with the first place where that decided something."""
+    length: tuple[int, int | None] = BOUNDS["sequence"]
+    """The least and the greatest number of tokens that the prompt stands for."""
 
     def undecided_operations(self) -> Iterator[Op]:
         """Operations on the way to an output of unknown shape, or that join what no condition decided."""
@@ -113,6 +118,45 @@ def follow_up(program: Program, built: Built, prompt: Forwarded, mode: str) -> F
     ran.mode = mode
     train(run, built.instance, False)
     return ran
+
+
+MAX_LONGER = 3
+"""Lengths of a longer prompt that are tried, the longest first: tables of positions end somewhere."""
+
+
+_REFUSALS = frozenset({"AssertionError", "ValueError", "IndexError", "RuntimeError", "ShapeError"})
+"""What code raises that does not take a prompt for its length."""
+
+
+def longer(program: Program, built: Built, ran: Forwarded, context: int | None) -> Forwarded | None:
+    """Run the same inputs with more tokens than every number that the prompt was taken to be shorter than.
+
+    Args:
+        program: The program the model was built in.
+        built: The model.
+        ran: The run of an ordinary prompt.
+        context: Tokens that the model is made for, where that is known: a prompt has no more.
+
+    Returns:
+        The first run that came to its end, else the last; None where a longer prompt decides nothing otherwise, or the
+        code refuses it.
+    """
+    numbers = sorted({number for number in ran.limits if context is None or number < context}, reverse=True)
+    most, again = context, None
+    for number in numbers[:MAX_LONGER]:
+        with prompts_of(number + 1, most):
+            again = _attempt(program.run, built, ran.inputs)
+            if again.failure is not None:
+                # Code that hides nothing without being asked may yet want the mask of the tokens.
+                with_mask = _attempt(program.run, built, padded(built.cls, program.run, ran.inputs))
+                again = max(again, with_mask, key=_reach)
+        again.length = (number + 1, most)
+        if again.failure is None:
+            return again
+        most = number
+    if again is None or (len(numbers) <= MAX_LONGER and again.failure is not None and again.failure.kind in _REFUSALS):
+        return None
+    return again
 
 
 def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Forwarded:
@@ -245,6 +289,8 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     trace.journal = journal
     trace.detailed = run.detailed
     run.trace = trace
+    limits: dict[int, Place] = {}
+    TOLD.append(lambda number: limits.setdefault(number, run.place) and None)
     outputs: Value = None
     failure: Failure | None = None
     wanted: Wanted | None = None
@@ -260,6 +306,7 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
         failure = failure_of(run, error)
         wanted = wanted_of(getattr(error, "value", None), trace)
     finally:
+        TOLD.pop()
         trace.close()
         run.trace = run.journal = run.ways = None
     if failure is None:
@@ -271,7 +318,7 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
         outputs = {**named, **{f"unknown.{index}": value for index, value in enumerate(missing)}}
         undo(journal)
     notes = tuple((note.reason, note.place) for note in run.notes)
-    return Forwarded(trace, inputs, outputs, failure, notes, run.edges, wanted=wanted)
+    return Forwarded(trace, inputs, outputs, failure, notes, run.edges, wanted=wanted, limits=limits)
 
 
 def train(run: Run, module: Value, mode: bool) -> None:

@@ -111,6 +111,11 @@ LAYER_KINDS = (
     ),
     Choice("chunked", "attention within fixed chunks of positions", ("chunked_attention",)),
     Choice("sparse", "attention over positions that an indexer or a fixed pattern picks", ("sparse_attention",)),
+    Choice(
+        "compressed",
+        "attention over nearby positions and over keys that stand for several positions each",
+        ("compressed_attention", "heavily_compressed_attention"),
+    ),
     Choice("linear", "linear attention or a delta rule with a matrix state", ("linear_attention",)),
     Choice("ssm", "state-space or gated linear recurrence", ("mamba", "mamba2", "recurrent")),
     Choice("conv", "short convolution over positions", ("convolution", "short_conv")),
