@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from specdiff.detect.paths import cuts_patches, is_projection, kernel_of, path_from, weight_of
-from specdiff.detect.scene import Scene, Tower, see
+from specdiff.detect.scene import Block, Scene, Tower, see, sizes
 from specdiff.detect.sites import Attention
 from specdiff.facts import Level
 from specdiff.graph.operations import VIEWS, Operations, is_number
+from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Op
 
 _CARRY = VIEWS | {"dropout", "join", "identity", "index", "pad", "mul", "add"}
@@ -67,6 +68,12 @@ def _input_kind(op: Op) -> str:
 def _convolutions(scene: Scene, graph: Operations, tower: Tower, stem: list[Op], image: bool) -> None:
     key = tower.key
     convs = [op for op in stem if op.kind == "conv" and kernel_of(graph, op)]
+    if not convs and image and (cut := _cut_by_views(graph, stem)) is not None:
+        side, colours, op = cut
+        here = [see(op, f"reads {sizes(graph[op.inputs[0]])}: squares of {side}×{side} pixels in {colours} channels")]
+        scene.fact(key("patch_size"), side, here)
+        scene.fact(key("channels"), colours, here)
+        return
     if not convs:
         part = f"{tower.prefix}_config" if tower.prefix else ""
         setting = scene.setting("patch_size", part=part) if image else None
@@ -107,6 +114,28 @@ def _convolutions(scene: Scene, graph: Operations, tower: Tower, stem: list[Op],
             scene.fact(name("conv_stem.channels"), tuple(int(width or 0) for width in widths), steps)
         if is_number(channels) and channels > 1 and first.attrs.get("n") == 1:
             scene.fact(name("mel_bins"), int(channels), [see(first, f"reads {channels} channels")])
+
+
+def _cut_by_views(graph: Operations, stem: list[Op]) -> tuple[int, int, Op] | None:
+    """(side, channels, the projection) of square patches that a picture is rearranged into."""
+    for op in stem:
+        if not is_projection(graph, op) or op.kind == "conv":
+            continue
+        patches = graph[op.inputs[0]]
+        picture = graph.source(patches, VIEWS | {"cast"})
+        shape = picture.shape or ()
+        if (
+            picture.kind != "input"
+            or len(shape) != 4
+            or not all(map(is_number, (*shape[1:], (patches.shape or (None,))[-1])))
+        ):
+            continue
+        colours = int(min(shape[1], shape[3]))  # channels stand before or behind rows and columns
+        width = int((patches.shape or (0,))[-1])
+        side = math.isqrt(width // colours)
+        if side > 1 and side * side * colours == width and not shape[2] % side:
+            return side, colours, op
+    return None
 
 
 def _single(value: object) -> int | None:
@@ -241,19 +270,24 @@ def projectors(scene: Scene) -> None:
     for tower in scene.towers:
         if tower.prefix not in ("vision", "audio") or not texts:
             continue
-        goal = next((text for text in texts if _feeds(graph, tower, text)), None)
-        if goal is not None:
-            _projector(scene, graph, tower, goal)
+        fed = ((text, last) for text in texts if (last := _feeds(graph, tower, text)) is not None)
+        goal, last = next(fed, (None, None))
+        if goal is not None and last is not None:
+            _projector(scene, graph, tower, goal, last)
     _compared(scene, graph)
 
 
-def _feeds(graph: Operations, tower: Tower, text: Tower) -> bool:
-    return graph.reaches(tower.blocks[-1].ops[-1].id, text.blocks[0].ops[-1].id, 100_000)
+def _feeds(graph: Operations, tower: Tower, text: Tower) -> Block | None:
+    """The last block of a tower whose result reaches the language model: not always the last one there is."""
+    first = text.blocks[0].ops[0].id
+    goals = {index for op in text.blocks[0].ops for index in op.inputs if index < first}
+    behind = graph.ancestors(goals, lambda op: op.id >= tower.blocks[0].ops[0].id)
+    return next((block for block in reversed(tower.blocks) if any(op.id in behind for op in block.ops)), None)
 
 
-def _between(graph: Operations, tower: Tower, text: Tower) -> list[Op]:
+def _between(graph: Operations, last: Block, text: Tower) -> list[Op]:
     """What carries the tower's output to the language model's first block."""
-    start, end = tower.blocks[-1].ops[-1].id, text.blocks[0].ops[0].id
+    start, end = last.ops[-1].id, text.blocks[0].ops[0].id
     goals = {index for op in text.blocks[0].ops[:80] for index in op.inputs if index < end}
     behind = graph.ancestors(goals, lambda op: op.id > start)
     reached = {start}
@@ -265,8 +299,8 @@ def _between(graph: Operations, tower: Tower, text: Tower) -> list[Op]:
     return found
 
 
-def _projector(scene: Scene, graph: Operations, tower: Tower, text: Tower) -> None:
-    way = _between(graph, tower, text)
+def _projector(scene: Scene, graph: Operations, tower: Tower, text: Tower, end: Block) -> None:
+    way = _between(graph, end, text)
     if not way:
         scene.unsure(
             tower.key("projector"),
@@ -294,6 +328,37 @@ def _projector(scene: Scene, graph: Operations, tower: Tower, text: Tower) -> No
             kind = "patch_merger"
     for name in {tower.key("projector"), "projector"}:
         scene.fact(name, kind, [see(last, f"{len(projections)} linear maps between the tower and the language model")])
+    if tower.prefix == "vision":
+        _per_picture(scene, graph, way, last)
+
+
+def _per_picture(scene: Scene, graph: Operations, way: list[Op], last: Op) -> None:
+    """`tokens_per_image`: rows that the last projection before the language model gives for one picture."""
+    pictures = {
+        (op.shape or (None,))[0]
+        for op in graph.kind("input")
+        if "pixel" in str(op.attrs.get("name", "image")) and len(op.shape or ()) >= 4
+    }
+    behind = [op for op in way if op.id > last.id]
+    pooled = next((op for op in behind if op.kind in ("pool", "reduce") or _joins_learned(graph, op)), None)
+    rows: Any = 1
+    for size in (last.shape or ())[:-1]:
+        rows = rows * size
+    (one,) = pictures if len(pictures) == 1 else (None,)
+    count = None
+    if pooled is None and last.shape and isinstance(rows, Dim) and isinstance(one, Dim) and (rows % one == 0) is True:
+        count = rows // one
+    if is_number(count):
+        scene.fact("tokens_per_image", int(count), [see(last, f"{sizes(last)}: {count} tokens for each picture")])
+    else:
+        scene.unsure("tokens_per_image", "how many tokens a picture becomes depends on its size", pooled or last)
+
+
+def _joins_learned(graph: Operations, op: Op) -> bool:
+    """Whether learned rows are put between others (the end of a row of patches, or of a picture)."""
+    return op.kind == "cat" and any(
+        graph.source(item, _CARRY | {"expand"}).kind == "parameter" for item in graph.inputs(op)
+    )
 
 
 def _merge(graph: Operations, tower: Tower, first: Op) -> int | None:

@@ -146,6 +146,17 @@ def _chunk(block: Block) -> tuple[int, Op] | None:
     return None
 
 
+def _square_table(graph: Operations, block: Block) -> tuple[int, Op] | None:
+    """Side of a fixed table of decays between the positions of a block, of which as many are taken as there are."""
+    for op in block.ops:
+        source = graph.source(op) if op.kind == "slice" else op
+        shape = source.shape or ()
+        if op.kind == "slice" and source.kind in ("buffer", "constant") and len(shape) >= 2 and shape[-1] == shape[-2]:
+            if is_number(shape[-1]) and shape[-1] > 1 and len(set((op.shape or ())[-2:])) == 1:
+                return int(shape[-1]), op
+    return None
+
+
 def _groups(graph: Operations, block: Block, mixer: Recurrence) -> tuple[int, int, Op] | None:
     """(groups, state size, where) of B and C: two equal parts beside the inner channels of one split."""
     parts: dict[int, list[Op]] = {}
@@ -272,6 +283,10 @@ def _linear(scene: Scene, tower: Tower, rows: list[Row]) -> None:
             "the output times a gate" if gates[b.index] else "no gate on the output",
         ),
     )
+    squares = {block.index: _chunk(block) or _square_table(graph, block) for block, _ in rows}
+    known = [(found[0], found[1], "a square of one block's positions") for found in squares.values() if found]
+    if len(known) == len(rows):
+        agreed(scene, tower.key("linear_attention.block_size"), known)
     if all(mixer.state is not None for _, mixer in rows):
         for place, name in ((-3, "heads"), (-2, "key_dim"), (-1, "value_dim")):
             readings = []

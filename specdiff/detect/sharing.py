@@ -9,7 +9,7 @@ from specdiff.detect.agree import agreed
 from specdiff.detect.attention import self_attentions
 from specdiff.detect.paths import is_projection, path_from, weight_of
 from specdiff.detect.scene import Scene, Tower, see
-from specdiff.detect.shape import token_table, token_tables
+from specdiff.detect.shape import output_of, token_table, token_tables
 from specdiff.detect.sites import Attention
 from specdiff.facts import Evidence
 from specdiff.graph.operations import VIEWS, Operations, is_number
@@ -173,6 +173,39 @@ def _towers(scene: Scene, name: str) -> Iterator[tuple[Operations, Tower, str]]:
     if scene.operations is not None:
         for tower in scene.towers:
             yield scene.operations, tower, tower.key(name)
+
+
+def streams(scene: Scene) -> None:
+    """`residual.streams`: values of the stream's width that a block passes on side by side."""
+    for _, tower, key in _towers(scene, "residual.streams"):
+        counts: dict[int, Op] = {}
+        for block in tower.blocks:
+            op = output_of(scene.operations, block)
+            sizes = (op.shape or ())[:-1] if op is not None else ()
+            beside = [int(size) for size in sizes if is_number(size) and size > 1]
+            if op is None or len(sizes) - len(beside) < 2 or len(beside) > 1 or (not beside and len(sizes) > 2):
+                break
+            counts.setdefault(beside[0] if beside else 1, op)
+        else:
+            if len(counts) == 1:
+                ((count, op),) = counts.items()
+                _streams(scene, tower, key, count, op)
+
+
+def _streams(scene: Scene, tower: Tower, key: str, count: int, op: Op) -> None:
+    if count > 1:
+        scene.fact(key, count, [see(op, f"a block gives {count} streams of {(op.shape or (0,))[-1]} channels")])
+    elif tower.key("residual") in scene.facts and not _passes_several(scene, tower, op):
+        scene.absent(key, "a block adds to one stream", [see(op, "the block's output")])
+
+
+def _passes_several(scene: Scene, tower: Tower, output: Op) -> bool:
+    """Whether the second block reads two values of the stream's shape that the first has made."""
+    if scene.operations is None or len(tower.blocks) < 2:
+        return False
+    first, second = ({op.id for op in block.ops} for block in tower.blocks[:2])
+    read = {index for op in tower.blocks[1].ops for index in op.inputs if index in first - second}
+    return sum(scene.operations[index].shape == output.shape for index in read) > 1
 
 
 def low_rank(scene: Scene) -> None:

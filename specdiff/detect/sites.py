@@ -98,7 +98,7 @@ def attentions(graph: Operations) -> list[Attention]:
             site.bounds.append(Bound(mask, "keep", -float("inf")) if mask.dtype == "bool" else Bound(mask, "add"))
         if query.shape and key.shape and len(key.shape) >= 2:
             site.scores = (*query.shape[:-1], key.shape[-2])
-            site.own = len(query.shape) > 1 and query.shape[-2] != key.shape[-2] and _one_source(graph, site)
+            site.own = len(query.shape) > 1 and query.shape[-2] != key.shape[-2] and _one_source(graph, query, key)
         _heads(graph, site)
         found.append(site)
     return sorted(found, key=lambda site: site.softmax.id)
@@ -252,7 +252,10 @@ def _one_source(graph: Operations, query: Op, key: Op) -> bool:
     """Whether the projections of queries and keys read the same value; of keys joined from several, whether one does."""
     reader = path_from(graph, query).projection
     joined = graph.source(key)
-    keys = [path_from(graph, part).projection for part in (graph.inputs(joined) if joined.kind == "cat" else [key])]
+    parts = graph.inputs(joined) if joined.kind == "cat" else [key]
+    learned = VIEWS | {"expand", "repeat", "cast"}
+    parts = [part for part in parts if graph.source(part, learned).kind != "parameter"]
+    keys = [path_from(graph, part).projection for part in parts]
     read = {graph.source(graph[op.inputs[0]]).id for op in keys if op is not None}
     return reader is not None and None not in keys and graph.source(graph[reader.inputs[0]]).id in read
 

@@ -143,6 +143,7 @@ def longer(program: Program, built: Built, ran: Forwarded, context: int | None) 
     """
     numbers = sorted({number for number in ran.limits if context is None or number < context}, reverse=True)
     most, again = context, None
+    ways = dict(built.ways)
     for number in numbers[:MAX_LONGER]:
         with prompts_of(number + 1, most):
             again = _attempt(program.run, built, ran.inputs)
@@ -150,6 +151,8 @@ def longer(program: Program, built: Built, ran: Forwarded, context: int | None) 
                 # Code that hides nothing without being asked may yet want the mask of the tokens.
                 with_mask = _attempt(program.run, built, padded(built.cls, program.run, ran.inputs))
                 again = max(again, with_mask, key=_reach)
+        built.ways.clear()
+        built.ways.update(ways)  # which branches an ordinary prompt takes is asked of it alone
         again.length = (number + 1, most)
         if again.failure is None:
             return again

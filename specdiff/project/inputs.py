@@ -58,6 +58,8 @@ _COMPANIONS: dict[str, tuple[str, ...]] = {
 }
 """Inputs that come with another one."""
 
+_SIZES = "image_sizes"
+"""An input that many entries take for one of several vision towers only."""
 _TEXT = ("input_ids", "decoder_input_ids")
 _SENSES = ("pixel_values", "input_features", "input_values", "pixel_values_videos", "flattened_patches", "past_values")
 _FURTHER = ("encoder_hidden_states", "bbox", "image", "visual_embeds", "entity_ids", "query_embeds", "input_boxes")
@@ -110,6 +112,8 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
                 alternatives.append(_written_out(sizes, names))
             chosen.append(_with_companions([*text, *senses], names))
             chosen.extend(_with_companions([*text, sense], names) for sense in senses if len(senses) > 1)
+            if _SIZES in chosen[0]:
+                chosen.append([*text, senses[0]])
         if main is not None and main not in text:
             chosen.append(_with_companions([main, *[name for name in text if name != "input_ids"]], names))
         if text:
@@ -130,7 +134,8 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
             asked = replace(asked, required=[*required, *further])
     likeliest = [*alternatives]
     for group in chosen:
-        options = {name: _options(name, asked) for name in group}
+        here = asked if _SIZES in group else replace(asked, names=[name for name in names if name != _SIZES])
+        options = {name: _options(name, here) for name in group}
         missing = next((name for name, values in options.items() if not values and name in required), None)
         if missing is not None:
             if group is chosen[-1] and not alternatives:

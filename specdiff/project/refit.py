@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ _UNPACKED = re.compile(r"unpack \(expected (\d+)(?:, got (\d+))?\)")
 _OUT_OF_RANGE = re.compile(r"expected to be in range of \[-(\d+), \d+\], but got (-?\d+)\)")
 _TOO_MANY = re.compile(r"too many indices for tensor of dimension (\d+)")
 _RANK = re.compile(r"Expected (\d)D \(unbatched\) or (\d)D \(batched\) input")
+_APART = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 _MIXING = frozenset({"linear", "matmul", "embedding", "conv"})
 """Operations whose last size is their own."""
 _DEEPEST = 32
@@ -69,10 +71,29 @@ def refitted(inputs: Inputs, failure: Failure, wanted: Wanted | None) -> Iterato
         return
     for name, value in inputs.items():
         if isinstance(value, Tensor) and value.shape is not None and value.dtype.startswith("float"):
+            yield from ({**inputs, name: changed} for changed in _pictures(value, failure))
             for rank in _ranks(failure, len(value.shape)):
                 if rank == 5 and len(value.shape) == 3:
                     yield {**inputs, name: _pyramid(value)}
                 yield {**inputs, name: Tensor(_of_rank(value.shape, rank), value.dtype)}
+
+
+def _pictures(value: Tensor, failure: Failure) -> Iterator[Tensor]:
+    """Square pictures of another side, where the patches of one do not meet the rows of a table of positions.
+
+    A token of the class may stand beside the patches, and among the rows.
+    """
+    found = _APART.search(failure.message)
+    shape = value.shape or ()
+    if found is None or len(shape) != 4 or shape[-1] != shape[-2] or not isinstance(shape[-1], int):
+        return
+    for cut, table in ((int(found[1]), int(found[2])), (int(found[2]), int(found[1]))):
+        for beside in (0, 1):
+            patches, rows = math.isqrt(cut - beside), math.isqrt(table - beside)
+            if patches and rows and patches**2 == cut - beside and rows**2 == table - beside:
+                side, rest = divmod(shape[-1] * rows, patches)
+                if not rest:
+                    yield Tensor((*shape[:2], side, side), value.dtype)
 
 
 def _with_size(value: Any, axis: int, size: Any) -> Any:
