@@ -359,17 +359,37 @@ def _input_scales(graph: Operations, site: Attention) -> None:
     for start in (site.query, site.key):
         op = start
         for _ in range(12):
-            if op.kind in ("mul", "div") and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float):
-                other = float(op.attrs["other"])
+            scaled = _times_one_number(graph, op)
+            if scaled is not None:
                 if op.attrs.get("reflected") and op.kind == "div":
                     break
-                site.scale *= other if op.kind == "mul" else 1.0 / other
+                other = op.attrs.get("other")
                 site.scales.append(op)
-                op = graph[op.inputs[0]]
+                if not isinstance(other, int | float):
+                    # A learned or computed number whose value is not known: neither is the scale.
+                    site.scale = None
+                    return
+                site.scale *= other if op.kind == "mul" else 1.0 / other
+                op = scaled
             elif op.kind in VIEWS or op.kind in ("repeat_interleave", "repeat"):
                 op = graph[op.inputs[0]]
             else:
                 break
+
+
+def _times_one_number(graph: Operations, op: Op) -> Op | None:
+    """What ``op`` multiplies with, or divides by, a single number: a plain one or a tensor with one element."""
+    if op.kind not in ("mul", "div"):
+        return None
+    inputs = graph.inputs(op)
+    if len(inputs) == 1:
+        return inputs[0] if isinstance(op.attrs.get("other"), int | float) else None
+    if len(inputs) != 2 or not op.shape:
+        return None
+    main = next((item for item in inputs if item.shape == op.shape), None)
+    other = next((item for item in inputs if item is not main), None)
+    single = other is not None and other.shape is not None and all(size == 1 for size in other.shape)
+    return main if single else None
 
 
 def _heads(graph: Operations, site: Attention) -> None:
