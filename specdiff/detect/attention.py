@@ -6,7 +6,7 @@ from typing import Any
 
 from specdiff.detect.agree import agreed
 from specdiff.detect.masks import Mask, read_mask
-from specdiff.detect.norm_sites import asks_for_32_bits
+from specdiff.detect.norm_written import asks_for_32_bits
 from specdiff.detect.paths import Path, path_from
 from specdiff.detect.scene import Scene, Tower, see, sizes
 from specdiff.detect.sites import Attention

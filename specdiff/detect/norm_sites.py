@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from specdiff.graph.operations import VIEWS, Operations
+from specdiff.detect.norm_written import CASTS, CLOSE, Written, asks_for_32_bits, centre, written
+from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
-
-CASTS = frozenset({"cast", "copy", "identity", "detach"})
-
-
-def _same(op: Op, *others: Op) -> bool:
-    """Whether an operation is one of some others, or the same computed again."""
-    return any(op.id == other.id or (op.kind == other.kind == "sub" and op.inputs == other.inputs) for other in others)
-
 
 @dataclass(slots=True)
 class Norm:
@@ -43,11 +37,6 @@ class Norm:
     """dtype of the product with the weight, as `computed_in`; empty where there is none."""
 
 
-def asks_for_32_bits(op: Op) -> bool:
-    """Whether an operation casts to 32 bits because the code says so, not because another tensor happens to have them."""
-    return op.kind == "cast" and op.attrs.get("to") == "float32" and not op.attrs.get("own")
-
-
 def norms(graph: Operations) -> list[Norm]:
     """All normalisations, in order of their last operation."""
     found: list[Norm] = []
@@ -64,99 +53,48 @@ def norms(graph: Operations) -> list[Norm]:
         )  # fmt: skip
         if cast:
             found[-1].input = source.inputs[0]
-    for op in graph.kind("rsqrt"):
-        norm = _by_hand(graph, op, graph[op.inputs[0]])
-        if norm is not None:
-            found.append(norm)
-    for op in graph.kind("sqrt"):
-        if any(reader.kind == "div" for reader in graph.readers(op, CASTS)):
-            norm = _by_hand(graph, op, graph[op.inputs[0]])
-            if norm is not None:
-                found.append(norm)
-    for op in graph.kind("pow"):
-        if op.attrs.get("other") == -0.5:
-            norm = _by_hand(graph, op, graph[op.inputs[0]])
-            if norm is not None:
-                found.append(norm)
-    for op in graph.kind("normalize"):
-        found.append(Norm("l2", op.inputs[0], op.id, op.attrs.get("eps"), "", 0.0, "", "input", op.module, op, None))
+    found += [_from_written(graph, each) for each in written(graph)]
+    found += [_from_normalize(graph, op) for op in graph.kind("normalize")]
     return sorted(found, key=lambda norm: norm.output)
 
 
-def _by_hand(graph: Operations, root: Op, radicand: Op) -> Norm | None:
-    """``x * rsqrt(mean(x**2) + eps)``, perhaps centred first, perhaps scaled after."""
-    eps: float | None = 0.0
-    eps_at: Op | None = None
-    inner = graph.source(radicand, CASTS)
-    if inner.kind == "add" and isinstance(inner.attrs.get("other"), int | float) and len(inner.inputs) == 1:
-        eps, eps_at = float(inner.attrs["other"]), inner
-        inner = graph.source(graph[inner.inputs[0]], CASTS)
-    elif inner.kind == "add" and len(inner.inputs) == 2:
-        statistic = next((graph[i] for i in inner.inputs if graph[i].kind == "reduce"), None)
-        eps, eps_at = None, inner
-        if statistic is None:
-            return None
-        inner = statistic
-    elif inner.kind == "clamp":
-        eps, eps_at = inner.attrs.get("min"), inner
-        inner = graph[inner.inputs[0]]
-    which = inner.attrs.get("which") if inner.kind == "reduce" else None
-    if which not in ("mean", "sum", "var"):
-        return None
-    squared = graph.source(graph[inner.inputs[0]], CASTS)
-    centred = which == "var"
-    value = squared
-    if not centred:
-        if squared.kind == "square" or (squared.kind == "pow" and squared.attrs.get("other") == 2):
-            value = graph[squared.inputs[0]]
-        elif squared.kind == "mul" and len(squared.inputs) == 2 and squared.inputs[0] == squared.inputs[1]:
-            value = graph[squared.inputs[0]]
-        else:
-            return None
-    base = graph.source(value, CASTS)
-    original = value
-    if base.kind == "sub" and len(base.inputs) == 2:
-        mean = graph.source(graph[base.inputs[1]], CASTS)
-        if mean.kind == "reduce" and mean.attrs.get("which") == "mean":
-            centred, original = True, graph[base.inputs[0]]
-    computed_in = "input"
-    probe = original
-    while probe.kind in CASTS and probe.inputs:
-        if asks_for_32_bits(probe):
-            computed_in = "float32"
-        probe = graph[probe.inputs[0]]
-    if asks_for_32_bits(value):
-        computed_in = "float32"
-    product = next(
-        (
-            reader
-            for reader in graph.readers(root, CASTS)
-            if reader.kind in ("mul", "div")
-            and any(
-                _same(graph.source(graph[index], CASTS), graph.source(original, CASTS), base)
-                for index in reader.inputs
-                if index != root.id
-            )
-        ),
-        None,
-    )
-    if product is None:
-        return None
-    width = inner_width(graph, inner)
-    kind = "layer" if centred else "l2" if which == "sum" else "rms"
-    norm = Norm(kind, probe.id, product.id, eps, "", 0.0, "", computed_in, product.module, root, None, eps_at, width)
-    _affine(graph, norm, product)
+def _from_written(graph: Operations, each: Written) -> Norm:
+    source = each.value
+    while source.kind in CASTS and source.inputs:
+        source = graph[source.inputs[0]]
+    norm = Norm(each.kind, source.id, each.product.id, each.eps, "", 0.0, "", "float32" if each.in_32_bits else "input",
+                each.product.module, each.root, None, each.eps_at, each.width)  # fmt: skip
+    if each.weight is not None and each.weight_at is not None:
+        name, offset = _weight(graph, each.weight)
+        if not _fits(graph, each.weight, norm):
+            return norm
+        norm.weight, norm.offset, norm.scale = name, offset, each.weight_at
+        norm.product_in = "float32" if each.in_32_bits and not each.weight_cast else "input"
+    _affine(graph, norm, each.product, each.factor)
     return norm
 
 
-def inner_width(graph: Operations, statistic: Op) -> Any:
-    """Size of the dimension that a statistic is taken over."""
-    shape = graph[statistic.inputs[0]].shape
-    return shape[-1] if shape else None
+def _from_normalize(graph: Operations, op: Op) -> Norm:
+    """A row given unit length: times the root of its size that is a root mean square norm."""
+    dim = op.attrs.get("dim")
+    width = op.shape[dim] if op.shape and isinstance(dim, int) and -len(op.shape) <= dim < len(op.shape) else None
+    norm = Norm("l2", op.inputs[0], op.id, op.attrs.get("eps"), "", 0.0, "", "input", op.module, op, None, op, width)
+    if op.attrs.get("p") == 2:  # noqa: PLR2004 - the Euclidean length
+        _affine(graph, norm, op, 1.0)
+    return norm
 
 
-def _affine(graph: Operations, norm: Norm, product: Op) -> None:
-    """Follow the normalised value through its weight, offset and bias."""
+def _weight(graph: Operations, op: Op) -> tuple[str, float]:
+    """(name of the parameter that a factor is, number that is added to it)."""
+    plain = graph.source(op, VIEWS)
+    name, offset = graph.parameter(plain), 0.0
+    if not name and plain.kind == "add" and isinstance(plain.attrs.get("other"), int | float):
+        name, offset = graph.parameter(graph[plain.inputs[0]]), float(plain.attrs["other"])
+    return name, offset
+
+
+def _affine(graph: Operations, norm: Norm, product: Op, factor: float) -> None:
+    """Follow the normalised value through its weight, offset and bias; a row of unit length through the root of its size."""
     current = product
     for _ in range(6):
         readers = list(graph.readers(current, CASTS))
@@ -164,17 +102,18 @@ def _affine(graph: Operations, norm: Norm, product: Op) -> None:
             # A norm that several readers share is at its end, unless all but one only look at it.
             break
         reader = readers[0]
+        if norm.kind == "l2" and _is_root_of_size(norm, reader, factor):
+            _as_mean(graph, norm)
+            current = reader
+            continue
         if len(reader.inputs) != 2 or reader.kind not in ("mul", "add"):
             break
         other = next((graph[i] for i in reader.inputs if graph.source(graph[i], CASTS).id != current.id), None)
         if other is None:
             break
         if reader.kind == "mul" and not norm.weight:
-            plain = graph.source(other, VIEWS)
-            name, offset = graph.parameter(plain), 0.0
-            if not name and plain.kind == "add" and isinstance(plain.attrs.get("other"), int | float):
-                name, offset = graph.parameter(graph[plain.inputs[0]]), float(plain.attrs["other"])
-            if not name or not _fits(graph, plain, norm):
+            name, offset = _weight(graph, other)
+            if not name or not _fits(graph, other, norm):
                 break
             norm.weight, norm.offset, norm.scale = name, offset, reader
             cast = any(op.kind == "cast" for op in _between(graph, reader, current))
@@ -196,6 +135,23 @@ def _affine(graph: Operations, norm: Norm, product: Op) -> None:
         else:
             break
     norm.output = last.id
+
+
+def _is_root_of_size(norm: Norm, op: Op, factor: float) -> bool:
+    """Whether a row of unit length is multiplied with the root of its size: its mean square is one then."""
+    number = op.attrs.get("other")
+    if op.kind not in ("mul", "div") or len(op.inputs) != 1 or not isinstance(number, int | float) or not number:
+        return False
+    if not is_number(norm.width) or (op.kind == "div" and op.attrs.get("reflected")):
+        return False
+    return math.isclose(factor * (number if op.kind == "mul" else 1 / number), math.sqrt(norm.width), rel_tol=CLOSE)
+
+
+def _as_mean(graph: Operations, norm: Norm) -> None:
+    without = centre(graph, graph[norm.input])
+    norm.kind = "rms" if without is None else "layer"
+    if without is not None:
+        norm.input = without.id
 
 
 def _between(graph: Operations, reader: Op, value: Op) -> list[Op]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 
-from specdiff.detect.norm_sites import asks_for_32_bits
+from specdiff.detect.norm_written import asks_for_32_bits
 from specdiff.detect.paths import PROJECTIONS, bias_of, is_projection
 from specdiff.detect.scene import Block, Scene
 from specdiff.graph.operations import VIEWS, Operations, is_number

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from specdiff.detect.norm_sites import CASTS
+from specdiff.detect.norm_written import CASTS
 from specdiff.detect.paths import path_from, volume
 from specdiff.graph.operations import PASSING, VIEWS, Operations, factor, is_number
 from specdiff.interp.trace import Op

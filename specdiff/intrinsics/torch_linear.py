@@ -438,7 +438,8 @@ def _vector_norm(
 ) -> Any:  # noqa: A002
     from specdiff.intrinsics.torch_reductions import reduce  # noqa: PLC0415
 
-    return reduce("norm")(ctx, input, dim, keepdim)
+    euclidean = p in (None, 2, "fro") if isinstance(p, int | float | str | None) else False
+    return reduce("norm" if euclidean else "norm_p")(ctx, input, dim, keepdim)
 
 
 def _linalg_norm(ctx: Any, A: Tensor, ord: Any = None, dim: Any = None, keepdim: Any = False, **kwargs: Any) -> Any:  # noqa: A002, N803

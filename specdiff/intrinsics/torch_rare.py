@@ -22,7 +22,7 @@ from specdiff.intrinsics.torch_core import (
     sizes,
     tensors,
 )
-from specdiff.intrinsics.torch_pointwise import unary
+from specdiff.intrinsics.torch_pointwise import binary, unary
 from specdiff.intrinsics.torch_reductions import ValuesIndices
 
 Model = Callable[..., Any]
@@ -36,6 +36,18 @@ def _scalar_tensor(ctx: Any, s: Any, *, dtype: Any = None, **kwargs: Any) -> Any
 def _xlogy(ctx: Any, input: Any, other: Any, **kwargs: Any) -> Any:
     shapes = [value.shape if isinstance(value, Tensor) else () for value in (input, other)]
     return ctx.emit("xlogy", tensors(input, other), broadcast(*shapes), promote(input, other))
+
+
+def _with_products(operator: str) -> Model:
+    """``addcmul`` and ``addcdiv``: a product or quotient of two tensors, times a number, on top of a third."""
+
+    def model(ctx: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, **kwargs: Any) -> Any:  # noqa: A002
+        made = binary(operator)(ctx, tensor1, tensor2)
+        if not isinstance(value, int | float) or value != 1:
+            made = binary("*")(ctx, made, value)
+        return binary("+")(ctx, input, made)
+
+    return model
 
 
 def _erfinv(ctx: Any, input: Tensor, **kwargs: Any) -> Any:
@@ -343,6 +355,8 @@ BOTH: dict[str, Model] = {
     "cross": _cross,
     "xlogy": _xlogy,
     "erfinv": _erfinv,
+    "addcmul": _with_products("*"),
+    "addcdiv": _with_products("/"),
     "sinc": unary("sinc", True, "sinc"),
     "cummax": _running("cummax"),
     "cummin": _running("cummin"),
