@@ -13,11 +13,11 @@ from specdiff.interp.values import Unknown
 from specdiff.options import Options
 from specdiff.pipeline import config_values
 from specdiff.project.build import Failure, build, model_classes
-from specdiff.project.targets import resolve
+from specdiff.project.targets import Target, resolve
 from specdiff.session import Session
 from specdiff.weights import headers
 from specdiff.weights.compare import compare
-from specdiff.weights.model import WeightsResult
+from specdiff.weights.model import Checkpoint, WeightsResult
 from specdiff.weights.rules import Rules
 
 
@@ -42,43 +42,69 @@ def weights(
     text = target or _target_of(checkpoint.config, path)
     session = session or Session(options)
     for item in resolve(text, options.classes):
-        program = session.program(item)
-        values = config_values(item, options, dict(checkpoint.config) if checkpoint.config is not None else None)
-        module = program.module(item.module)
-        if isinstance(module, Unknown):
-            continue
-        entries = model_classes(program, module, item.classes)
-        wanted = _wanted(entries, values)
-        if wanted is None:
-            continue
-        built = build(program, item, wanted, values)
-        if built.instance is None:
-            assert built.failure is not None
-            message = f"{wanted.name} cannot be built: {built.failure.kind}: {built.failure.message}"
-            raise TargetError(Problem(wanted.file, wanted.line, 0, message))
-        collector = Collector()
-        parameters = collector.parameters(built.instance)
-        shapes = {each.name: each.shape for each in parameters}
-        buffers = {name: (sizes(tensor), saved) for name, tensor, saved in collector.buffers(built.instance)}
-        rules = Rules(program, built, [*shapes, *buffers])
-        dtype = values.get("dtype") or values.get("torch_dtype")
-        result = compare(
-            checkpoint,
-            rules,
-            shapes,
-            buffers,
-            tied_pairs(parameters),
-            dtype if isinstance(dtype, str) else None,
-            text if "::" in text else f"{text}::{wanted.name}",
-            wanted.name,
-        )
-        if program.cache is not None:
-            program.cache.flush()
-        program.forget_models()
-        return result
+        config = dict(checkpoint.config) if checkpoint.config is not None else None
+        result = held(checkpoint, item, text, config, session, options)
+        if result is not None:
+            return result
     raise TargetError(
         Problem(text, 0, 0, "there is no model class to hold the checkpoint against; name one with ::Class")
     )
+
+
+def held(
+    checkpoint: Checkpoint,
+    item: Target,
+    text: str,
+    config: dict[str, Any] | None,
+    session: Session,
+    options: Options,
+) -> WeightsResult | None:
+    """A checkpoint held against one file of code; None where that has no model class.
+
+    Args:
+        checkpoint: What the headers say.
+        item: The file.
+        text: What the result calls it.
+        config: The published configuration; None takes the target's own.
+        session: What was read of the library.
+        options: The run.
+
+    Raises:
+        SpecdiffError: the class cannot be built.
+    """
+    program = session.program(item)
+    values = config_values(item, options, config)
+    module = program.module(item.module)
+    if isinstance(module, Unknown):
+        return None
+    wanted = _wanted(model_classes(program, module, item.classes), values)
+    if wanted is None:
+        return None
+    built = build(program, item, wanted, values)
+    if built.instance is None:
+        assert built.failure is not None
+        message = f"{wanted.name} cannot be built: {built.failure.kind}: {built.failure.message}"
+        raise TargetError(Problem(wanted.file, wanted.line, 0, message))
+    collector = Collector()
+    parameters = collector.parameters(built.instance)
+    shapes = {each.name: each.shape for each in parameters}
+    buffers = {name: (sizes(tensor), saved) for name, tensor, saved in collector.buffers(built.instance)}
+    rules = Rules(program, built, [*shapes, *buffers])
+    dtype = values.get("dtype") or values.get("torch_dtype")
+    result = compare(
+        checkpoint,
+        rules,
+        shapes,
+        buffers,
+        tied_pairs(parameters),
+        dtype if isinstance(dtype, str) else None,
+        text if "::" in text else f"{text}::{wanted.name}",
+        wanted.name,
+    )
+    if program.cache is not None:
+        program.cache.flush()
+    program.forget_models()
+    return result
 
 
 def _target_of(config: dict[str, object] | None, path: Path) -> str:

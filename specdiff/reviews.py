@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specdiff import api, workers
+from specdiff import api, published, workers
 from specdiff.errors import Problem, SpecdiffError
 from specdiff.facts import Evidence, Value
 from specdiff.options import Options
@@ -19,7 +19,7 @@ from specdiff.review import edits, git, plan
 from specdiff.review.differ import pairs, review_class
 from specdiff.review.gates import new_gates, unreached
 from specdiff.review.git import Change, Range
-from specdiff.review.model import ClassReview, Closest, Review, Standing
+from specdiff.review.model import ClassReview, Closest, Fit, Review, Standing
 from specdiff.review.modular import at_edited_lines, edited_lines, modular_of
 from specdiff.review.reach import EVERYTHING, changed_names
 from specdiff.session import Session, deeply
@@ -74,6 +74,7 @@ def review(
     text: str = "",
     options: Options = Options(),  # noqa: B008 - frozen
     only: tuple[str, ...] = (),
+    checkpoints: tuple[str, ...] = (),
 ) -> Review:
     """What a change does to the models of a checkout.
 
@@ -83,11 +84,13 @@ def review(
             working tree.
         options: The runs of both sides.
         only: Patterns of changed files; empty for all.
+        checkpoints: Published checkpoints, ``PATH`` or ``MODEL=PATH``.
 
     Raises:
         SpecdiffError: it is no checkout, or a revision is not there.
     """
     found = git.find_range(folder, text)
+    places = published.named(found.root, checkpoints)
     changed = [change for change in git.changes(found) if plan.is_source(change.path)]
     sides = _Sides(found, _before(found, changed), _after(found, changed))
     models = [
@@ -112,7 +115,9 @@ def review(
             _edited_lines(sides, files, name)
             for files, name in ((sides.before, item.old_path), (sides.after, item.path))
         ]
-    checks = tuple(_checks(sides, options, {item.path for item in items if not item.why}, everything))
+    direct = {item.path: item for item in items if not item.why}
+    covering = _covering(sides, set(direct), everything)
+    checks = tuple(_checks(sides, options, covering))
     classes = list(_with_gates(sides, classes, checks, options, everything))
     return Review(
         found.base,
@@ -124,7 +129,32 @@ def review(
         tuple(_edited(sides, models)),
         tuple(_closest(sides, classes, options)),
         tuple(notes),
+        tuple(_fits(sides, classes, direct, covering, places, options)),
     )
+
+
+def _fits(
+    sides: _Sides,
+    classes: list[ClassReview],
+    direct: Mapping[str, _Item],
+    covering: list[tuple[Spec, str, str]],
+    places: Mapping[str, Path],
+    options: Options,
+) -> Iterable[Fit]:
+    """Whether the published checkpoints of the files that changed themselves fit."""
+    touched = {
+        each.file for each in classes if each.after is not None and (each.standing is not Standing.SAME or each.reached)
+    }
+    configs = {file: spec.config for spec, file, _ in reversed(covering) if spec.config is not None}
+    subjects = [
+        published.Subject(file, item.old_path if sides.read(sides.before, item.old_path) is not None else "", configs.get(file))
+        for file, item in direct.items()
+        if file in touched
+    ]  # fmt: skip
+    if not subjects:
+        return ()
+    both = published.Sides(sides.range.root, sides.before, sides.after)
+    return deeply(lambda: list(published.fits(subjects, places, both, options)))
 
 
 def _closest(sides: _Sides, classes: list[ClassReview], options: Options) -> Iterator[Closest]:
@@ -370,26 +400,31 @@ def _edited_lines(sides: _Sides, files: Files, file: str) -> dict[int, int]:
     return edited_lines(made.decode("utf-8", "replace"), source.decode("utf-8", "replace"))
 
 
-def _checks(sides: _Sides, options: Options, files: set[str], everything: list[str]) -> Iterator[CheckResult]:
-    """The repository's own specs whose target is a changed file, held against the head side as it lies on disk."""
-    if sides.range.head or not files:
-        return
+def _covering(sides: _Sides, files: set[str], everything: list[str]) -> list[tuple[Spec, str, str]]:
+    """The repository's own specs whose target is a changed file, as they lie on disk: (spec, file, target)."""
     found = [name for name in everything if name.endswith((".yaml", ".yml")) and _is_spec(sides.path(name))]
-    if not found:
-        return
+    if sides.range.head or not files or not found:
+        return []
     from specdiff.spec.load import load_specs  # noqa: PLC0415 - YAML only where a spec is read
 
-    wanted: list[tuple[Spec, str]] = []
+    wanted: list[tuple[Spec, str, str]] = []
     for name in found:
         try:
             for spec in load_specs([sides.path(name)]):
                 target, _, cls = spec.target.partition("::")
                 fits = [file for file in sorted(files) if Path(file).stem == f"modeling_{target}" or file == target]
-                wanted += [(spec, f"{sides.path(file)}::{cls}" if cls else str(sides.path(file))) for file in fits[:1]]
+                wanted += [
+                    (spec, file, f"{sides.path(file)}::{cls}" if cls else str(sides.path(file))) for file in fits[:1]
+                ]
         except SpecdiffError as error:
             sides.problems.extend(str(problem) for problem in error.problems)
-    if wanted:
-        yield from deeply(lambda: list(_checked(sides, options, wanted)))
+    return wanted
+
+
+def _checks(sides: _Sides, options: Options, covering: list[tuple[Spec, str, str]]) -> Iterable[CheckResult]:
+    """The specs that cover changed files, held against the head side."""
+    wanted = [(spec, target) for spec, _, target in covering]
+    return deeply(lambda: list(_checked(sides, options, wanted))) if wanted else ()
 
 
 def _is_spec(path: Path) -> bool:

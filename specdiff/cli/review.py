@@ -32,6 +32,14 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="GLOB",
         help="review the changed files that match alone (repeatable; every other change still counts for them)",
     )
+    review.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        metavar="[MODEL=]PATH",
+        help="the published checkpoint of a changed model: a folder, a *.safetensors file or an index (repeatable; default: "
+        "what lies in the model's folder, or [tool.specdiff.checkpoints] names)",
+    )
     review.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: one per core)")
     review.add_argument(
         "--format", choices=("terminal", "markdown", "json"), default="terminal", help="(default: terminal)"
@@ -45,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     from specdiff.report import review as report
 
     options = pipeline_options(arguments)
-    result = reviews.review(arguments.repository, arguments.range, options, tuple(arguments.files))
+    result = reviews.review(
+        arguments.repository, arguments.range, options, tuple(arguments.files), tuple(arguments.checkpoint)
+    )
     emit(arguments, report.render(result, arguments.format, wants_colour(arguments)))
     return DIFFERS if result.fails else OK

@@ -10,6 +10,7 @@ from specdiff.detect.norm_written import CASTS, CLOSE, Written, asks_for_32_bits
 from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
 
+
 @dataclass(slots=True)
 class Norm:
     """A normalisation: of which value, to which value, and how."""

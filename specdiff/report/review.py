@@ -12,10 +12,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from specdiff.facts import Evidence, Value
-from specdiff.report import terminal, wording
+from specdiff.report import fits, terminal, wording
 from specdiff.report.json_v1 import plain
 from specdiff.results import Finding
-from specdiff.review.model import ClassReview, Closest, FactChange, GatedBranch, ParameterChange, Review, Standing
+from specdiff.review.model import ClassReview, Closest, FactChange, Fit, GatedBranch, ParameterChange, Review, Standing
 
 SCHEMA = "specdiff/review/1"
 MARK = "<!-- specdiff review -->"
@@ -50,6 +50,8 @@ def headline(result: Review) -> str:
     failing = [check.name for check in result.checks if str(check.verdict) in ("mismatch", "missing")]
     tail = [f"{errors} new error{'s' if errors != 1 else ''}"] if errors else []
     tail += [f"the spec of {name} does not hold" for name in failing]
+    misfits = [each for each in result.fits if each.result is not None and not each.result.fits]
+    tail += [f"the checkpoint {each.checkpoint} does not fit" for each in misfits]
     return "; ".join([classes, *tail])
 
 
@@ -73,6 +75,8 @@ def comment(result: Review) -> str:
                     f"- `{claim.key}`: the source says {_text(wording.expected(claim))} "
                     f"(“{_text(claim.source.quote)}”), the code has {_text(wording.found(claim))}\n"
                 )
+    parts += [f"\n{_fit(each)}" for each in result.fits if each.result is not None]
+    parts += [f"\n{_text(line)}\n" for line in fits.together([each for each in result.fits if each.result is None])]
     if result.problems:
         parts.append("\n" + "".join(f"- {_text(problem)}\n" for problem in result.problems))
     text = ""
@@ -82,6 +86,14 @@ def comment(result: Review) -> str:
             break
         text += part
     return text
+
+
+def _fit(each: Fit) -> str:
+    """Whether a published checkpoint fits, and what does not."""
+    lines = [f"{_text(fits.sentence(each))}\n"]
+    if each.result is not None and not each.result.fits:
+        lines.append("\n" + "".join(f"- {_text(line)}\n" for line in fits.wrong(each.result)))
+    return "".join(lines)
 
 
 def _closest(each: Closest) -> str:
@@ -311,6 +323,15 @@ def _print(console: Console, result: Review) -> None:
     for check in result.checks:
         console.print()
         console.print(Text(f"spec {check.name}: {check.verdict}", "bold").append(f"  {wording.summary(check)}", "dim"))
+    if result.fits:
+        console.print()
+    for fit in result.fits:
+        if fit.result is not None:
+            console.print(Text(wording.clean(fits.sentence(fit)), "" if fit.result.fits else "bold red"))
+            for line in fits.wrong(fit.result) if not fit.result.fits else ():
+                console.print(Padding(Text(line), (0, 0, 0, 2)))
+    for line in fits.together([each for each in result.fits if each.result is None]):
+        console.print(Text(wording.clean(line), "dim"))
     for problem in result.problems:
         console.print(Text(wording.clean(problem), "yellow"))
 
@@ -385,4 +406,5 @@ def _document(result: Review) -> dict[str, object]:
             for c in result.closest
         ],
         "notes": list(result.notes),
+        "checkpoints": [fits.document(each) for each in result.fits],
     }  # fmt: skip

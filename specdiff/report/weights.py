@@ -71,7 +71,8 @@ def _ranges(names: list[str]) -> str:
     return re.sub(r"\d+", lambda match: next(queue, match[0]), names[0])
 
 
-def _verdict(result: WeightsResult) -> str:
+def verdict(result: WeightsResult) -> str:
+    """Whether it fits, in capitals."""
     if not result.fits:
         return "DOES NOT FIT"
     return "FITS" if result.matched == result.parameters or not result.issues else "FITS, with notes"
@@ -94,7 +95,7 @@ def _summary(result: WeightsResult) -> list[tuple[str, str]]:
 
 
 def _print(console: Console, result: WeightsResult, digests: Mapping[str, str]) -> None:
-    console.print(Text(_verdict(result), "bold green" if result.fits else "bold red"))
+    console.print(Text(verdict(result), "bold green" if result.fits else "bold red"))
     console.print(terminal.label_table(*_summary(result)))
     for kind, issues in folded(result):
         console.print()
@@ -115,7 +116,7 @@ def _print(console: Console, result: WeightsResult, digests: Mapping[str, str]) 
 
 
 def _page(result: WeightsResult, digests: Mapping[str, str]) -> str:
-    lines = [f"# {_verdict(result)}", "", "| | |", "|---|---|"]
+    lines = [f"# {verdict(result)}", "", "| | |", "|---|---|"]
     lines += [f"| {label} | {_cell(text)} |" for label, text in _summary(result)]
     for kind, issues in folded(result):
         lines += [

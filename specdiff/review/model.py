@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from specdiff.facts import Evidence, Level, Value
 from specdiff.results import CheckResult, ClassResult, Finding
+from specdiff.weights.model import WeightsResult
 
 
 class Standing(StrEnum):
@@ -103,6 +104,22 @@ class Closest:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether the published checkpoint of a changed model fits its code."""
+
+    file: str
+    """The model's file, relative to the repository."""
+    checkpoint: str
+    """Where it lies; empty where none is known."""
+    result: WeightsResult | None
+    """None where it is not known."""
+    reason: str = ""
+    """Why it is not known."""
+    fitted: bool | None = None
+    """Where it does not fit: whether it fitted the base side; None where that cannot be told, or there was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """A whole change."""
 
@@ -122,10 +139,14 @@ class Review:
     """For each added file of a library of models."""
     notes: tuple[str, ...] = ()
     """What a reviewer must know beside the facts: files made from others and out of step; one line each."""
+    fits: tuple[Fit, ...] = ()
+    """For each changed model file, whether its published checkpoint fits."""
 
     @property
     def fails(self) -> bool:
-        """Whether a spec is contradicted, or a change brings a finding at error level."""
-        return any(str(check.verdict) in ("mismatch", "missing") for check in self.checks) or any(
-            str(finding.severity) == "error" for each in self.classes for finding in each.findings
+        """Whether a spec is contradicted, a change brings a finding at error level, or takes away a checkpoint's place."""
+        return (
+            any(str(check.verdict) in ("mismatch", "missing") for check in self.checks)
+            or any(str(finding.severity) == "error" for each in self.classes for finding in each.findings)
+            or any(each.result is not None and not each.result.fits and each.fitted is not False for each in self.fits)
         )

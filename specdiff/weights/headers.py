@@ -41,9 +41,11 @@ def read(path: Path) -> Checkpoint:
             Problem(str(path), 0, 0, "no such checkpoint: give a folder, a *.safetensors file or an index")
         )
     if path.suffix == ".json":
-        return _from_index(path, alone=True)
-    checkpoint = Checkpoint(str(path), "safetensors")
-    _add_file(checkpoint, path, path.name)
+        checkpoint = _from_index(path, alone=True)
+    else:
+        checkpoint = Checkpoint(str(path), "safetensors")
+        _add_file(checkpoint, path, path.name)
+    checkpoint.config = _config(path.parent)
     return checkpoint
 
 
@@ -69,11 +71,15 @@ def _folder(path: Path) -> Checkpoint:
             )
         )
     checkpoint.path = str(path)
-    config = path / "config.json"
-    if config.is_file():
-        loaded = _json(config)
-        checkpoint.config = loaded if isinstance(loaded, dict) else None
+    checkpoint.config = _config(path)
     return checkpoint
+
+
+def _config(folder: Path) -> dict[str, object] | None:
+    """The published configuration that lies beside the tensors."""
+    path = folder / "config.json"
+    loaded = _json(path) if path.is_file() else None
+    return loaded if isinstance(loaded, dict) else None
 
 
 def _json(path: Path) -> Any:
@@ -98,9 +104,17 @@ def _from_index(path: Path, alone: bool) -> Checkpoint:
     for name, file in table.items():
         shards.setdefault(file, []).append(name)
     there = {file for file in shards if not _leads_out(file) and (path.parent / file).is_file()}
+    pointers = {file for file in there if not torch_files and _is_pointer(path.parent / file)}
+    there -= pointers
+    if pointers and len(pointers) == len(shards):
+        alone = True
     if torch_files or (alone and not there):
         # Names are all that an index has, and pickled shards are not opened.
         checkpoint.tensors = {name: Stored(name, "", None, file) for name, file in table.items()}
+        if pointers:
+            first = min(pointers)
+            detail = f"{_POINTER_WORDS}, so that names alone are compared"
+            checkpoint.issues.append(Issue("header", Severity.NOTE, first, detail, first))
         if not alone:
             _missing_shards(checkpoint, shards, there)
         return checkpoint
@@ -114,6 +128,16 @@ def _from_index(path: Path, alone: bool) -> Checkpoint:
         detail = f"the index says {total:,} bytes of tensors, the shards hold {checkpoint.bytes:,}"
         checkpoint.issues.append(Issue("shard.content", Severity.NOTE, path.name, detail, path.name))
     return checkpoint
+
+
+_POINTER = b"version https://git-lfs"
+_POINTER_WORDS = "it is a Git LFS pointer, its content is not here"
+
+
+def _is_pointer(path: Path) -> bool:
+    """Whether a file stands for one that Git LFS keeps elsewhere (git-lfs, docs/spec.md)."""
+    with path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
 
 
 def _leads_out(name: str) -> bool:
@@ -158,6 +182,9 @@ def _add_file(checkpoint: Checkpoint, path: Path, name: str) -> None:
         with path.open("rb") as file:
             start = file.read(8)
             length = int.from_bytes(start, "little")
+            if start == _POINTER[:8]:
+                bad(f"{_POINTER_WORDS} (git lfs pull)")
+                return
             if len(start) < 8 or length > MAX_HEADER or 8 + length > size:
                 bad(f"it is no safetensors file: a header of {length:,} bytes in a file of {size:,}")
                 return
@@ -188,6 +215,10 @@ def _add_file(checkpoint: Checkpoint, path: Path, name: str) -> None:
             checkpoint.issues.append(Issue("duplicate", Severity.ERROR, key, f"it is stored {where}", name))
         checkpoint.tensors[key] = stored
         ranges.append((stored.begin, stored.end, key))
+    if size == 8 + length and any(end for _, end, _ in ranges):
+        detail = "it is a header alone, so that nothing is said about its data"
+        checkpoint.issues.append(Issue("header", Severity.NOTE, name, detail, name))
+        return
     checkpoint.issues += _check_ranges(ranges, size - 8 - length, name)
 
 
