@@ -17,6 +17,7 @@ from specdiff.project.targets import Target, resolve
 from specdiff.session import Session
 from specdiff.weights import headers
 from specdiff.weights.compare import compare
+from specdiff.weights.elsewhere import explained
 from specdiff.weights.model import Checkpoint, WeightsResult
 from specdiff.weights.rules import Rules
 
@@ -77,7 +78,8 @@ def held(
     module = program.module(item.module)
     if isinstance(module, Unknown):
         return None
-    wanted = _wanted(model_classes(program, module, item.classes), values)
+    entries = model_classes(program, module, item.classes)
+    wanted = _wanted(entries, values)
     if wanted is None:
         return None
     built = build(program, item, wanted, values)
@@ -101,6 +103,8 @@ def held(
         text if "::" in text else f"{text}::{wanted.name}",
         wanted.name,
     )
+    others = [each for each in model_classes(program, module, ()) if isinstance(each, ClassVal) and each is not wanted]
+    result = explained(result, shapes, buffers, values, others, program, item)
     if program.cache is not None:
         program.cache.flush()
     program.forget_models()

@@ -74,6 +74,59 @@ def _packed(parts: Parts) -> tuple[Shape, ...]:
     return ((*main.shape[:-1], main.shape[-1] * (2 if main.dtype == "U8" else 8)),)
 
 
+def _halves(parts: Parts) -> tuple[Shape, ...]:
+    """Two values of four bits in a byte, along the rows."""
+    shape = parts[".weight"].shape
+    return ((*shape[:-1], shape[-1] * 2),) if shape else ()
+
+
+def _bytes(parts: Parts) -> tuple[Shape, ...]:
+    """Bytes with one scale for each 32 values of four bits along a row (MXFP4), or with a single one (two bits along a column)."""
+    shape, scale = parts[".weight"].shape, parts[".weight_scale"].shape
+    if not shape or scale is None:
+        return ()
+    if len(scale) == len(shape) and scale[-1] * 32 == shape[-1] * 2:
+        return _halves(parts)
+    return ((shape[0] * 4, *shape[1:]),) if prod(scale) == 1 else ()
+
+
+def _turned(parts: Parts) -> tuple[Shape, ...]:
+    shape = parts[".weight"].shape
+    return ((*shape[:-2], shape[-1], shape[-2]),) if shape and len(shape) > 1 else ()
+
+
+def _codes(parts: Parts) -> tuple[Shape, ...]:
+    """Indices of groups of rows and columns into books of such groups."""
+    codes, books = parts[".codes"].shape, parts[".codebooks"].shape
+    return ((codes[0] * books[2], codes[1] * books[3]),) if codes and books and len(books) == 4 else ()
+
+
+def _quanto(parts: Parts) -> tuple[Shape, ...]:
+    main = parts[".weight._data"]
+    return (main.shape,) if main.shape is not None and main.dtype != "U8" else ()
+
+
+def _not_told(parts: Parts) -> tuple[Shape, ...]:
+    return ()
+
+
+def _torchao(parts: Parts) -> tuple[Shape, ...]:
+    main = parts["._weight_qdata"]
+    if main.shape is None or main.dtype == "I32":
+        return ()
+    return ((*main.shape[:-1], main.shape[-1] * 2), main.shape) if main.dtype == "U8" else (main.shape,)
+
+
+_HQQ = ("nbits", "group_size", "shape", "axis", "packing", "view_as_float", "unpack_view_dtype", "stores_quant_config", "channel_wise",
+        "quant_scale", "quant_zero", "round_zero", "offload_meta", "optimize", "encoded_state_dict", "compute_dtype")  # fmt: skip
+_ZERO = (
+    ".weight_zero_point",
+    ".input_zero_point",
+    ".weight_shape",
+    ".weight_g_idx",
+    ".output_scale",
+    ".output_zero_point",
+)
 _FP8 = ("F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I8")
 LAYOUTS: tuple[Layout, ...] = (
     Layout("mxfp4", "_blocks", "", ("_scales",), (), ("U8",), _mxfp4, "gpt-oss, gpt_oss/torch/weights.py; OCP MX 1.0"),
@@ -91,10 +144,21 @@ LAYOUTS: tuple[Layout, ...] = (
          ".weight.quant_state.bitsandbytes__nf4", ".weight.quant_state.bitsandbytes__fp4"),
         ("U8",), lambda parts: (), "arXiv:2305.14314",
     ),
+    Layout("eetq", ".weight", ".weight", (".weight_scales",), (), ("I8",), _turned, "transformers, integrations/eetq.py"),
     Layout(
         "fp8", ".weight", ".weight", (".weight_scale_inv", ".weight_scale", ".scale"),
-        (".input_scale", ".activation_scale"), _FP8, _same(".weight"), "DeepSeek-V3, arXiv:2412.19437, section 3.3",
+        (".input_scale", ".input_scale_ub", ".activation_scale", *_ZERO), _FP8, _same(".weight"), "DeepSeek-V3, arXiv:2412.19437, section 3.3",
     ),
+    Layout("nvfp4", ".weight", ".weight", (".weight_scale_2",), (".weight_scale", ".input_scale"), ("U8",), _halves, "ModelOpt, NVFP4"),
+    Layout("packed-bytes", ".weight", ".weight", (".weight_scale",), (".input_scale",), ("U8",), _bytes, "Quark, MXFP4; BitNet b1.58"),
+    Layout("hqq", ".W_q", ".weight", (".scale",), (".zero", ".meta", *(f".{name}" for name in _HQQ)), (), _not_told, "HQQ"),
+    Layout("quanto", ".weight._data", ".weight", (".weight._scale",), (".weight._shift", ".input_scale", ".output_scale"), (), _quanto, "optimum-quanto"),
+    Layout("torchao", "._weight_qdata", ".weight", ("._weight_scale",), ("._weight_zero_point", "._weight_act_pre_scale", "._weight_scale_and_zero"), (), _torchao,
+           "transformers, integrations/torchao.py"),
+    Layout("aqlm", ".codes", ".weight", (".codebooks",), (".scales",), (), _codes, "arXiv:2401.06118"),
+    Layout("higgs", ".weight", ".weight", (".tables2",), (".scales", ".tables"), (), _not_told, "transformers, integrations/higgs.py"),
+    Layout("vptq", ".indices", ".weight", (".centroids.weight",),
+           (".perm", ".weight_bias", ".weight_scale", ".res_centroids.weight", ".outlier_indices", ".outlier_centroids.weight"), (), _not_told, "arXiv:2409.17066"),
     Layout("fp8-stacked", "", "", ("_scale_inv", "_scale"), ("_activation_scale",), _FP8, _same(""), "transformers, fine-grained FP8 experts"),
 )  # fmt: skip
 
