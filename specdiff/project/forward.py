@@ -173,7 +173,8 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
         ran.left_out = senses_left_out(built.cls, run, inputs)
         if ran.failure is None and not outputs_in(ran.outputs)[1]:
             return ran
-        if best is None or _reach(ran) > _reach(best):
+        # Of two that came equally far, the one whose refusal says what it wants can be mended.
+        if best is None or (_reach(ran), ran.wanted is not None) > (_reach(best), best.wanted is not None):
             best = ran
         if set(inputs) <= _CERTAIN:
             plain.append(ran)

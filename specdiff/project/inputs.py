@@ -61,6 +61,8 @@ _COMPANIONS: dict[str, tuple[str, ...]] = {
 _SIZES = "image_sizes"
 """An input that many entries take for one of several vision towers only."""
 _TEXT = ("input_ids", "decoder_input_ids")
+_WORDS = ("tokens", "token_ids", "idx")
+"""What publishers' own code calls the text."""
 _SENSES = ("pixel_values", "input_features", "input_values", "pixel_values_videos", "flattened_patches", "past_values")
 _FURTHER = ("encoder_hidden_states", "bbox", "image", "visual_embeds", "entity_ids", "query_embeds", "input_boxes")
 """Inputs that some entries do not go without, though their signatures say that they may."""
@@ -150,8 +152,8 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
 
 def _combined(options: dict[str, list[Value]]) -> list[Inputs]:
     """Alternatives of several inputs: what is not text varies together, then the text by itself."""
-    others = {name: values for name, values in options.items() if name not in _TEXT}
-    text = {name: values for name, values in options.items() if name in _TEXT}
+    others = {name: values for name, values in options.items() if name not in (*_TEXT, *_WORDS)}
+    text = {name: values for name, values in options.items() if name in (*_TEXT, *_WORDS)}
     first = {name: values[0] for name, values in options.items()}
     found = [first]
     for group in (others, text):

@@ -130,11 +130,11 @@ def _waves(sizes: Sizes, names: list[str]) -> list[Value]:
 
 def _features(sizes: Sizes, names: list[str]) -> list[Value]:
     bins = sizes.bins()
-    positions = sizes.value(("max_source_positions",), ("audio_config", "encoder_config"))
+    positions = sizes.value(("max_source_positions", "n_audio_ctx"), ("audio_config", "encoder_config"))
     rows, columns = floats(BATCH, bins, FRAMES), floats(BATCH, FRAMES, bins)
     usual = floats(BATCH, FRAMES, _USUAL_BINS)
     spectrogram = floats(BATCH, 1, sizes.number(("spec_size",), 1024), bins)
-    if isinstance(positions, int) and sizes.value(("num_mel_bins",)) is not None:
+    if isinstance(positions, int) and sizes.value(("num_mel_bins", "n_mels")) is not None:
         return [floats(BATCH, bins, 2 * positions), columns, rows]
     if sizes.value(("spec_size",)) is not None:
         return [spectrogram, columns]
@@ -275,7 +275,7 @@ KNOWN: dict[str, Maker] = {
     "input_values": _waves,
     "input_features": _features,
     "input_features_mask": lambda sizes, names: [booleans(*_features(sizes, names)[0].shape[:2])],
-    "audio_mel": _features,
+    **dict.fromkeys(("audio_mel", "mel", "mels"), _features),
     "audio_mel_mask": lambda sizes, names: [booleans(BATCH, FRAMES)],
     "spectrogram": _spectrogram,
     "mel_spectrogram": _spectrogram,

@@ -62,11 +62,24 @@ def resolve(text: str, classes: tuple[str, ...] = ()) -> list[Target]:
     path = Path(name)
     if path.is_file():
         return [_file_target(name, path, classes)]
-    if path.is_dir():
+    if path.is_dir() and not (_IDENTIFIER.match(name) and not _has_code(path) and _is_model_type(name)):
         return _folder_targets(name, path, classes)
     if _IDENTIFIER.match(name):
         return [_model_type(name, classes)]
     raise TargetError(Problem(name, 0, 0, "no such file, folder or model type"))
+
+
+def _has_code(folder: Path) -> bool:
+    """Whether a folder has code at its top that may be a model's: a repository that is called like a model type seldom has."""
+    return any(path.name not in _NOT_MODELS for path in folder.glob("*.py")) or any(folder.rglob("modeling_*.py"))
+
+
+_NOT_MODELS = frozenset({"setup.py", "conftest.py", "noxfile.py", "hubconf.py"})
+
+
+def _is_model_type(name: str) -> bool:
+    root = package_folder("transformers")
+    return root is not None and (root / "models" / name / f"modeling_{name}.py").is_file()
 
 
 def _model_type(name: str, classes: tuple[str, ...]) -> Target:
