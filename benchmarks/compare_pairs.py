@@ -29,7 +29,7 @@ from specdiff.compare.model import Comparison
 from specdiff.compare.sides import compare
 from specdiff.options import Options
 from specdiff.report import wording
-from specdiff.report.compare import folded
+from specdiff.report.compare import by_reason, folded
 
 Settings = dict[str, object]
 
@@ -278,11 +278,9 @@ def section(pair: Pair, result: Comparison) -> Iterator[str]:
             why = "; ".join([how, *said])
             yield f"| weights, {count} of them | `{left}` | `{right}` | {relation} | {why} |"
     if result.open:
-        yield (
-            "\nCannot be compared: "
-            + "; ".join(f"`{each.key}` ({wording.clean(each.reason)})" for each in result.open)
-            + "."
-        )
+        yield "\nCannot be compared:\n"
+        for reason, keys in by_reason(result.open):
+            yield f"- {wording.clean(reason)}: {', '.join(f'`{key}`' for key in keys)}"
 
 
 if __name__ == "__main__":

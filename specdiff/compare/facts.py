@@ -6,7 +6,7 @@ import math
 
 from specdiff import vocab
 from specdiff.compare.model import Difference, Meaning, Open, Side
-from specdiff.facts import Absence, Fact, FactSheet, Value
+from specdiff.facts import Absence, Fact, FactSheet, Level, Value
 
 CLOSE = 1e-6
 """Numbers this close (as a share) are the same: two ways of writing a constant differ by rounding in 32 bits."""
@@ -73,7 +73,14 @@ def _side(sheet: FactSheet, key: str) -> Side | str:
         case Absence():
             return Side(None, known.level, known.evidence)
     question = sheet.undecided.get(key)
-    return question.reason if question is not None else "nothing is known about it"
+    if question is not None:
+        return question.reason
+    if sheet.why_open:
+        return sheet.why_open
+    entry = vocab.find(key)
+    if entry is not None and entry.highest is Level.DECLARED:
+        return "no setting of a usual name says it"
+    return "no operation shows it"
 
 
 def _equal(key: vocab.Key, one: Value, other: Value) -> bool:

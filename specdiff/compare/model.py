@@ -93,7 +93,8 @@ class Comparison:
     def agrees(self) -> bool:
         """Whether nothing changes the result and every parameter has a partner."""
         return not (
-            any(each.meaning is Meaning.RESULT for each in self.differences)
+            self.pairing
+            or any(each.meaning is Meaning.RESULT for each in self.differences)
             or any(pair.relation == OTHER_SIZE for pair in self.pairs)
             or self.left_only
             or self.right_only

@@ -74,7 +74,8 @@ def pair(left: ClassResult, right: ClassResult) -> tuple[list[Pair], list[str], 
 def _buffers(
     left: ClassResult, right: ClassResult, one_only: list[str], other_only: list[str]
 ) -> tuple[list[Pair], list[str], list[str]]:
-    """Parameters that the other side keeps as buffers: met by the same operation, in layers of the same number."""
+    """Parameters that the other side keeps as buffers: met by the same operation, or the only ones of their shape (a table
+    of positions is looked up on one side and added as it is on the other)."""
     pairs: list[Pair] = []
 
     def partners(names: list[str], own: ClassResult, other: ClassResult) -> Iterator[tuple[str, str]]:
@@ -82,7 +83,10 @@ def _buffers(
         free = [use for use in other.uses if use.buffer]
         for name in list(names):
             use = uses.get(name)
-            fit = next((b for b in free if use and b.kind == use.kind and b.shape == own.parameters[name]), None)
+            alike = [b for b in free if b.shape == own.parameters[name]]
+            fit = next((b for b in alike if use and b.kind == use.kind), None)
+            if fit is None and len(alike) == 1 and sum(own.parameters[each] == alike[0].shape for each in names) == 1:
+                fit = alike[0]
             if fit is not None:
                 free.remove(fit)
                 names.remove(name)

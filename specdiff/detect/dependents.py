@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from specdiff import vocab
 from specdiff.detect.scene import Scene, Tower
 from specdiff.facts import Absence, Evidence, Fact, Level, Value
+from specdiff.graph.operations import VIEWS, Operations
+from specdiff.interp.trace import Op
 
 Test = Callable[[Value], bool]
 
@@ -103,6 +105,26 @@ def _apply(scene: Scene, tower: Tower, rule: Rule) -> None:
                 scene.absent(tower.key(name), rule.why, known.evidence[:2], known.level)
 
 
+_CARRY = VIEWS | frozenset("add sub mul div pad cat stack where clamp layer_norm rms_norm join neg".split())
+
+
+def _is_sensed(graph: Operations, start: Op) -> bool:
+    """Whether an input holds numbers that weights are applied to; a mask, a temperature or a cache of keys does not."""
+    if not start.dtype.startswith(("float", "bfloat")):
+        return False
+    seen, stack = {start.id}, [start.id]
+    while stack:
+        for index in graph.consumers[stack.pop()]:
+            op = graph[index]
+            weighed = op.kind in ("matmul", "einsum", "bmm") and any(graph.parameter(item) for item in graph.inputs(op))
+            if weighed or op.kind in ("linear", "conv", "pool", "conv_transpose"):
+                return True
+            if op.kind in _CARRY and index not in seen:
+                seen.add(index)
+                stack.append(index)
+    return False
+
+
 def _keys(name: str) -> list[str]:
     return [each for each in vocab.KEYS if each.startswith(name)] if name.endswith(".") else [name]
 
@@ -113,8 +135,12 @@ def _text_only(scene: Scene) -> None:
     assert graph is not None
     inputs = graph.kind("input")
     table = scene.facts.get("vocab_size")
-    senses = [name for name in scene.config if name.startswith(("vision", "audio", "image"))]
-    if table is None or senses or any(op.dtype.startswith(("float", "bfloat")) for op in inputs):
+    senses = [
+        name
+        for name, value in scene.config.items()
+        if name.startswith(("vision", "audio", "image")) and value not in (None, False, "", ())
+    ]
+    if table is None or senses or any(_is_sensed(graph, op) for op in inputs):
         return
     if any(tower.prefix in ("vision", "audio") for tower in scene.towers):
         return

@@ -173,8 +173,7 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
         ran.left_out = senses_left_out(built.cls, run, inputs)
         if ran.failure is None and not outputs_in(ran.outputs)[1]:
             return ran
-        # Of two that came equally far, the one whose refusal says what it wants can be mended.
-        if best is None or (_reach(ran), ran.wanted is not None) > (_reach(best), best.wanted is not None):
+        if best is None or _reach(ran) > _reach(best):
             best = ran
         if set(inputs) <= _CERTAIN:
             plain.append(ran)

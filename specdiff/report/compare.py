@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from specdiff.compare.model import Comparison, Difference, Meaning, Pair, Side
+from specdiff.compare.model import Comparison, Difference, Meaning, Open, Pair, Side
 from specdiff.report import terminal, wording
 from specdiff.report.json_v1 import plain
 
@@ -63,11 +62,26 @@ def _place(side: Side) -> str:
     return wording.place(side.evidence[-1]) if side.evidence else ""
 
 
+def by_reason(questions: Sequence[Open]) -> list[tuple[str, list[str]]]:
+    """(why they cannot be compared, keys), the reason of most keys last."""
+    groups: dict[str, list[str]] = {}
+    for each in questions:
+        groups.setdefault(each.reason, []).append(each.key)
+    return sorted(groups.items(), key=lambda each: len(each[1]))
+
+
+def _listed(keys: list[str]) -> str:
+    more = len(keys) - _MOST
+    return ", ".join(keys[:_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
 def _verdict(result: Comparison) -> str:
     if any(each.meaning is Meaning.RESULT for each in result.differences):
         return "DIFFERENT"
     if result.left_only or result.right_only:
         return "DIFFERENT PARAMETERS"
+    if result.pairing:
+        return "NOT KNOWN"
     return "THE SAME FUNCTION, as far as is proven" if not result.open else "NO DIFFERENCE FOUND, with open questions"
 
 
@@ -124,12 +138,9 @@ def _print(console: Console, result: Comparison) -> None:
     if result.open:
         console.print()
         console.print(Text(f"cannot be compared ({len(result.open)})", "bold yellow"))
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="dim")
-        table.add_column(overflow="fold")
-        for question in result.open[:_MOST]:
-            table.add_row(question.key, Text(wording.clean(question.reason)))
-        console.print(Padding(table, (0, 0, 0, 2)))
+        for reason, keys in by_reason(result.open):
+            console.print(Padding(Text(wording.clean(reason)), (0, 0, 0, 2)))
+            console.print(Padding(Text(_listed(keys), "dim"), (0, 0, 0, 4)))
 
 
 def _page(result: Comparison) -> str:
@@ -157,10 +168,11 @@ def _page(result: Comparison) -> str:
             "",
             f"<details><summary>cannot be compared ({len(result.open)})</summary>",
             "",
-            "| key | why |",
+            "| why | keys |",
             "|---|---|",
         ]
-        lines += [f"| `{each.key}` | {_cell(each.reason)} |" for each in result.open]
+        for reason, keys in by_reason(result.open):
+            lines.append(f"| {_cell(reason)} | {', '.join(f'`{key}`' for key in keys)} |")
         lines += ["", "</details>"]
     return "\n".join(lines) + "\n"
 
