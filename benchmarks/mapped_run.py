@@ -23,7 +23,9 @@ from torch import nn
 
 torch.set_num_threads(1)
 Names = Sequence[str]
-_ROTATED = re.compile(r"interleaved row 2i is half row i and row 2i\+1 is row i\+(\d+) \(.* the (left|right) side is half\)")
+_ROTATED = re.compile(
+    r"interleaved row 2i is half row i and row 2i\+1 is row i\+(\d+) \(.* the (left|right) side is half\)"
+)
 
 
 class _StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -70,7 +72,7 @@ def _gpt_oss(job: Any, root: Path) -> Any:
 
 
 def _deepseek(job: Any, root: Path) -> Any:
-    made = _load(root / "DeepSeek-V3/inference", "model", "kernel")
+    made = _load(root / "DeepSeek-V3/inference", "model", "triton")
     made.Linear.dtype = torch.float32
     args = made.ModelArgs(**job["right_settings"])
     made.Linear.dtype = torch.float32
@@ -110,7 +112,9 @@ def _llama(job: Any, root: Path) -> Any:
 
 
 def _gemma(job: Any, root: Path) -> Any:
-    made = _load(root / "gemma_pytorch", "gemma.model", "immutabledict", "PIL", "torchvision", "sentencepiece", package=True)
+    made = _load(
+        root / "gemma_pytorch", "gemma.model", "immutabledict", "PIL", "torchvision", "sentencepiece", package=True
+    )
     settings = importlib.import_module("gemma.config")
     config = settings.GemmaConfig(**job["right_settings"], dtype="float32")
     made.tokenizer.Tokenizer = MagicMock()
@@ -140,29 +144,10 @@ def _nano(job: Any, root: Path) -> Any:
     return model, lambda tokens: model(tokens, tokens)[0]
 
 
-def _fast(job: Any, root: Path) -> Any:
-    made = _load(root / "gpt-fast", "model")
-    model = made.Transformer(made.ModelArgs(**job["right_settings"]))
-
-    def call(tokens: torch.Tensor) -> torch.Tensor:
-        model.setup_caches(tokens.shape[0], tokens.shape[1])
-        model.freqs_cis = made.precompute_freqs_cis(model.config.block_size, model.config.head_dim, model.config.rope_base, torch.float32)
-        for layer in model.layers:
-            layer.attention.kv_cache.float()
-        positions = torch.arange(tokens.shape[1])
-        if "mask" in made.Transformer.forward.__code__.co_varnames[:4]:
-            from torch.nn.attention.flex_attention import create_block_mask  # noqa: PLC0415
-
-            length = model.max_seq_length
-            mask = create_block_mask(lambda b, h, q, k: q >= k, 1, 1, length, length, device="cpu")
-            return model(mask, tokens, positions)  # type: ignore[no-any-return]
-        return model(tokens, positions)  # type: ignore[no-any-return]
-
-    return model, call
-
-
 def _litgpt(job: Any, root: Path) -> Any:
-    made = _load(root / "litgpt", "litgpt.model", "lightning", "lightning_utilities", "jsonargparse", "huggingface_hub_none", package=True)
+    made = _load(
+        root / "litgpt", "litgpt.model", "lightning", "lightning_utilities", "jsonargparse", "psutil", package=True
+    )
     config = importlib.import_module("litgpt.config").Config(**job["right_settings"])
     model = made.GPT(config)
     return model, lambda tokens: model(tokens)
@@ -180,7 +165,7 @@ def _spectrum(job: Any) -> torch.Tensor:
 
 
 RIGHT: dict[str, Callable[[Any, Path], Any]] = {
-    "gpt_oss": _gpt_oss, "deepseek": _deepseek, "llama": _llama, "gemma": _gemma, "nano": _nano, "fast": _fast,
+    "gpt_oss": _gpt_oss, "deepseek": _deepseek, "llama": _llama, "gemma": _gemma, "nano": _nano,
     "litgpt": _litgpt, "whisper": _whisper,
 }  # fmt: skip
 
@@ -189,8 +174,7 @@ def _left(job: Any) -> Any:
     import transformers  # noqa: PLC0415
 
     cls = getattr(transformers, job["left"].partition("::")[2])
-    config = cls.config_class(**job["left_settings"])
-    config._attn_implementation = "eager"
+    config = cls.config_class(**job["left_settings"], attn_implementation="eager")
     model = cls(config).float().eval()
     if job["run"] == "whisper":
         return model, lambda tokens: model(input_features=_spectrum(job), decoder_input_ids=tokens).logits
@@ -202,7 +186,9 @@ def _randomised(model: nn.Module) -> None:
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_floating_point() and (tensor.requires_grad or "correction_bias" in name):
             noise = torch.randn(tensor.shape, generator=generator)
-            tensor.data.copy_(noise * (0.3 if tensor.dim() == 1 else tensor.shape[-1] ** -0.5) + (tensor.dim() == 1) * tensor.data)
+            tensor.data.copy_(
+                noise * (0.3 if tensor.dim() == 1 else tensor.shape[-1] ** -0.5) + (tensor.dim() == 1) * tensor.data
+            )
 
 
 def carry(job: Any, left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
@@ -214,12 +200,19 @@ def carry(job: Any, left: dict[str, torch.Tensor], right: dict[str, torch.Tensor
             case "same":
                 made = values
             case "transposed" | "permuted":
-                made = [value.transpose(-1, -2) if relation == "transposed" or "transposed" in how else value for value in values]
+                made = [
+                    value.transpose(-1, -2) if relation == "transposed" or "transposed" in how else value
+                    for value in values
+                ]
             case "reshaped":
                 made = [value.reshape(target.shape) for value, target in zip(values, into, strict=True)]
             case "fused":
                 turned = "transposed" in how
-                made = [torch.cat([value.T if turned and value.dim() > 1 else value for value in _turn(job, values, how)], 0)]
+                made = [
+                    torch.cat(
+                        [value.T if turned and value.dim() > 1 else value for value in _turn(job, values, how)], 0
+                    )
+                ]
             case "split":
                 made = _split(values, into, how)
             case "unstacked":
