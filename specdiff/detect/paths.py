@@ -69,15 +69,32 @@ def is_projection(graph: Operations, op: Op) -> bool:
 
 
 def weight_behind(graph: Operations, op: Op) -> str:
-    """The parameter a value is, perhaps one expert's slice of it."""
+    """The parameter a value is, perhaps one expert's slice of it; of several put together, the one that a piece lies in."""
+    start = 0
     for _ in range(12):
         if op.kind == "parameter":
             return str(op.attrs.get("name", ""))
+        if op.kind == "cat" and op.inputs:
+            op = _at(graph, op, start)
+            start = 0
+            continue
+        if op.kind == "split" and is_number(op.attrs.get("start")):
+            start += op.attrs["start"]
         if (op.kind in VIEWS or op.kind in ("index", "gather")) and op.inputs:
             op = graph[op.inputs[0]]
         else:
             return ""
     return ""
+
+
+def _at(graph: Operations, joined: Op, start: int) -> Op:
+    """The part of joined vectors that holds an element."""
+    for part in graph.inputs(joined):
+        size = part.shape[-1] if part.shape and len(part.shape) == 1 else None
+        if not is_number(size) or start < size:
+            return part
+        start -= size
+    return graph[joined.inputs[0]]
 
 
 def weight_of(graph: Operations, op: Op) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specdiff.detect.norm_written import CASTS
-from specdiff.detect.paths import path_from, volume
+from specdiff.detect.paths import main_input, path_from, volume
 from specdiff.graph.operations import PASSING, VIEWS, Operations, factor, is_number
 from specdiff.interp.trace import Op
 
@@ -25,6 +25,10 @@ class Bound:
     """`add` or `sub` for a value, `keep` or `drop` for a condition under which a score stays or goes."""
     fill: float | None = None
     """What stands in place of a score that goes."""
+
+
+_MOST_POOLING = 24
+"""Operations between tokens and the fewer ones that a layer makes of them for its keys."""
 
 
 @dataclass(slots=True)
@@ -249,15 +253,36 @@ def _of_one_source(graph: Operations, scores: Op) -> bool:
 
 
 def _one_source(graph: Operations, query: Op, key: Op) -> bool:
-    """Whether the projections of queries and keys read the same value; of keys joined from several, whether one does."""
+    """Whether the projections of queries and keys read the same value, perhaps pooled; of joined keys, whether one does."""
     reader = path_from(graph, query).projection
     joined = graph.source(key)
     parts = graph.inputs(joined) if joined.kind == "cat" else [key]
     learned = VIEWS | {"expand", "repeat", "cast"}
     parts = [part for part in parts if graph.source(part, learned).kind != "parameter"]
     keys = [path_from(graph, part).projection for part in parts]
-    read = {graph.source(graph[op.inputs[0]]).id for op in keys if op is not None}
-    return reader is not None and None not in keys and graph.source(graph[reader.inputs[0]]).id in read
+    if reader is None or None in keys:
+        return False
+    own = _made_from(graph, graph[reader.inputs[0]])
+    return any(own & _made_from(graph, graph[op.inputs[0]]) for op in keys if op is not None)
+
+
+def _made_from(graph: Operations, op: Op) -> set[int]:
+    """A value and what it was made from by what joins neighbours at most: pooling, convolutions, norms, up to a sum."""
+    found: set[int] = set()
+    while len(found) < _MOST_POOLING:
+        op = graph.source(op)
+        found.add(op.id)
+        if op.kind == "cat":
+            many = [part for part in graph.inputs(op) if not part.shape or len(part.shape) < 2 or part.shape[-2] != 1]
+            if len(many) != 1:
+                break
+            op = many[0]  # a class token stands before the others
+            continue
+        two = op.kind in ("add", "sub") and len(op.inputs) == 2
+        if two or op.kind in _PRODUCTS or op.kind in ("softmax", "linear", "embedding") or not op.inputs:
+            break
+        op = main_input(graph, op)
+    return found
 
 
 def _both_of_tokens(graph: Operations, left: Op, right: Op) -> bool:
