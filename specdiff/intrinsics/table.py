@@ -156,6 +156,10 @@ class TableLibrary:
             for name, value in found.attrs.items():
                 if isinstance(value, Function | Property) or name in ("__init_subclass__",):
                     cls.attrs[name] = value
+        before = overlays.get(f"{cls.name}Before") if isinstance(overlays, ModuleVal) else MISSING
+        for name, value in before.attrs.items() if isinstance(before, ClassVal) else ():
+            if isinstance(value, Function):
+                cls.attrs.setdefault(name, value)
 
 
 def _note_config_class(run: Run, cls: ClassVal) -> None:

@@ -128,6 +128,19 @@ def keyword_arguments(run: Run, cls: ClassVal, values: dict[str, Any]) -> tuple[
     return kwargs, config
 
 
+def plain_defaults(cls: ClassVal) -> dict[str, Value]:
+    """The constructor's defaults that are numbers, strings or tuples of these, by parameter name."""
+    init = lookups.lookup(cls, "__init__")[0]
+    found: dict[str, Value] = {}
+    for param in node_of(init).params[1:] if isinstance(init, Function) else ():
+        match param.default:
+            case ir.Const(value=value):
+                found[param.name] = value
+            case ir.TupleExpr(items=items) if all(isinstance(item, ir.Const) for item in items):
+                found[param.name] = tuple(item.value for item in items if isinstance(item, ir.Const))
+    return found
+
+
 def takes(run: Run, cls: ClassVal, key: str) -> bool:
     """Whether a value given by name may reach a class's constructor: False only where it certainly cannot."""
     init = lookups.lookup(cls, "__init__")[0]
@@ -237,4 +250,4 @@ def _namespace(run: Run, values: dict[str, Any]) -> Value:
     return made
 
 
-__all__ = ["MISSING", "keyword_arguments", "make_config", "resolve_annotation", "takes"]
+__all__ = ["MISSING", "keyword_arguments", "make_config", "plain_defaults", "resolve_annotation", "takes"]

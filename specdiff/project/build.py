@@ -29,7 +29,7 @@ from specdiff.interp.objects import (
 from specdiff.interp.run import Run
 from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.torch_core import ShapeError
-from specdiff.project.arguments import keyword_arguments, make_config, resolve_annotation
+from specdiff.project.arguments import keyword_arguments, make_config, plain_defaults, resolve_annotation
 from specdiff.project.modules import Program
 from specdiff.project.parts import built_inside
 from specdiff.project.targets import Target
@@ -64,6 +64,13 @@ class Built:
     """Calls between functions of model code that the constructor made."""
     ways: dict[int, int] = field(default_factory=dict)
     """Which sides of its conditions the constructor took, and ``forward`` where it ran (`Run.ways`)."""
+    arguments: dict[str, Value] = field(default_factory=dict)
+    """What the constructor was called with by name, and the defaults that are plain values."""
+
+    @property
+    def settings(self) -> Value:
+        """Where sizes stand: the configuration, or without one the constructor's arguments."""
+        return self.arguments if self.config is None else self.config
 
 
 def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) -> list[ClassVal | tuple[str, Failure]]:
@@ -175,13 +182,13 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
     config: Value = None
     instance: Value = None
     failure: Failure | None = None
+    kwargs: dict[str, Value] = {}
     try:
         config_cls = config_class(run, cls)
         if isinstance(config_cls, Unknown):
             failure = undecided(config_cls)
         else:
             args: tuple[Value, ...] = ()
-            kwargs: dict[str, Value] = {}
             if config_cls is not None:
                 config = _shared_config(program, config_cls, values)
                 args = (config,)
@@ -199,7 +206,7 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
         run.ways = None
     notes = tuple((note.reason, note.place) for note in run.notes)
     made = instance if isinstance(instance, Instance) and failure is None else None
-    return Built(cls, config, made, failure, notes, dict(run.edges), ways)
+    return Built(cls, config, made, failure, notes, dict(run.edges), ways, {**plain_defaults(cls), **kwargs})
 
 
 def _shared_config(program: Program, cls: Value, values: dict[str, Any]) -> Value:

@@ -70,7 +70,7 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     run = program.run
     assert built.instance is not None
     run.file, run.line = built.cls.file, built.cls.line
-    choices = entry_inputs(run, built.cls, built.instance, built.config)
+    choices = entry_inputs(run, built.cls, built.instance, built.settings)
     if isinstance(choices, str):
         return Forwarded(None, failure=Failure("Undecided", choices, (run.place,)), mode=mode)
     train(run, built.instance, False)
@@ -223,7 +223,7 @@ def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Fo
             continue
         seen: set[str] = set()
         for words in _mentioned(program, best.failure):
-            found = with_needed(run, built.cls, built.instance, built.config, best.inputs, words - seen)
+            found = with_needed(run, built.cls, built.instance, built.settings, best.inputs, words - seen)
             seen |= words
             better = max([_attempt(run, built, inputs) for inputs in found], key=_reach, default=best)
             if _reach(better) > _reach(best):

@@ -6,6 +6,7 @@ they are alternatives in order of likelihood, and the first that the code accept
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -87,6 +88,7 @@ def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> 
     forward = entry_of(cls)
     if forward is None:
         return "the class has no forward of its own"
+    forward = taker_of(run, cls, forward)
     plan = run.plan_of(forward)
     names = [*plan.names[1:], *plan.kwonly]
     required = [name for name in names if name not in plan.defaults]
@@ -211,6 +213,52 @@ def entry_of(cls: ClassVal) -> Function | None:
             break
         found = inner
     return found if isinstance(found, Function) else None
+
+
+def taker_of(run: Run, cls: ClassVal, forward: Function) -> Function:
+    """The method that a ``forward`` of ``*args`` or ``**kwargs`` alone hands them to (``self.features(*args)``,
+    ``super().forward(**kwargs)``); itself where it says what it takes."""
+    for _ in range(4):
+        plan = run.plan_of(forward)
+        names = [*plan.names[1:], *plan.kwonly]
+        if any(name not in plan.defaults for name in names) or not (plan.vararg or plan.kwarg):
+            return forward
+        if any(name in KNOWN for name in names):
+            return forward
+        found = next((each for each in _handed(cls, forward, {plan.vararg, plan.kwarg} - {None})), None)
+        if found is None:
+            return forward
+        forward = found
+    return forward
+
+
+def _handed(cls: ClassVal, forward: Function, rest: set[str | None]) -> Iterator[Function]:
+    """The methods that a function calls with its own ``*args`` or ``**kwargs``."""
+    node = node_of(forward)
+    for item in calls_in(node.body):
+        if not any(arg.star and isinstance(arg.value, ir.Name) and arg.value.id in rest for arg in item.args):
+            continue
+        match item.func:
+            case ir.Attr(value=ir.Name(id="self"), name=name):
+                found = lookup(cls, name)[0]
+            case ir.Attr(value=ir.Call(func=ir.Name(id="super")), name=name):
+                after = cls.mro[cls.mro.index(forward.owner) + 1 :] if forward.owner in cls.mro else []
+                found = next(
+                    (base.attrs[name] for base in after if isinstance(base, ClassVal) and name in base.attrs), None
+                )
+            case _:
+                continue
+        if isinstance(found, Function):
+            yield found
+
+
+def calls_in(node: Any) -> Iterator[ir.Call]:
+    """The calls below a node, in source order."""
+    if isinstance(node, ir.Call):
+        yield node
+    if isinstance(node, tuple):
+        for part in node:
+            yield from calls_in(part)
 
 
 def _with_companions(names: list[str], available: list[str]) -> list[str]:
@@ -369,12 +417,48 @@ def _values(name: str, asked: _Asked) -> list[Value]:
         return [booleans(BATCH, SEQUENCE), floats(1, 1, SEQUENCE, SEQUENCE)]
     if name in ("freqs_cis", "mask", "cache"):
         return []
+    if name in _MOMENTS:
+        return [integers(BATCH), floats(BATCH), *streams]
+    pictures = _pictures(name, asked)
+    if pictures:
+        return [*pictures, *streams]
     if _has_embedding(instance):
         return [integers(BATCH, SEQUENCE), integers(SEQUENCE), *streams]
-    picture = _picture(instance, sizes.image())
-    if picture is not None:
-        return [picture, *streams]
+    if sizes.value(("image_size", "img_size"), ()) is not None and name == asked.required[0]:
+        streams.append(floats(BATCH, sizes.channels(), *sizes.image()))
     return [*streams, integers(BATCH, SEQUENCE)]
+
+
+_MOMENTS = frozenset(
+    {"t", "timestep", "timesteps", "time", "sigma", "noise_level", "y", "class_labels", "noise_labels"}
+)
+"""Names of one number for each example: steps of a diffusion, noise, the class that is asked for."""
+_PICTURES = frozenset({"img", "imgs", "images", "image", "pixels", "picture", "pictures"})
+_CLIPS = frozenset({"video", "videos", "clip", "clips"})
+
+
+def _pictures(name: str, asked: _Asked) -> list[Value]:
+    """Pictures or clips, where the name says so or the first layer takes one and this is the first input."""
+    sizes = asked.sizes
+    found = _picture(asked.instance, sizes.image()) if name == asked.required[0] or name in _PICTURES else None
+    image = (sizes.channels(), *sizes.image())
+    if found is not None:
+        named = sizes.value(("in_chans", "in_channels", "channels", "num_channels"), ())
+        return [found, *([floats(BATCH, *image)] if named not in (None, (found.shape or (0, 0))[1]) else [])]
+    if name in _CLIPS:
+        frames = sizes.number(("frames", "num_frames", "max_frames"), 8)
+        return [floats(BATCH, image[0], frames, *image[1:]), floats(BATCH, frames, *image)]
+    return [floats(BATCH, *image)] if name in _PICTURES and not _is_linear_first(asked.instance) else []
+
+
+def _is_linear_first(module: Value, depth: int = 0) -> bool:
+    """Whether the first layer is a linear one."""
+    if not isinstance(module, Instance) or depth > 4:
+        return False
+    if module.attrs.get("_parameters"):
+        return "Linear" in module.cls.name
+    children = (module.attrs.get("_modules") or {}).values()
+    return any(_is_linear_first(child, depth + 1) for child in list(children)[:1])
 
 
 def _picture(module: Value, size: Any, depth: int = 0) -> Tensor | None:
@@ -388,12 +472,12 @@ def _picture(module: Value, size: Any, depth: int = 0) -> Tensor | None:
     if any(isinstance(base, ClassVal) and base.name == "Conv2d" for base in module.cls.mro):
         channels = plain(module.attrs.get("in_channels"))
         return floats(BATCH, channels, *map(plain, size)) if isinstance(channels, int) else None
-    if module.attrs.get("_parameters") and "Linear" in module.cls.name:
+    if module.attrs.get("_parameters") and ("Linear" in module.cls.name or "Embedding" in module.cls.name):
         return None
     for child in (module.attrs.get("_modules") or {}).values():
         if isinstance(child, Instance) and (found := _picture(child, size, depth + 1)) is not None:
             return found
-        if isinstance(child, Instance) and "Linear" in child.cls.name:
+        if isinstance(child, Instance) and ("Linear" in child.cls.name or child.cls.name == "Embedding"):
             return None
     return None
 

@@ -109,7 +109,7 @@ def _another_run(program: Program, built: Built, inputs: Inputs) -> Iterator[dic
     try:
         given = {name: _renewed(value) for name, value in inputs.items()}
         if not given:
-            choices = entry_inputs(run, built.cls, built.instance, built.config)
+            choices = entry_inputs(run, built.cls, built.instance, built.settings)
             given.update(choices[0] if not isinstance(choices, str) else {})
         for name, tensor in given.items():
             if isinstance(tensor, Tensor):

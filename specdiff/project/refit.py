@@ -23,6 +23,7 @@ _OUT_OF_RANGE = re.compile(r"expected to be in range of \[-(\d+), \d+\], but got
 _TOO_MANY = re.compile(r"too many indices for tensor of dimension (\d+)")
 _RANK = re.compile(r"Expected (\d)D \(unbatched\) or (\d)D \(batched\) input")
 _APART = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
+_DIMS = re.compile(r"expected (\d+) dims\. Received (\d+)-dim tensor")
 _MIXING = frozenset({"linear", "matmul", "embedding", "conv"})
 """Operations whose last size is their own."""
 _DEEPEST = 32
@@ -126,6 +127,8 @@ def _ranks(failure: Failure, rank: int) -> list[int]:
         return [rank + 1] if int(found[1]) == rank < 4 else []
     if (found := _TOO_MANY.search(text)) is not None:
         return [rank + 1] if int(found[1]) == rank < 4 else []
+    if (found := _DIMS.search(text)) is not None:
+        return [int(found[1])] if int(found[2]) == rank and int(found[1]) <= 5 else []
     if "but got batch channels" in text:
         return [rank + 1] if rank < 4 else []
     if (found := _RANK.search(text)) is not None:

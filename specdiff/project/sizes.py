@@ -34,6 +34,8 @@ GRID = (4, 6)
 
 def attribute(holder: Value, name: str) -> Value:
     """A configuration's value under a name or the name it stands for; None where it has none."""
+    if isinstance(holder, dict):
+        return plain(holder.get(name))
     if not isinstance(holder, Instance):
         return None
     value = plain(holder.attrs.get(name)) if name in holder.attrs else None

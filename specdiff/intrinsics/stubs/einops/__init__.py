@@ -54,6 +54,8 @@ def _sizes(tensor, groups, lengths):
             else:
                 open_ = name
         if open_ is not None:
+            if len(group) > 1 and size % known != 0:
+                raise EinopsError(f"Shape mismatch, can't divide axis of length {size} in chunks of {known}")
             sizes[open_] = size if len(group) == 1 else size // known
     return sizes
 
@@ -62,11 +64,14 @@ def _apply(tensor, pattern, lengths, reduction=None):
     left, right = pattern.split("->")
     before, after = _groups(left), _groups(right)
     count = len(tensor.shape) - sum(1 for group in before if group != ["..."])
+    if count and ["..."] not in before and not any("..." in group for group in before):
+        wanted, given = len(before), len(tensor.shape)
+        raise EinopsError(f"Wrong shape: expected {wanted} dims. Received {given}-dim tensor. Pattern: {pattern}")
     before, after = _expanded(before, count), _expanded(after, count)
     sizes = _sizes(tensor, before, lengths)
     names = [name for group in before for name in group]
     if any(len(group) != 1 for group in before):
-        tensor = tensor.reshape([sizes[name] for name in names])
+        tensor = tensor.reshape([sizes.get(name) for name in names])
     wanted = [name for group in after for name in group]
     gone = [index for index, name in enumerate(names) if name not in wanted]
     if gone:
@@ -82,13 +87,13 @@ def _apply(tensor, pattern, lengths, reduction=None):
         for index, name in enumerate(wanted):
             if name not in names:
                 tensor = tensor.unsqueeze(index)
-        tensor = tensor.expand(*[sizes[name] for name in wanted])
+        tensor = tensor.expand(*[sizes.get(name) for name in wanted])
     if any(len(group) != 1 for group in after):
         shape = []
         for group in after:
             size = 1
             for name in group:
-                size = size * sizes[name]
+                size = size * sizes.get(name, tensor)
             shape.append(size)
         tensor = tensor.reshape(shape)
     return tensor

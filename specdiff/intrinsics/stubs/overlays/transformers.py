@@ -3,6 +3,7 @@
 import functools
 import re
 
+import torch
 from torch import nn
 
 
@@ -76,6 +77,36 @@ class PreTrainedModel:
 
     def can_generate(self):
         return False
+
+
+class PreTrainedModelBefore:
+    """What the base class had in releases 4.x and published code still calls; taken only where the release has it no more."""
+
+    def get_head_mask(self, head_mask, num_hidden_layers, is_attention_chunked=False):
+        if head_mask is None:
+            return [None] * num_hidden_layers
+        if head_mask.dim() == 1:
+            head_mask = head_mask[None, None, :, None, None].expand(num_hidden_layers, -1, -1, -1, -1)
+        elif head_mask.dim() == 2:
+            head_mask = head_mask[:, None, :, None, None]
+        return head_mask.to(dtype=self.dtype)
+
+    def invert_attention_mask(self, encoder_attention_mask):
+        rows = slice(None) if encoder_attention_mask.dim() == 3 else None
+        mask = encoder_attention_mask[:, None, rows, :].to(dtype=self.dtype)
+        return (1.0 - mask) * torch.finfo(self.dtype).min
+
+    def get_extended_attention_mask(self, attention_mask, input_shape, device=None, dtype=None):
+        dtype = self.dtype if dtype is None else dtype
+        if attention_mask.dim() == 3:
+            mask = attention_mask[:, None, :, :]
+        elif getattr(self.config, "is_decoder", False):
+            length, total = input_shape[1], attention_mask.shape[1]
+            seen = torch.arange(total)[None, :] <= torch.arange(total - length, total)[:, None]
+            mask = seen[None, None, :, :].to(attention_mask.dtype) * attention_mask[:, None, None, :]
+        else:
+            mask = attention_mask[:, None, None, :]
+        return (1.0 - mask.to(dtype=dtype)) * torch.finfo(dtype).min
 
 
 class ModelOutput:
