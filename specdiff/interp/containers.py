@@ -20,7 +20,7 @@ from specdiff.interp.objects import (
     Raised,
     Value,
 )
-from specdiff.interp.run import Run
+from specdiff.interp.run import REMADE, Run
 from specdiff.interp.scalars import constant
 from specdiff.interp.tracked import Tracked, plain
 from specdiff.interp.turns import item_of, item_of_open
@@ -95,6 +95,10 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
         return GenericAlias(container, index)
     if isinstance(container, (type, GenericAlias)):
         return GenericAlias(container, index)
+    if isinstance(container, Function) and REMADE in container.attrs:
+        # ``kernel[grid](…)`` writes into what it is given, so that nothing behind it is known.
+        why = container.attrs[REMADE].reason
+        raise NotIterable(run.unknown(f"{container.name} is launched as a kernel of another language: {why}"))
     if container is None or isinstance(container, int | float | Function | BoundMethod):
         raise raised(run, TypeError(f"'{type_name(container)}' object is not subscriptable"))
     if isinstance(index, Unknown):

@@ -53,6 +53,9 @@ REST = "**"
 """Key of keyword arguments that may be given besides the named ones, in a run that asks what can be read."""
 
 
+_OF_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
+
+
 def modelled(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     """A native model of a library function called; what it does not know loses its data for the trace."""
     result = _result(run, function, args, kwargs)
@@ -64,6 +67,9 @@ def modelled(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str,
 def _result(run: Run, function: Any, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     if run.read is not None and REST in kwargs:
         kwargs = {key: value for key, value in kwargs.items() if key != REST}
+    if "axis" in kwargs and not str(getattr(function, "__name__", "numpy")).startswith("numpy"):
+        # torch takes numpy's name for every ``dim``.
+        kwargs = {_OF_NUMPY.get(key, key): value for key, value in kwargs.items()}
     if not getattr(function, "raw", False):
         if any(type(value) is Unknown and value.source is not None for value in (*args, *kwargs.values())):
             if any(type(value) is Tensor for value in (*args, *kwargs.values())):

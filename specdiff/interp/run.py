@@ -19,6 +19,10 @@ _FLOATING = ("float", "bfloat", "complex")
 """Names of our own library stubs begin with this, so that no report takes them for analysed files."""
 
 
+REMADE = "<made by a decorator that is not known>"
+"""Attribute of a function that may be another thing than a function: a kernel of another language."""
+
+
 class Library(Protocol):
     """The modelled libraries, as the interpreter sees them (`intrinsics.table` builds one)."""
 
@@ -239,12 +243,19 @@ class Run:
         """Apply a decorator; one that is not known leaves the function as it is, noted."""
         if isinstance(decorator, Unknown):
             self.note(f"a decorator that is not known is taken to change nothing: {decorator.reason}")
+            self._marked(value, decorator)
             return value
         result = self.call(decorator, (value,), {})
         if isinstance(result, Unknown):
             self.note(f"a decorator's result is not known, so it is taken to change nothing: {result.reason}")
+            self._marked(value, result)
             return value
         return result
+
+    @staticmethod
+    def _marked(value: Value, decorator: Unknown) -> None:
+        if isinstance(value, Function):
+            value.attrs[REMADE] = decorator
 
     def is_neutral(self, decorator: ir.Expr, frame: Frame) -> bool:
         """Whether a decorator is one of the model library's that change nothing the analysis looks at."""

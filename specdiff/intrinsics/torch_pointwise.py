@@ -248,6 +248,16 @@ def _lerp(ctx: Any, input: Tensor, end: Any, weight: Any) -> Any:  # noqa: A002
     return ctx.emit("lerp", tensors(input, end, weight), broadcast(input.shape, end.shape), input.dtype)
 
 
+def _with_product(operator: str) -> Model:
+    """``addcmul`` and ``addcdiv``: a tensor plus ``value`` times a product or a quotient of two others."""
+
+    def model(ctx: Any, input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:  # noqa: A002
+        change = binary(operator)(ctx, tensor1, tensor2)
+        return binary("+")(ctx, input, change if value == 1 else binary("*")(ctx, change, value))
+
+    return model
+
+
 def _pow(ctx: Any, input: Any, exponent: Any, **kwargs: Any) -> Any:  # noqa: A002
     return binary("**")(ctx, input, exponent)
 
@@ -485,6 +495,8 @@ POINTWISE: dict[str, Model] = {
     "nonzero": _nonzero,
     "argwhere": _nonzero,
     "lerp": _lerp,
+    "addcmul": _with_product("*"),
+    "addcdiv": _with_product("/"),
     **{
         name: unary(name, numpy_name=name, result="bool")
         for name in ("logical_not", "isnan", "isinf", "isfinite", "isneginf", "isposinf", "signbit")

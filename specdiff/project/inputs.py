@@ -422,6 +422,8 @@ def _values(name: str, asked: _Asked) -> list[Value]:
     pictures = _pictures(name, asked)
     if pictures:
         return [*pictures, *streams]
+    if (beside := _picture(instance, sizes.image())) is not None:
+        streams.append(beside)  # of the same form as the first input
     if _has_embedding(instance):
         return [integers(BATCH, SEQUENCE), integers(SEQUENCE), *streams]
     if sizes.value(("image_size", "img_size"), ()) is not None and name == asked.required[0]:

@@ -266,3 +266,43 @@ def test_code_in_other_styles(path: Path) -> None:
         return str(next(iter(outputs_in(ran.outputs)[0].values())).shape)
 
     assert deeply(run) == expected
+
+
+def test_a_kernel_of_another_language_leaves_it_open(tmp_path: Path) -> None:
+    path = tmp_path / "kernels.py"
+    path.write_text("""
+import torch
+import triton
+import triton.language as tl
+from torch import nn
+
+@triton.jit
+def _doubled(x, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + at, tl.load(x + at, mask=at < n) * 2, mask=at < n)
+
+def doubled(x):
+    y = torch.empty_like(x)
+    _doubled[(triton.cdiv(x.numel(), 128),)](x, y, x.numel(), BLOCK=128)
+    return y
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(10, 8)
+
+    def forward(self, tokens):
+        return doubled(self.embed(tokens))
+""")
+    target = resolve(str(path), ("Model",))[0]
+
+    def run() -> tuple[str, str, int]:
+        program = new_program(target, Options(use_cache=False))
+        ran = forward(program, build(program, target, program.module(target.module).get("Model"), {}))
+        assert ran.failure is not None
+        return ran.failure.kind, ran.failure.message, ran.failure.places[0].line
+
+    kind, message, line = deeply(run)
+    assert kind == "Undecided"
+    assert "_doubled is launched as a kernel of another language" in message
+    assert line == 14
