@@ -228,16 +228,7 @@ def _object_queries(sizes: Sizes, names: list[str]) -> list[Value]:
     return [floats(BATCH, _queries(sizes), width) for width in sizes.hidden()[:2]]
 
 
-def _mels(sizes: Sizes, names: list[str]) -> list[Value]:
-    """Features of a sound, bins first, as long as the table of positions behind a halving convolution."""
-    positions = sizes.value(("n_audio_ctx", "max_source_positions"), ())
-    length = 2 * positions if isinstance(positions, int) else FRAMES
-    return [floats(BATCH, sizes.bins(), length), floats(BATCH, length, sizes.bins())]
-
-
 KNOWN: dict[str, Maker] = {
-    "mel": _mels,
-    "mels": _mels,
     "input_ids": _tokens(SEQUENCE),
     "decoder_input_ids": _tokens(TARGET),
     "qformer_input_ids": _tokens(Dim.symbol("query_sequence")),
