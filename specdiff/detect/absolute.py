@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from dataclasses import dataclass
-from typing import Any
 
 from specdiff.detect.attention import self_attentions
+from specdiff.detect.entering import DATA, Leaf, added_to_input
 from specdiff.detect.masks import lengths, ordinary
 from specdiff.detect.networks import carried
 from specdiff.detect.paths import path_from
@@ -15,29 +13,10 @@ from specdiff.detect.scene import Scene, Tower, see
 from specdiff.detect.sites import Attention
 from specdiff.facts import Evidence
 from specdiff.graph.operations import VIEWS, Operations, is_number
-from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Op
-
-SHORT = 12
-"""Positions at which a table's index is looked at."""
 
 FAR = 4_096
 """Length at which buckets of distances are looked at."""
-
-_DATA = frozenset({"linear", "conv", "matmul", "softmax", "bmm", "einsum"})
-_THROUGH = VIEWS | {
-    "dropout",
-    "identity",
-    "index",
-    "gather",
-    "masked_fill",
-    "where",
-    "contiguous",
-    "flip",
-    "roll",
-    "pad",
-}
-MOST_LEAVES = 60
 
 
 def other_positions(scene: Scene) -> None:
@@ -51,13 +30,12 @@ def other_positions(scene: Scene) -> None:
             continue
         key = tower.key("position")
         biased = _biases(scene, graph, tower, sites)
-        added = _added(graph, tower)
+        added = added_to_input(graph, tower)
         _lacks(scene, tower, added)
-        if key in scene.facts or key in scene.undecided:
-            continue
-        if biased:
+        if biased and key not in scene.facts and key not in scene.undecided:
             scene.fact(key, biased[0], biased[1])
-            _rows(scene, tower, _entering(added))
+        if key in scene.facts or key in scene.undecided:
+            _beside(scene, graph, tower, added)
             continue
         odd = _computed_bias(graph, sites)
         if odd is not None and not any(leaf.kind in ("learned", "sinusoidal", "conv") for leaf in added):
@@ -74,7 +52,7 @@ def without_attention(scene: Scene) -> None:
     for tower in scene.towers:
         key = tower.key("position")
         if tower.key("attention.kind") in scene.absences and key not in scene.facts and key not in scene.undecided:
-            added = _added(graph, tower)
+            added = added_to_input(graph, tower)
             _lacks(scene, tower, added)
             _from_input(scene, graph, tower, added)
 
@@ -99,7 +77,7 @@ def _computed_bias(graph: Operations, sites: list[Attention]) -> Op | None:
     for bound in sites[0].bounds:
         if bound.how in ("add", "sub"):
             for index in graph.ancestors([bound.op.id]):
-                if graph[index].kind in (*_DATA, "embedding", "parameter"):
+                if graph[index].kind in (*DATA, "embedding", "parameter"):
                     return bound.op
     return None
 
@@ -109,15 +87,38 @@ def _entering(added: list[Leaf]) -> Leaf | None:
     return next((leaf for leaf in added if leaf.kind in ("learned", "sinusoidal", "fixed")), None)
 
 
-def _rows(scene: Scene, tower: Tower, table: Leaf | None) -> None:
-    """`position.table_size` and `.offset`, also of a table that stands beside a bias by distance."""
-    if table is None:
-        return
+def _rows(scene: Scene, tower: Tower, table: Leaf) -> None:
+    """`position.table_size` and `.offset`."""
     if table.rows is not None:
         scene.fact(tower.key("position.table_size"), table.rows, [see(table.op, f"{table.name} has {table.rows} rows")])
     if table.offset is not None:
         words = f"position 0 reads row {table.offset}"
         scene.fact(tower.key("position.offset"), table.offset, [see(table.op, words)])
+
+
+def _kernel(scene: Scene, graph: Operations, tower: Tower, conv: Leaf) -> None:
+    """`position.conv_kernel` and `.conv_groups`."""
+    weight = graph[conv.op.inputs[1]].shape or ()
+    if weight and is_number(weight[-1]):
+        scene.fact(tower.key("position.conv_kernel"), int(weight[-1]), [see(conv.op, f"kernel of {weight[-1]}")])
+    groups = conv.op.attrs.get("groups")
+    if is_number(groups):
+        scene.fact(tower.key("position.conv_groups"), groups, [see(conv.op, f"{groups} groups")])
+
+
+def _beside(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]) -> None:
+    """What enters with the input where rotations or a bias speak of positions too."""
+    tables = [leaf for leaf in added if leaf.kind == "learned"]
+    if len({table.rows for table in tables}) > 1:
+        for name in ("table_size", "offset"):
+            scene.unsure(
+                tower.key(f"position.{name}"), "several tables by position enter the first layer", tables[0].op
+            )
+    elif tables:
+        _rows(scene, tower, tables[0])
+    conv = next((leaf for leaf in added if leaf.kind == "conv"), None)
+    if conv is not None:
+        _kernel(scene, graph, tower, conv)
 
 
 def _from_input(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]) -> None:
@@ -138,13 +139,8 @@ def _from_input(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]
         return
     conv = next((leaf for leaf in added if leaf.kind == "conv"), None)
     if conv is not None:
-        weight = graph[conv.op.inputs[1]].shape or ()
         scene.fact(key, "conv", [see(conv.op, f"a convolution of {conv.name} is added to its own input")])
-        if weight and is_number(weight[-1]):
-            scene.fact(tower.key("position.conv_kernel"), int(weight[-1]), [see(conv.op, f"kernel of {weight[-1]}")])
-        groups = conv.op.attrs.get("groups")
-        if is_number(groups):
-            scene.fact(tower.key("position.conv_groups"), groups, [see(conv.op, f"{groups} groups")])
+        _kernel(scene, graph, tower, conv)
         return
     odd = next((leaf for leaf in added if leaf.kind == "unknown"), None)
     if odd is not None:
@@ -180,228 +176,6 @@ def _beside_values(graph: Operations, tower: Tower) -> Op | None:
 
 def _read_by(graph: Operations, projection: Op | None) -> Op | None:
     return carried(graph, graph[projection.inputs[0]]) if projection is not None and projection.inputs else None
-
-
-# --- What is added to the input ----------------------------------------------------------------
-
-_PUT_TOGETHER = frozenset({"cat", "join", "stack", "setitem", "overwrite", "scatter"})
-"""What a table of sines and cosines is put together with."""
-MOST_OFFSET = 4
-"""Rows that a table of sines may keep in front of the first position's."""
-
-
-@dataclass(slots=True)
-class Leaf:
-    """One of the values that the first layer's input is the sum of."""
-
-    op: Op
-    kind: str
-    """`learned`, `sinusoidal`, `fixed` (a table that is not trained), `conv`, `data`, or `unknown`."""
-    name: str = ""
-    rows: int | None = None
-    offset: int | None = None
-
-
-def _added(graph: Operations, tower: Tower) -> list[Leaf]:
-    """The values that are summed up to the first layer's input."""
-    block = tower.blocks[0]
-    first = block.ops[0].id
-    start = next(
-        (
-            graph[source]
-            for op in block.ops
-            for source in op.inputs
-            if source < first and _wide(graph[source]) and graph[source].kind not in ("parameter", "buffer")
-        ),
-        None,
-    )
-    if start is None:
-        return []
-    found: list[Leaf] = []
-    seen: set[int] = set()
-    stack = [start]
-    while stack and len(seen) < 400 and len(found) < MOST_LEAVES:
-        op = stack.pop()
-        if op.id in seen:
-            continue
-        seen.add(op.id)
-        inputs = graph.inputs(op)
-        if op.kind in ("add", "sub") and len(inputs) == 2:
-            loop = _convolved(graph, inputs)
-            if loop is not None:
-                found.append(loop)
-                stack.append(next(item for item in inputs if item.id != _behind_conv(graph, item)))
-                continue
-            stack.extend(inputs)
-        elif (
-            op.kind in _PUT_TOGETHER and not graph.from_inputs[op.id] and (sines := _sinusoidal(graph, op)) is not None
-        ):
-            found.append(sines)
-        elif op.kind in ("cat", "join", "stack"):
-            stack.extend(inputs)
-        elif op.kind in ("slice", "expand", "index", "view", "reshape", "unsqueeze") and graph.source(
-            op, _THROUGH
-        ).kind in ("parameter", "buffer", "constant"):
-            found.append(_table(graph, op, graph.source(op, _THROUGH)))
-        elif (
-            op.kind in ("layer_norm", "rms_norm", "batch_norm", "group_norm")
-            or op.kind in _THROUGH
-            or op.kind in ("tanh", "gelu", "relu", "silu")
-        ):
-            if op.kind == "where" and len(inputs) > 1:
-                stack.extend(item for item in inputs[1:] if _wide(item))
-            elif inputs:
-                stack.append(inputs[0])
-        elif op.kind in ("mul", "div") and inputs:
-            data = [item for item in inputs if graph.source(item).kind != "parameter"] or inputs
-            stack.append(max(data, key=lambda item: (len(item.shape or ()), -item.id)))
-        elif op.kind in ("setitem", "scatter", "overwrite") and inputs:
-            stack.extend(item for item in inputs[:2] if _wide(item))
-        else:
-            found.append(_leaf(graph, op))
-    return found
-
-
-def _wide(op: Op) -> bool:
-    return bool(op.shape) and len(op.shape or ()) >= 2 and op.dtype.startswith(("float", "bfloat"))
-
-
-def _behind_conv(graph: Operations, op: Op) -> int:
-    """The id of the operation itself where a convolution lies close behind it, else -1."""
-    current = op
-    for _ in range(10):
-        if current.kind == "conv":
-            return op.id
-        if not current.inputs or current.kind not in (*_THROUGH, "gelu", "relu", "silu", "layer_norm", "split"):
-            return -1
-        current = graph[current.inputs[0]]
-    return -1
-
-
-def _convolved(graph: Operations, inputs: list[Op]) -> Leaf | None:
-    """``x + f(conv(x))``."""
-    for own, other in ((inputs[0], inputs[1]), (inputs[1], inputs[0])):
-        if _behind_conv(graph, other) != other.id:
-            continue
-        op = other
-        while op.kind != "conv":
-            op = graph[op.inputs[0]]
-        if graph.reaches(own.id, op.inputs[0]) and op.attrs.get("n") == 1:
-            return Leaf(op, "conv", graph.parameter(graph[op.inputs[1]]) or "the input")
-    return None
-
-
-def _leaf(graph: Operations, op: Op) -> Leaf:
-    if op.kind == "embedding" and len(op.inputs) > 1:
-        table = graph[op.inputs[1]]
-        name = graph.parameter(table)
-        index = graph[op.inputs[0]]
-        at = at_positions(graph, index)
-        rows = int(table.shape[0]) if table.shape and is_number(table.shape[0]) else None
-        if at is not None and counts_up(at):
-            return Leaf(op, "learned" if _trained(graph, table) else "fixed", name, rows, int(at[0]))
-        if at is None and _by_position(graph, index):
-            return Leaf(op, "learned" if _trained(graph, table) else "fixed", name, rows, None)
-        return Leaf(op, "data", name)
-    if op.kind in _DATA or op.kind in ("input", "pool", "recurrent"):
-        return Leaf(op, "data")
-    if op.kind in ("parameter", "buffer", "constant"):
-        return _table(graph, op, op)
-    sines = _sinusoidal(graph, op)
-    return sines if sines is not None else Leaf(op, "unknown")
-
-
-def _table(graph: Operations, op: Op, source: Op) -> Leaf:
-    """A parameter or known table that is added as it is: one row per position where it has several rows."""
-    shape = [size for size in source.shape or () if not (is_number(size) and size == 1)]
-    name = str(source.attrs.get("name", ""))
-    if source.kind == "parameter":
-        if len(shape) < 2:
-            return Leaf(op, "data", name)
-        rows = int(shape[0]) if len(shape) == 2 and is_number(shape[0]) else None
-        return Leaf(op, "learned" if _trained(graph, source) else "fixed", name, rows)
-    sines = _sinusoidal(graph, op)
-    if sines is not None:
-        return sines
-    fill = source.attrs.get("fill")
-    return Leaf(op, "data" if isinstance(fill, int | float) else "unknown", name)
-
-
-def _trained(graph: Operations, op: Op) -> bool:
-    source = graph.source(op)
-    return source.attrs.get("trained", True) is not False
-
-
-def _sinusoidal(graph: Operations, op: Op) -> Leaf | None:
-    """Whether a value holds sines and cosines of the position in its channels."""
-    import numpy  # noqa: PLC0415 - only where a table is looked at
-
-    from specdiff.detect.places import NotKnown  # noqa: PLC0415
-    from specdiff.detect.points import Points  # noqa: PLC0415
-
-    points = Points(graph, lengths(graph, SHORT), ordinary(graph))
-    try:
-        shape = points.shape(op)
-        if len(shape) < 2 or shape[-1] < 4 or shape[-2] < 4:
-            return None
-        rows = []
-        for position in range(3):
-            index = tuple(
-                numpy.arange(shape[-1])
-                if d == len(shape) - 1
-                else numpy.full(shape[-1], position if d == len(shape) - 2 else 0)
-                for d in range(len(shape))
-            )
-            rows.append(numpy.asarray(points.value(op, index), dtype=float))
-    except NotKnown:
-        return None
-    table = numpy.stack(rows)
-    if not numpy.all(numpy.abs(table) <= 1.0001) or numpy.ptp(table) == 0:
-        return None
-    for first in range(MOST_OFFSET):  # the first position's angle: some count from 1, some from behind a padding row
-        angles = [(table[p], first + p) for p in range(3) if first + p]
-        if all(
-            numpy.isclose(row, math.sin(angle), atol=1e-4).any()
-            and numpy.isclose(row, math.cos(angle), atol=1e-4).any()
-            for row, angle in angles
-        ):
-            return Leaf(op, "sinusoidal")
-    return None
-
-
-def at_positions(graph: Operations, index: Op) -> Any:
-    """What an index holds at the first positions of an ordinary sequence; None where that is not known."""
-    import numpy  # noqa: PLC0415 - only where an index is looked at
-
-    from specdiff.detect.places import NotKnown  # noqa: PLC0415
-    from specdiff.detect.points import Points  # noqa: PLC0415
-
-    points = Points(graph, lengths(graph, SHORT), ordinary(graph))
-    try:
-        shape = points.shape(index)
-        if not shape or shape[-1] < 4:
-            return None
-        count = min(shape[-1], SHORT)
-        place = (*[numpy.zeros(count, dtype=int)] * (len(shape) - 1), numpy.arange(count))
-        return numpy.broadcast_to(numpy.asarray(points.value(index, place), dtype=float), (count,))
-    except NotKnown:
-        return None
-
-
-def counts_up(values: Any) -> bool:
-    """Whether numbers grow by one."""
-    return all(b - a == 1 for a, b in itertools.pairwise(values))
-
-
-def _by_position(graph: Operations, index: Op) -> bool:
-    """Whether an index that depends on the input still counts positions (a running sum)."""
-    behind = [graph[i] for i in graph.ancestors([index.id])]
-    return any(op.kind == "cumsum" for op in behind) or (
-        any(
-            op.attrs.get("range") is not None and any(isinstance(size, Dim) for size in op.shape or ()) for op in behind
-        )
-        and not any(op.kind in _DATA for op in behind)
-    )
 
 
 # --- What is added to the scores ---------------------------------------------------------------
@@ -448,7 +222,7 @@ def _biases(scene: Scene, graph: Operations, tower: Tower, sites: list[Attention
 
 def _relative_table(graph: Operations, bias: Op) -> Op | None:
     """The look-up of a learned bias by distance."""
-    behind = sorted(graph.ancestors([bias.id], lambda op: op.kind not in (*_DATA, "embedding")), reverse=True)
+    behind = sorted(graph.ancestors([bias.id], lambda op: op.kind not in (*DATA, "embedding")), reverse=True)
     for index in behind:
         op = graph[index]
         if op.kind == "embedding" and len(op.inputs) > 1 and not _reads_tokens(graph, op):
@@ -608,4 +382,4 @@ def _max_bias(slopes: list[float]) -> float | None:
     return None
 
 
-__all__ = ["at_positions", "counts_up", "other_positions"]
+__all__ = ["other_positions", "without_attention"]

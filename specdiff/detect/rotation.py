@@ -471,7 +471,7 @@ def _is_table(table: Any) -> bool:
 
 def _reads_positions(graph: Operations, op: Op) -> bool:
     """Whether a table that training leaves alone is read by position: it may hold cosines and sines."""
-    from specdiff.detect.absolute import at_positions, counts_up  # noqa: PLC0415 - it reads rotations' neighbours
+    from specdiff.detect.entering import at_positions, counts_up  # noqa: PLC0415 - it reads rotations' neighbours
 
     table = graph.source(graph[op.inputs[1]]) if len(op.inputs) > 1 else op
     if table.attrs.get("trained", True) is not False:

@@ -253,7 +253,7 @@ def _is_types(graph: Operations, op: Op, tokens: str) -> bool:
     source = graph.source(index)
     if source.kind == "input":
         return "type" in str(source.attrs.get("name", ""))
-    from specdiff.detect.absolute import at_positions  # noqa: PLC0415 - it reads towers, which read the scene
+    from specdiff.detect.entering import at_positions  # noqa: PLC0415 - it reads towers, which read the scene
 
     at = at_positions(graph, index)
     return at is not None and len(set(at.tolist())) == 1

@@ -13,6 +13,13 @@ _SOFTMAX_ORDERS = {"softmax_then_topk", "topk_then_softmax"}
 _BROAD = {"score_then_topk": "softmax_then_topk", "topk_then_score": "topk_then_softmax"}
 """A claim that leaves the score open, read as softmax where the code's score is one."""
 
+_POSITION_SHOWN = {
+    "learned": "position.table_size",
+    "conv": "position.conv_kernel",
+    "relative_bias": "relative_bias.per_layer",
+}
+"""Keys that only a model with this kind of position has a fact for."""
+
 _SAME = "softmax over all experts, renormalised over the chosen, equals softmax over the chosen"
 
 
@@ -28,9 +35,22 @@ def also_holds(
         judgement: What plain comparison says.
         sheet: All facts.
     """
-    if vocab.split_tower(claim.key)[1] == "moe.router.order":
+    name = vocab.split_tower(claim.key)[1]
+    if name == "moe.router.order":
         return _router_order(claim, claimed, value, judgement, sheet)
+    if name == "position":
+        return _another_position(claim, judgement, sheet)
     return judgement
+
+
+def _another_position(claim: Claim, judgement: Judgement, sheet: FactSheet) -> Judgement:
+    """A model may know positions in two ways (a table at the input, and a bias by distance): each may be claimed."""
+    tower = vocab.split_tower(claim.key)[0]
+    shown = _POSITION_SHOWN.get(str(claim.expectation.value)) if isinstance(claim.expectation, Exactly) else None
+    fact = sheet.facts.get(f"{tower}.{shown}" if tower else shown) if shown is not None else None
+    if fact is None:
+        return judgement
+    return Judgement(True, judgement.expected, f"beside what {claim.key} says, the code has {fact.key} {fact.value}")
 
 
 def _router_order(
