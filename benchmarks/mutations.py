@@ -359,6 +359,34 @@ def table(rows: list[dict[str, Any]]) -> str:
     return f"{len(rows)} mutants of {len(families)} families ({said}).\n\n" + "\n".join(lines) + "\n"
 
 
+HEAD = """# Seeded faults
+
+`python benchmarks/mutations.py --output FILE …` and `--prove PYTHON` on its rows, written by `--table FILE… --write`; transformers 5.23.0,
+one state of the analysis for all rows. Places are chosen by digest among the functions that the analysed class reaches. *Caught*: a claim of
+the untouched code's own draft, held against the changed code as `check` does, is contradicted, or the audit says something new at
+error or warning level; `named` without the `computation` claims. *Equivalent*: torch computed the same (prompt, padding, cache, loss)
+on the same random weights. Equivalents that a claim about the code as written contradicts count as caught. Analysing the untouched code
+again says nothing new in any family.
+
+"""
+
+
+def written(rows: list[dict[str, Any]]) -> str:
+    """The committed table."""
+    lines = [HEAD + table(rows)]
+    for title, verdicts in (
+        ("Not caught and not proven equivalent", ("missed", "undecided", "defect")),
+        ("Not caught and proven equivalent", ("equivalent",)),
+    ):
+        lines.append(f"\n{title}:\n\n| family | operator | line | before | after | torch |\n|---|---|---|---|---|---|")
+        for row in rows:
+            if row["verdict"] in verdicts:
+                cells = [f"`{row[key][:90]}`".replace("|", "\\|") for key in ("before", "after")]
+                said = row.get("proof", "")
+                lines.append(f"| {row['family']} | {row['operator']} | {row['line']} | {' | '.join(cells)} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("families", nargs="*")
@@ -383,6 +411,7 @@ def main() -> None:
         help="run what --output has as missed with this Python's torch and transformers",
     )
     parser.add_argument("--table", type=Path, nargs="*", help="only print the table of these outputs")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/tables/mutations.md from these rows")
     arguments = parser.parse_args()
     if arguments.prove:
         prove(arguments.prove, arguments.output)
@@ -391,6 +420,8 @@ def main() -> None:
         rows = [json.loads(line) for path in arguments.table for line in path.open()]
     else:
         rows = deeply(lambda: run(arguments))
+    if arguments.write:
+        (Path(__file__).parent / "tables" / "mutations.md").write_text(written(rows), encoding="utf-8")
     print(table(rows))
     for row in rows:
         if row["verdict"] in ("missed", "undecided", "defect"):

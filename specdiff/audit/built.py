@@ -27,8 +27,8 @@ def counts(subject: Subject) -> Iterator[Finding]:
         stack = is_stack(node)
         count = sum(child.count for child in node.children) if stack else 0
         what = "layers"
-        if not stack:
-            continue
+        if not stack or not all(name.isdigit() for child in node.children for name in child.names):
+            continue  # parts with names of their own are not counted by a setting
         if count > 2 and count not in numbers and not _combined(count, numbers):
             module = places.get(path)
             place = module.instance.place if module is not None else None

@@ -110,8 +110,8 @@ def _fills_in_a_loop(function: Function) -> bool:
         for loop in nodes_in(body_of(function).body)
         if isinstance(loop, ir.For | ir.While)
         for item in nodes_in(loop.body)
-        if isinstance(item, ir.Assign)
-        for target in item.targets
+        if isinstance(item, ir.Assign | ir.AugAssign)
+        for target in (item.targets if isinstance(item, ir.Assign) else (item.target,))
     )
 
 

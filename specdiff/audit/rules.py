@@ -164,7 +164,7 @@ _ROWS = (
         True,
     ),
     Rule(
-        "argument.kept", _W, _MEDIUM, "An argument is accepted and not handed on to the part that takes one of the same name.",
+        "argument.kept", _N, _MEDIUM, "An argument is accepted and not handed on to the part that takes one of the same name.",
         "What the caller passes has no effect, although the part could use it: a mask that stays behind.",
         "Search the function's body for the argument's name, and look at the call of the part in the message.",
     ),

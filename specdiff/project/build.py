@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +183,7 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
     instance: Value = None
     failure: Failure | None = None
     kwargs: dict[str, Value] = {}
+    asking = False
     try:
         config_cls = config_class(run, cls)
         if isinstance(config_cls, Unknown):
@@ -193,7 +194,9 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
                 config = _shared_config(program, config_cls, values)
                 args = (config,)
             elif not is_pretrained(cls):
+                asking = True
                 kwargs, config = keyword_arguments(run, cls, values)
+                asking = False
             if not isinstance(config, Unknown):
                 instance = run.call(cls, args, kwargs)
                 if isinstance(instance, Unknown):
@@ -202,6 +205,9 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
                 failure = undecided(config)
     except STOPS as error:
         failure = failure_of(run, error)
+        if asking and failure.kind == "TypeError" and "__init__() missing " in failure.message:
+            # Settings without defaults: whoever builds the model gives them, and nobody did here.
+            failure = replace(failure, deliberate=True)
     finally:
         run.ways = None
     notes = tuple((note.reason, note.place) for note in run.notes)
