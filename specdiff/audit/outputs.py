@@ -46,7 +46,7 @@ def outputs(subject: Subject) -> Iterator[Finding]:
         # What a loop writes piece by piece is not there where the run did not go through the loop.
         yield finding(
             "output.independent", last.file, last.line, f"no output of {cls.name} depends on what it is called with",
-            severity=Severity.NOTE if any(map(_fills_in_a_loop, subject.called)) else None,
+            severity=Severity.NOTE if any(_fills_in_a_loop(subject, each) for each in subject.called) else None,
         )  # fmt: skip
     elif given and _first_is_made_up(subject, operations):
         yield finding(
@@ -95,20 +95,25 @@ def _first_is_made_up(subject: Subject, operations: Operations) -> bool:
     """Whether the first thing that is returned is a tensor that no input leads to."""
     tensors, unknown = outputs_in(subject.outputs)
     first = next(iter(tensors.values()), None)
-    if unknown or first is None or first.node != operations.outputs[0] or any(map(_fills_in_a_loop, subject.called)):
+    if (
+        unknown
+        or first is None
+        or first.node != operations.outputs[0]
+        or any(_fills_in_a_loop(subject, each) for each in subject.called)
+    ):
         return False
     reached = operations.ancestors(operations.outputs[:1])
     return not any(op.id in reached for op in operations.kind("input"))
 
 
-def _fills_in_a_loop(function: Function) -> bool:
-    """Whether a function assigns to items of something inside a loop."""
+def _fills_in_a_loop(subject: Subject, function: Function) -> bool:
+    """Whether a function assigns to items of something inside a loop that the run did not go through."""
     if function.name == "<lambda>":
         return False
     return any(
         isinstance(target, ir.Item)
         for loop in nodes_in(body_of(function).body)
-        if isinstance(loop, ir.For | ir.While)
+        if isinstance(loop, ir.For | ir.While) and not subject.built.ways.get(id(loop))
         for item in nodes_in(loop.body)
         if isinstance(item, ir.Assign | ir.AugAssign)
         for target in (item.targets if isinstance(item, ir.Assign) else (item.target,))
