@@ -62,6 +62,8 @@ class Bench:
         self.program = pipeline.new_program(self.target, self.options)
         self.name = ""
         self.values: dict[str, Any] = {}
+        self.published: Claimed | None = None
+        """The claims with the configuration's own defaults, made when they are first asked for."""
 
     def choose(self) -> None:
         """The class to analyse: the first with a language-model head, else the largest that forward can follow."""
@@ -210,12 +212,27 @@ def _nodes(node: ModuleNode) -> Iterator[ModuleNode]:
         yield from _nodes(child)
 
 
+def _as_published(bench: Bench, path: Path, mutant: Mutant) -> tuple[list[str], list[str]]:
+    """The same with the configuration's own defaults, where the bench's values (a tie, fewer layers) may hide the fault."""
+    values, bench.values = bench.values, {}
+    try:
+        if bench.published is None:
+            del bench.files[path]
+            bench.published = Claimed(bench.analyse(whole=True), bench.target.text)
+            bench.files[path] = mutant.text.encode()
+        return bench.published.differences(bench.analyse(whole=True), whole=True)
+    finally:
+        bench.values = values
+
+
 def judge(bench: Bench, claimed: Claimed, path: Path, mutant: Mutant) -> tuple[str, list[str]]:
     bench.files[path] = mutant.text.encode()
     try:
         caught, opened = claimed.differences(bench.analyse())
         if not caught and mutant.line:
             caught, opened = claimed.differences(bench.analyse(whole=True), whole=True)
+        if not caught and mutant.line and bench.values:
+            caught, opened = _as_published(bench, path, mutant)
     except Exception as error:  # noqa: BLE001 - a defect is a row of its own
         return "defect", [f"{type(error).__name__}: {error}"]
     finally:

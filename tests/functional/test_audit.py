@@ -258,3 +258,9 @@ def test_equal_names_in_two_folders_stay_apart(tmp_path: Path, capsys: pytest.Ca
     assert verdicts == {"one/modeling_same.py": "complete", "other/modeling_same.py": "partial"}
     places = {item["primary"]["file"] for item in document["files"]["other/modeling_same.py"]["findings"]}
     assert places == {"other/modeling_same.py"}
+
+
+def test_settings_that_nobody_gave_are_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    _, document = audited(capsys, str(CASES / "findings" / "plain.py"), "--class", "NoSettings")
+    (report,) = document["files"].values()
+    assert [item["severity"] for item in report["findings"] if item["id"] == "build.error"] == ["note"]

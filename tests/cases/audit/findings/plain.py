@@ -679,3 +679,113 @@ class OneLayerThreeTimes(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+class Counted:
+    def __init__(self, width=40, blocks=7):
+        self.width, self.blocks = width, blocks
+
+
+# absent: count.differs
+class NamedParts(nn.Module):
+    def __init__(self, config: Counted):
+        super().__init__()
+        blocks = nn.ModuleList([nn.Linear(config.width, config.width) for _ in range(config.blocks)])
+        self.parts = nn.ModuleDict({"emb": nn.Embedding(8, config.width), "h": blocks, "norm": nn.LayerNorm(config.width)})
+
+    def forward(self, input_ids):
+        x = self.parts["emb"](input_ids)
+        for block in self.parts["h"]:
+            x = block(x)
+        return self.parts["norm"](x)
+
+
+# present: count.differs
+class OneBlockLess(nn.Module):
+    def __init__(self, config: Counted):
+        super().__init__()
+        self.emb = nn.Embedding(8, config.width)
+        self.blocks = nn.ModuleList([nn.Linear(config.width, config.width) for _ in range(config.blocks - 1)])
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class Sizes:
+    def __init__(self, width):
+        self.width = width
+
+
+class NoSettings(nn.Module):
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.emb = nn.Embedding(8, sizes.width)
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
+
+
+# present: mask.unused
+# absent: argument.kept
+class MaskForNobody(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.part = MasklessPart()
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        mask = torch.full((3, 3), -1e9).triu(1)
+        return self.part(x, mask)
+
+
+class MasklessPart(nn.Module):
+    def forward(self, x, mask=None):
+        return (x @ x.transpose(1, 2)).softmax(-1) @ x
+
+
+# present: argument.kept
+# absent: mask.unused
+class MaskKeptBack(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.part = MaskedPart()
+
+    def forward(self, input_ids, attention_mask=None):
+        return self.part(self.emb(input_ids))
+
+
+class MaskedPart(nn.Module):
+    def forward(self, x, attention_mask=None):
+        scores = x @ x.transpose(1, 2)
+        if attention_mask is not None:
+            scores = scores + attention_mask
+        return scores.softmax(-1) @ x
+
+
+# present: state.unread
+class StateForNobody(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.register_buffer("kept_keys", torch.zeros(2, 16, 4))
+
+    def forward(self, input_ids):
+        return self.emb(input_ids)
+
+
+# absent: state.unread
+class StateKept(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8, 4)
+        self.register_buffer("seen_keys", torch.zeros(2, 16, 4))
+
+    def forward(self, input_ids):
+        x = self.emb(input_ids)
+        self.seen_keys[:, : x.shape[1]] = x
+        return self.seen_keys.sum(1)
