@@ -690,7 +690,7 @@ class Counted:
 class NamedParts(nn.Module):
     def __init__(self, config: Counted):
         super().__init__()
-        blocks = nn.ModuleList([nn.Linear(config.width, config.width) for _ in range(config.blocks)])
+        blocks = nn.ModuleList([nn.TransformerEncoderLayer(config.width, 4) for _ in range(config.blocks)])
         self.parts = nn.ModuleDict({"emb": nn.Embedding(8, config.width), "h": blocks, "norm": nn.LayerNorm(config.width)})
 
     def forward(self, input_ids):
@@ -705,7 +705,7 @@ class OneBlockLess(nn.Module):
     def __init__(self, config: Counted):
         super().__init__()
         self.emb = nn.Embedding(8, config.width)
-        self.blocks = nn.ModuleList([nn.Linear(config.width, config.width) for _ in range(config.blocks - 1)])
+        self.blocks = nn.ModuleList([nn.TransformerEncoderLayer(config.width, 4) for _ in range(config.blocks - 1)])
 
     def forward(self, input_ids):
         x = self.emb(input_ids)
