@@ -5,6 +5,7 @@ The pipeline and the interpreter are imported when something must be analysed, a
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -119,6 +120,7 @@ _roomy.__code__ = _roomy.__code__.replace(co_stacksize=FRAME_SLOTS)
 def deeply(work: Callable[[], _Result]) -> _Result:
     """Run work in a thread whose stack is large enough for the interpreter's recursion."""
     gc.set_threshold(*GC_THRESHOLD)
+    atexit.register(gc.freeze)  # a process that ends need not look for garbage in all that it made
     outcome: list[Callable[[], _Result]] = []
 
     def run() -> None:

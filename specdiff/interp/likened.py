@@ -8,7 +8,7 @@ from typing import Any
 from specdiff.interp.dims import Dim, renamed
 from specdiff.interp.lookups import MODULE_TABLES
 from specdiff.interp.memo import LazyInstance, template_of
-from specdiff.interp.objects import BoundMethod, ClassVal, Function, Instance, ModuleVal, Value
+from specdiff.interp.objects import BoundMethod, ClassVal, Frame, Function, Instance, ModuleVal, Partial, Value
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Tracked
 from specdiff.interp.values import Device, DType, Intrinsic, Tensor, Unknown
@@ -16,6 +16,10 @@ from specdiff.interp.values import Device, DType, Intrinsic, Tensor, Unknown
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, complex})
 MAX_DEPTH = 8
 """How deeply arguments and results may nest."""
+
+
+HOOK_TABLES = frozenset({"_forward_hooks", "_forward_pre_hooks"})
+"""Tables of a torch module whose keys are numbers given in turn, which mean nothing."""
 
 
 class Unfit(Exception):
@@ -30,6 +34,9 @@ class Match:
         self.objects: dict[int, Instance] = {}
         self.containers: dict[int, Any] = {}
         self.tensors: dict[int, Tensor] = {}
+        self.frames: dict[int, Frame] = {}
+        self.unlike: set[int] = set()
+        """Objects and frames that are not alike, by the identity of the left one."""
         self.shared: list[Instance] = []
         """Modules that both have."""
 
@@ -61,12 +68,37 @@ class Match:
             return all(type(item) in PLAIN for item in left) and bool(left == right)
         if kind is BoundMethod:
             return self.same(left.func, right.func) and self.same(left.receiver, right.receiver)
-        return False
+        if kind is Partial:
+            return (
+                self.same(left.func, right.func)
+                and self.same(left.args, right.args)
+                and self.same(left.keywords, right.keywords)
+            )
+        return kind is Function and self._functions(left, right)
+
+    def _functions(self, left: Function, right: Function) -> bool:
+        """Whether one ``def`` made both, in frames that hold the same."""
+        mine, other = left.closure, right.closure
+        if left.stub is not right.stub or left.attrs or right.attrs or mine is None or other is None:
+            return False
+        known = self.frames.get(id(mine))
+        if known is not None:
+            return known is other and id(mine) not in self.unlike
+        self.frames[id(mine)] = other
+        alike = (
+            mine.parent is other.parent
+            and mine.cls is other.cls
+            and self.same(left.defaults, right.defaults)
+            and self.same(mine.locals, other.locals)
+        )
+        if not alike:
+            self.unlike.add(id(mine))
+        return alike
 
     def _instances(self, left: Instance, right: Instance) -> bool:
         known = self.objects.get(id(left))
         if known is not None:
-            return known is right
+            return known is right and id(left) not in self.unlike
         if left is right:
             if "module" in left.cls.flags:
                 self.shared.append(left)
@@ -74,15 +106,23 @@ class Match:
         if left.cls is not right.cls:
             return False
         self.objects[id(left)] = right
-        if template_of(left) is not None:
-            return True  # nobody has looked into it, so the run cannot depend on it
+        if template_of(left) is not None or self._contents(left, right):
+            return True  # where nobody has looked into it, the run cannot depend on it
+        self.unlike.add(id(left))
+        return False
+
+    def _contents(self, left: Instance, right: Instance) -> bool:
         if not self.same(left.native, right.native):
             return False
         mine, other = left.attrs, right.attrs
         if list(mine) != list(other):
             return False
         for name, value in mine.items():
-            if name in MODULE_TABLES and type(value) is dict and type(other[name]) is dict:
+            if name in HOOK_TABLES and type(value) is dict and type(other[name]) is dict:
+                self.containers[id(value)] = other[name]
+                if not self.same(list(value.values()), list(other[name].values())):
+                    return False
+            elif name in MODULE_TABLES and type(value) is dict and type(other[name]) is dict:
                 if not self._tables(left, name, value, other[name]):
                     return False
             elif not self.same(value, other[name]) and self._read(left, name):

@@ -407,8 +407,10 @@ def _lift(recording: Recording, outer: tuple[Any, ...]) -> None:
     for key, obj in recording.reads.items():
         if obj.serial < parent.start:
             parent.reads[key] = obj
+            if parent.names is not None:
+                parent.names.add((key, "__dict__"))  # which attributes a constructor reads is not kept
     if parent.names is not None:
-        parent.impure = True  # which attributes a constructor reads is not kept
+        parent.outside.update(recording.outside)
 
 
 def _lifted(function: Callable[[Env], Any], inputs: tuple[Any, ...], owner: Recording) -> Callable[[Env], Any]:
@@ -441,7 +443,7 @@ def _reuse(run: Run, entry: _Entry, env: Env) -> Instance | None:
     parent = run.recording
     if parent is not None:
         shadow = Recording(recording.start, parent)
-        shadow.guards, shadow.reads = recording.guards, recording.reads
+        shadow.guards, shadow.reads, shadow.outside = recording.guards, recording.reads, recording.outside
         _lift(shadow, env)
     return _Copier(run, recording, env, lazy=True).start(entry.pristine)
 
