@@ -20,7 +20,7 @@ from specdiff.interp.objects import (
     Wrapped,
 )
 from specdiff.interp.run import Run
-from specdiff.interp.tracked import plain
+from specdiff.interp.tracked import RunRecording, Tracked, plain
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
 
 _SCALARS = frozenset({bool, int, float, str, type(None)})
@@ -84,6 +84,8 @@ def plain_set(run: Run, obj: Instance, name: str, value: Value) -> None:
     if isinstance(found[0], Instance) and method_of(found[0], "__set__") is not MISSING:
         run.call(method_of(found[0], "__set__"), (obj, value), {})
         return
+    if type(value) is Tracked and type(value.recording) is RunRecording:
+        value = value.observe()  # the object outlives the run whose numbers are tracked
     old = obj.attrs.get(name, MISSING)
     if old is value or (old is not MISSING and type(old) in _SCALARS and type(old) is type(value) and old == value):
         return  # no change, so what was built from the old value still holds

@@ -27,7 +27,7 @@ from specdiff.interp.objects import (
     Wrapped,
 )
 from specdiff.interp.run import STUB_PREFIX, Run
-from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.tracked import RunRecording, Tracked, plain
 from specdiff.interp.values import Intrinsic, Tensor, Unknown
 
 
@@ -107,7 +107,11 @@ def _instance(run: Run, obj: Instance, name: str) -> Value:
     recording = run.recording
     if recording is not None and obj.serial < recording.start:
         recording.reads[id(obj)] = obj
-        if recording.names is not None:
+        if type(recording) is RunRecording:
+            if (id(cls), name) in recording.varying:
+                value = plain_attribute(run, obj, name)
+                if type(value) is int or type(value) is float:
+                    return recording.attribute(obj, name, value)
             recording.names.add((id(obj), name))
     if "getattribute" in cls.flags:
         if "config" in cls.flags:

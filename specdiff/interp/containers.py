@@ -22,7 +22,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import REMADE, Run
 from specdiff.interp.scalars import constant
-from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.tracked import RunRecording, Tracked, plain
 from specdiff.interp.turns import item_of, item_of_open
 from specdiff.interp.values import Tensor, Turns, Unknown
 
@@ -39,6 +39,11 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
             if run.recording is not None:
                 run.reached(container, container)
             try:
+                found = container[index.value]
+                if isinstance(found, Instance) and type(index.recording) is RunRecording:
+                    place = index.function
+                    index.recording.pairs.append((lambda env: container[place(env)], found))
+                    return found
                 return index.observe_as(lambda value: container[value])
             except HOST_ERRORS as error:
                 raise raised(run, error) from None
@@ -60,8 +65,11 @@ def getitem(run: Run, container: Value, index: Value) -> Value:
             result = container[index]
         except HOST_ERRORS as error:
             raise raised(run, error) from None
-        if type(result) in SHARED and run.recording is not None:
-            run.reached(result, container)
+        if run.recording is not None:
+            if type(result) in SHARED:
+                run.reached(result, container)
+            elif isinstance(result, Instance) and type(run.recording) is RunRecording:
+                run.recording.openly.add(id(result))
         return result
     if kind is Unknown:
         return container

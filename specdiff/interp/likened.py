@@ -10,8 +10,8 @@ from specdiff.interp.lookups import MODULE_TABLES
 from specdiff.interp.memo import LazyInstance, template_of
 from specdiff.interp.objects import BoundMethod, ClassVal, Frame, Function, Instance, ModuleVal, Partial, Value
 from specdiff.interp.run import Run
-from specdiff.interp.tracked import Tracked
-from specdiff.interp.values import Device, DType, Intrinsic, Tensor, Unknown
+from specdiff.interp.tracked import RunRecording, Tracked
+from specdiff.interp.values import Device, DType, Intrinsic, OwnDType, Tensor, Unknown
 
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, complex})
 MAX_DEPTH = 8
@@ -29,8 +29,13 @@ class Unfit(Exception):
 class Match:
     """Compares two modules wherever a recorded run looked, and pairs what corresponds."""
 
-    def __init__(self, names: set[tuple[int, str]]) -> None:
-        self.names = names
+    def __init__(self, recording: RunRecording, sourced: dict[int, Tensor]) -> None:
+        self.names = recording.names or set()
+        self.recording = recording
+        self.sourced = sourced
+        """The tensors from outside that operations stand for."""
+        self.differing: set[tuple[int, str]] = set()
+        """Numbers in which the two differ, by their owner's class and their name; all else may still be alike."""
         self.objects: dict[int, Instance] = {}
         self.containers: dict[int, Any] = {}
         self.tensors: dict[int, Tensor] = {}
@@ -53,7 +58,7 @@ class Match:
             return False
         if left is right and kind is not list and kind is not dict and kind is not tuple:
             return True
-        if kind in PLAIN or kind is Dim or kind is DType or kind is Device:
+        if kind in PLAIN or kind is Dim or kind is DType or kind is OwnDType or kind is Device:
             return bool(left == right)
         if kind is Tensor:
             return self._tensors(left, right)
@@ -62,6 +67,8 @@ class Match:
             return len(left) == len(right) and all(map(self.same, left, right))
         if kind is dict:
             self.containers[id(left)] = right
+            if id(left) in self.recording.filled:
+                left = self.recording.filled[id(left)][1]
             return list(left) == list(right) and all(map(self.same, left.values(), right.values()))
         if kind is set or kind is frozenset:
             self.containers[id(left)] = right
@@ -114,7 +121,8 @@ class Match:
     def _contents(self, left: Instance, right: Instance) -> bool:
         if not self.same(left.native, right.native):
             return False
-        mine, other = left.attrs, right.attrs
+        written = self.recording.written.get(id(left))
+        mine, other = written[1] if written is not None else left.attrs, right.attrs
         if list(mine) != list(other):
             return False
         for name, value in mine.items():
@@ -126,8 +134,29 @@ class Match:
                 if not self._tables(left, name, value, other[name]):
                     return False
             elif not self.same(value, other[name]) and self._read(left, name):
-                return False
+                if type(value) is not type(other[name]) or type(value) not in (int, float):
+                    return False
+                self.differing.add((id(left.cls), name))
         return True
+
+    def unchanged(self) -> bool:
+        """Whether what the recorded run changed, and both have, is as it was before."""
+        return all(
+            key in self.objects or self._as_before(target, before)
+            for key, (target, before) in self.recording.written.items()
+        ) and all(
+            key in self.containers
+            or (list(filled) == list(before) and all(map(self.same, before.values(), filled.values())))
+            for key, (filled, before) in self.recording.filled.items()
+        )
+
+    def _as_before(self, target: Instance, before: dict[str, Value]) -> bool:
+        now = target.attrs
+        return all(
+            name in before and name in now and self.same(before[name], now[name])
+            for name in {**before, **now}
+            if self._read(target, name)
+        )
 
     def _tables(self, owner: Instance, table: str, left: dict[str, Any], right: dict[str, Any]) -> bool:
         self.containers[id(left)] = right
@@ -147,7 +176,9 @@ class Match:
         if known is not None:
             return known is right
         alike = (
-            (left.shape, left.dtype, left.kind, left.grad, left.device)
+            self._as_given(left)
+            and self._as_given(right)
+            and (left.shape, left.dtype, left.kind, left.grad, left.device)
             == (right.shape, right.dtype, right.kind, right.grad, right.device)
             and self._maybe(left.base, right.base)
             and self.same(left.tags, right.tags)
@@ -157,6 +188,10 @@ class Match:
         if alike:
             self.tensors[id(left)] = right
         return alike
+
+    def _as_given(self, tensor: Tensor) -> bool:
+        """Whether no operation of the trace has made a tensor's value, which is then not the one that a module had."""
+        return tensor.node is None or self.sourced.get(tensor.node) is tensor
 
     def _maybe(self, left: Tensor | None, right: Tensor | None) -> bool:
         return left is right or (left is not None and right is not None and self._tensors(left, right))
@@ -212,7 +247,7 @@ class Carrier:
     def carry(self, value: Value, depth: int = 0) -> Value:
         """The copy of a value; what is older than the run stays itself."""
         kind = type(value)
-        if kind in PLAIN or kind is DType or kind is Device:
+        if kind in PLAIN or kind is DType or kind is OwnDType or kind is Device:
             return value
         if kind is Unknown:
             if value.source is None:

@@ -19,8 +19,8 @@ from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BoundMethod, BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Value
 from specdiff.interp.run import Run
 from specdiff.interp.trace import Op, Trace
-from specdiff.interp.tracked import Recording
-from specdiff.interp.values import Device, DType, Intrinsic, Tensor, Unknown
+from specdiff.interp.tracked import Env, Recording, RunRecording, plain
+from specdiff.interp.values import Device, DType, Intrinsic, OwnDType, Tensor, Unknown
 
 MIN_OPERATIONS = 4
 """Runs with fewer operations are not worth keeping."""
@@ -33,6 +33,14 @@ MAX_FAILURES = 6
 
 
 _BY_IDENTITY = (Instance, ClassVal, Function, ModuleVal, Intrinsic, Unknown, type)
+
+
+class _Differs(Unfit):
+    """Indicates two modules that are alike save for some numbers."""
+
+    def __init__(self, numbers: set[tuple[int, str]]) -> None:
+        super().__init__()
+        self.numbers = frozenset(numbers)
 
 
 class _Given:
@@ -54,7 +62,7 @@ class _Given:
             return (kind, value)
         if kind is Tensor:
             return self._tensor(value)
-        if kind is Dim or kind is DType or kind is Device:
+        if kind is Dim or kind is DType or kind is OwnDType or kind is Device:
             return value
         if kind is Unknown and value.source is not None:
             return (kind, value.reason, value.place, self._tensor(value.source))
@@ -85,10 +93,10 @@ class _Past:
     """A recorded run."""
 
     __slots__ = (
-        "end", "given", "held", "keep", "module", "named", "nodes", "path", "recording", "result", "sizes", "start"
+        "effects", "end", "given", "held", "keep", "module", "named", "nodes", "path", "recording", "result", "sizes", "start"
     )  # fmt: skip
 
-    def __init__(self, module: Instance, path: str, given: _Given, start: int, recording: Recording) -> None:
+    def __init__(self, module: Instance, path: str, given: _Given, start: int, recording: RunRecording) -> None:
         self.module = module
         self.path = path
         self.given = given
@@ -100,6 +108,8 @@ class _Past:
         """Which sizes of which nothing is known it made."""
         self.result: Value = None
         """What it returned, in a copy that nobody changes."""
+        self.effects: list[tuple[Any, Any, Value]] = []
+        """Attributes of older objects and items of older dicts that it set, with copies of the values."""
         self.keep: Any = None
         self.held: dict[frozenset[int], bool] = {}
         """Whether what it read holds one of some tensors, by their identities."""
@@ -150,6 +160,9 @@ def forward(
     for past in known:
         try:
             value = _Repetition(run, past, module, path, given).value()
+        except _Differs as other:
+            trace.varying[id(function)] = trace.varying.get(id(function), frozenset()) | other.numbers
+            continue
         except Unfit:
             continue
         trace.hopeless.pop(id(function), None)
@@ -158,9 +171,8 @@ def forward(
         _failed(trace, function)
     if len(known) >= MAX_VARIANTS:
         return body()
-    return _recorded(
-        run, function, _Past(module, path, given, len(trace.ops), Recording(run.serial + 1, run.recording)), known, body
-    )
+    recording = RunRecording(run.serial + 1, run.recording, trace.varying.get(id(function), frozenset()))
+    return _recorded(run, function, _Past(module, path, given, len(trace.ops), recording), known, body)
 
 
 def _site(run: Run) -> Any:
@@ -173,13 +185,12 @@ def _site(run: Run) -> Any:
 def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], body: Callable[[], Value]) -> Value:
     trace: Trace = run.trace
     recording = past.recording
-    recording.names = set()
     for container in past.given.containers:
         recording.outside[id(container)] = container
     opened = len(run.open_lists)
     run.recording = recording
     try:
-        result = body()
+        result = plain(body())
     finally:
         run.recording = recording.parent
         _lift(recording, recording.parent, None)
@@ -192,13 +203,37 @@ def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], bod
     try:
         if not sound or not _repeatable(trace, past):
             raise Unfit
-        past.result = Carrier(recording.start, lambda tensor: tensor.node, {}, {}, run, {}).carry(result)
+        carrier = Carrier(recording.start, lambda tensor: tensor.node, {}, {}, run, {})
+        past.result = carrier.carry(result)
+        past.effects = [(target, name, carrier.carry(value)) for target, name, value in _changes(recording)]
     except Unfit:
         _failed(trace, function)
         return result
     past.keep = (function, result)
-    known.append(past)
+    known.insert(0, past)
     return result
+
+
+def _changes(recording: RunRecording) -> list[tuple[Any, Any, Value]]:
+    """The attributes of older objects and items of older dicts that a run has set; raises `Unfit` where it did more."""
+    if any(id(found) in recording.openly for _, found in recording.pairs):
+        raise Unfit  # by which number the run means the object is not known
+    changed: list[tuple[Any, Any, Value]] = []
+    states: list[tuple[Any, dict[Any, Value], dict[Any, Value]]] = [
+        *[(target, target.attrs, before) for target, before in recording.written.values()],
+        *[(filled, filled, before) for filled, before in recording.filled.values()],
+    ]
+    for target, now, before in states:
+        if any(name not in now for name in before):
+            raise Unfit
+        for name, value in now.items():
+            if name not in before or before[name] is not value:
+                if isinstance(value, Tensor) and value.kind != "tensor":
+                    raise Unfit  # a module's own table
+                if isinstance(value, Instance) and "module" in value.cls.flags:
+                    raise Unfit
+                changed.append((target, name, value))
+    return changed
 
 
 def _failed(trace: Trace, function: Function) -> None:
@@ -226,7 +261,7 @@ def _names_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
-def _lift(recording: Recording, parent: Recording | None, match: Match | None) -> None:
+def _lift(recording: RunRecording, parent: Recording | None, match: Match | None) -> None:
     """Tell the enclosing recording what a run read; of a repetition, what it would have read."""
     if parent is None:
         return
@@ -241,7 +276,11 @@ def _lift(recording: Recording, parent: Recording | None, match: Match | None) -
             parent.outside[id(reached)] = reached
     if parent.names is None:
         parent.impure = True
-    elif match is None:
+        return
+    for owner, name, _ in recording.inputs.values():
+        read = objects.get(id(owner), owner)
+        parent.names.add((id(read), name))
+    if match is None:
         parent.names |= recording.names or set()
     else:
         parent.names.update((id(objects[key]) if key in objects else key, name) for key, name in recording.names or ())
@@ -262,9 +301,13 @@ class _Repetition:
         stamps = run.stamps
         if any(key in stamps and stamps[key][1] > recording.end for key in recording.outside):
             raise Unfit
-        self.match = Match(recording.names or set())
+        self.match = Match(recording, self.trace.sourced)
         if module is not past.module and not self.match.same(past.module, module):
             raise Unfit
+        if self.match.differing:
+            raise _Differs(self.match.differing)
+        if recording.inputs or recording.written or recording.filled:
+            self._objects()
         self.tensors = self.match.tensors
         self.nodes: dict[int, int] = {}
         self._arguments()
@@ -279,6 +322,33 @@ class _Repetition:
         for name in MADE[slice(*past.sizes)]:
             self.sizes.append(f"{name.rpartition('_')[0]}_{len(MADE) + len(self.sizes) + 1}")
             self.names[name] = self.sizes[-1]
+
+    def _objects(self) -> None:
+        """Pair what the recorded run found by tracked numbers, and see that what it changed is as it was before."""
+        recording, objects = self.past.recording, self.match.objects
+        numbers = []
+        for owner, name, tracked in recording.inputs.values():
+            number = objects.get(id(owner), owner).attrs.get(name)
+            if type(number) is not type(tracked.value):
+                raise Unfit
+            numbers.append(number)
+        env: Env = tuple(numbers)
+        if not recording.holds(env):
+            raise Unfit
+        for place, left in recording.pairs:
+            try:
+                right = place(env)
+            except (LookupError, TypeError):
+                raise Unfit from None
+            if not self.match.same(left, right):
+                raise Unfit
+        if self.match.differing or not self.match.unchanged():
+            raise Unfit
+        others = {id(right) for key, right in objects.items() if key != id(right)}
+        if len({id(right) for right in objects.values()}) < len(objects) or any(
+            key in recording.reads and key not in objects for key in others
+        ):
+            raise Unfit  # two of the recorded run's objects would be one
 
     def _arguments(self) -> None:
         other = set()
@@ -304,6 +374,9 @@ class _Repetition:
         for obj in recording.reads.values():
             if template_of(obj) is None and any(_holds(value, wanted) for value in obj.attrs.values()):
                 return True
+        for _, before in (*recording.written.values(), *recording.filled.values()):
+            if _holds(before, wanted):
+                return True
         given = {id(container) for container in self.past.given.containers}
         return any(_holds(value, wanted) for key, value in recording.outside.items() if key not in given)
 
@@ -314,15 +387,25 @@ class _Repetition:
             raise BudgetExceeded("MAX_OPERATIONS", self.run.place)
         named = self.past.speaking(trace, self.names) if self.names else frozenset[int]()
         sourced, parts = trace.sourced, trace.parts
+        places: list[int] = []
         for op in trace.ops[self.past.start : self.past.end]:
+            places.append(len(self.ops))
             if op.id not in sourced and op.id not in parts:
                 self._add(op, self._sizes(op.attrs) if op.id in named else op.attrs, op.id in named)
             else:
                 self._from_outside(op, op.id in named)
         carrier = Carrier(self.past.recording.start, self._node, self.tensors, self.match.objects, self.run, self.names)
         result = carrier.carry(self.past.result)
-        if any(self.past.start <= start < self.past.end for start, _ in trace.examples):
-            trace.examples.append((len(trace.ops), len(trace.ops) + len(self.ops)))
+        effects = [(self._other_of(target), name, carrier.carry(value)) for target, name, value in self.past.effects]
+        places.append(len(self.ops))
+        first, offset = self.past.start, len(trace.ops)
+        trace.examples.extend(
+            [
+                (offset + places[start - first], offset + places[end - first])
+                for start, end in trace.examples
+                if first <= start and end <= self.past.end
+            ]
+        )
         trace.ops.extend(self.ops)
         MADE.extend(self.sizes)
         for number, tensor in self.settled:
@@ -341,7 +424,14 @@ class _Repetition:
             if left != right and left in trace.constants:
                 trace.constants[right] = trace.constants[left]
         _lift(self.past.recording, self.run.recording, self.match)
+        for target, name, value in effects:
+            self.run.touch(target)
+            (target if type(target) is dict else target.attrs)[name] = value
         return result
+
+    def _other_of(self, target: Any) -> Any:
+        match = self.match
+        return (match.containers if type(target) is dict else match.objects).get(id(target), target)
 
     def _node(self, tensor: Tensor) -> int | None:
         return None if tensor.node is None else self._input(tensor.node)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from specdiff.interp import limits
 from specdiff.interp.dims import fresh
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Frame, Function, Instance, ModuleVal, Value
-from specdiff.interp.tracked import Recording
+from specdiff.interp.tracked import Recording, RunRecording
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.ir import nodes as ir
 
@@ -21,6 +21,9 @@ _FLOATING = ("float", "bfloat", "complex")
 
 REMADE = "<made by a decorator that is not known>"
 """Attribute of a function that may be another thing than a function: a kernel of another language."""
+
+_FIXED = frozenset({"module", "config", "enum"})
+"""Kinds of objects whose changes are more than those of plain attributes."""
 
 
 class Library(Protocol):
@@ -381,15 +384,35 @@ class Run:
             else:
                 self.stamps[id(target)] = (target, self.clock)
             while recording is not None and target.serial < recording.start:
-                recording.impure = True
+                if type(recording) is RunRecording and self._repeats(target):
+                    if id(target) not in recording.written:
+                        recording.written[id(target)] = (target, dict(target.attrs))
+                else:
+                    recording.impure = True
                 recording = recording.parent
         else:
             key = id(target)
             self.stamps[key] = (target, self.clock)
             while recording is not None:
                 if key in recording.outside:
-                    recording.impure = True
+                    if type(recording) is RunRecording and type(target) is dict and self._on_every_way():
+                        if key not in recording.filled:
+                            recording.filled[key] = (target, dict(target))
+                    else:
+                        recording.impure = True
                 recording = recording.parent
+
+    def _repeats(self, target: Instance | Tensor) -> bool:
+        """Whether a change of an older object can be done again to its like: a plain object's, on no undecided way."""
+        return (
+            isinstance(target, Instance)
+            and target.native is None
+            and not target.cls.flags & _FIXED
+            and self._on_every_way()
+        )
+
+    def _on_every_way(self) -> bool:
+        return self.trace is not None and self.journal is self.trace.journal
 
     def reached(self, container: Any, source: Any = None) -> None:
         """Note that a recording looked into a dict, list or set that may be older than it."""

@@ -68,6 +68,8 @@ class Trace:
         """The journal of the whole run; any other one belongs to an undecided branch."""
         self.hopeless: dict[int, int] = {}
         """How many runs of a function in a row could not be kept or repeated."""
+        self.varying: dict[int, frozenset[tuple[int, str]]] = {}
+        """Numbers in which modules alike differ that run a function, by its identity (`RunRecording.varying`)."""
         self._names: dict[int, dict[int, str]] = {}
         """Names of the modules below a module, by identity."""
         self._tables: dict[int, tuple[int, dict[int, str]]] = {}

@@ -48,6 +48,36 @@ class Recording:
         return True
 
 
+class RunRecording(Recording):
+    """What one run of a module's ``forward`` observed and touched; its attributes may be tracked, too."""
+
+    __slots__ = ("filled", "inputs", "openly", "pairs", "varying", "written")
+
+    def __init__(self, start: int, parent: Recording | None, varying: frozenset[tuple[int, str]]) -> None:
+        super().__init__(start, parent)
+        self.names = set()
+        self.varying = varying
+        """Numbers in which modules alike differ, by their class's identity and the attribute's name."""
+        self.inputs: dict[tuple[int, str], tuple[Any, str, Tracked]] = {}
+        """Those that were read, in the order of their places in `Env`."""
+        self.pairs: list[tuple[Callable[[Env], Any], Any]] = []
+        """Objects found by a tracked number."""
+        self.openly: set[int] = set()
+        """Objects found by a plain number, by identity."""
+        self.written: dict[int, tuple[Any, dict[str, Any]]] = {}
+        """Older objects that the run changed, with their attributes before."""
+        self.filled: dict[int, tuple[dict[Any, Any], dict[Any, Any]]] = {}
+        """Older dicts that the run changed, with their content before."""
+
+    def attribute(self, owner: Any, name: str, value: Any) -> Tracked:
+        """A number that a module holds, tracked."""
+        known = self.inputs.get((id(owner), name))
+        if known is None:
+            slot = len(self.inputs)
+            known = self.inputs[id(owner), name] = (owner, name, Tracked(value, lambda env: env[slot], self))
+        return known[2]
+
+
 class Tracked:
     """A value that depends on the tracked arguments of a recording.
 

@@ -16,8 +16,14 @@ from specdiff.project.forward import forward, outputs_in
 from specdiff.project.targets import resolve
 
 HEAD = """
+import functools
 import torch
 from torch import nn
+
+class Slot:
+    def __init__(self):
+        self.keys = None
+        self.states = {{0: None}}
 
 class Shared(nn.Module):
     def __init__(self):
@@ -36,6 +42,8 @@ class Layer(nn.Module):
         self.scale = nn.Parameter(torch.empty(8))
         self.shared = shared
         self.held = None
+        self.rate = index / 10
+        self.act = functools.partial(torch.clamp, min=0)
 {forward}
 
 class Model(nn.Module):
@@ -118,6 +126,74 @@ CASES: dict[str, tuple[str, str, int]] = {
         "x = self.layers[0](x)\nx = self.layers[1](x)\nx = self.layers[2](x)",
         0,
     ),
+    "an object for each index": (
+        (
+            f"def forward(self, x, cache):\n    slot = cache[self.index]\n    {MLP}\n"
+            "    slot.keys = x if slot.keys is None else slot.keys + x\n    return slot.keys"
+        ),
+        (
+            "cache = [Slot() for _ in self.layers]\n"
+            "for layer in self.layers:\n    x = layer(x, cache)\nx = x + cache[0].keys + cache[4].keys"
+        ),
+        4,
+    ),
+    "a dict for each index": (
+        (
+            f"def forward(self, x, cache):\n    slot = cache[self.index]\n    {MLP}\n"
+            "    slot.states[0] = x\n    return slot.states[0] * 2"
+        ),
+        (
+            "cache = [Slot() for _ in self.layers]\n"
+            "for layer in self.layers:\n    x = layer(x, cache)\nx = x + cache[0].states[0] + cache[4].states[0]"
+        ),
+        4,
+    ),
+    "one object for all": (
+        f"def forward(self, x, slot):\n    {MLP}\n    slot.keys = x if slot.keys is None else slot.keys + x\n    return x",
+        "slot = Slot()\nfor layer in self.layers:\n    x = layer(x, slot)\nx = x + slot.keys",
+        0,
+    ),
+    "objects of all indices looked at": (
+        (
+            f"def forward(self, x, cache):\n    slot = cache[self.index]\n    {MLP}\n    slot.keys = x\n"
+            "    return x * sum(1 for other in cache if other.keys is not None)"
+        ),
+        "cache = [Slot() for _ in self.layers]\nfor layer in self.layers:\n    x = layer(x, cache)",
+        0,
+    ),
+    "the first object, whatever the index": (
+        (
+            f"def forward(self, x, cache):\n    slot = cache[self.index]\n    {MLP}\n    slot.keys = x\n"
+            "    return x if cache[0].keys is x else x + cache[0].keys"
+        ),
+        "cache = [Slot() for _ in self.layers]\nfor layer in self.layers:\n    x = layer(x, cache)",
+        3,
+    ),
+    "a number that decides nothing": (
+        (
+            f"def forward(self, x):\n    {MLP}\n    if self.rate == 0.0 or not self.training:\n        return x\n"
+            "    return x / (1 - self.rate)"
+        ),
+        LOOP,
+        4,
+    ),
+    "a number that decides": (
+        f"def forward(self, x):\n    {MLP}\n    return x.abs() if self.rate > 0.25 else x",
+        LOOP,
+        3,
+    ),
+    "a partial of its own": (f"def forward(self, x):\n    {MLP}\n    return self.act(x)", LOOP, 5),
+    "a module made on the way": (f"def forward(self, x):\n    {MLP}\n    return nn.SiLU()(x)", LOOP, 5),
+    "a loop over a length": (
+        f"def forward(self, x):\n    {MLP}\n    for index in range(x.shape[1]):\n        x = x + x[:, index:]\n    return x",
+        LOOP,
+        5,
+    ),
+    "weights changed before": (
+        f"def forward(self, x):\n    {MLP}\n    return x",
+        "for layer in self.layers:\n    layer.scale.mul_(2.0)" + LOOP,
+        0,
+    ),
     "an input kept by the model": (
         f"def forward(self, x, model):\n    {MLP}\n    return x + model.first",
         "self.first = x\nfor layer in self.layers:\n    x = layer(x, self)",
@@ -150,7 +226,17 @@ def traced(file: Path, monkeypatch: pytest.MonkeyPatch, on: bool) -> tuple[list[
     assert ran.trace is not None
     ops = [(*op[:5], {name: repr(value) for name, value in op.attrs.items()}, *op[6:]) for op in ran.trace.ops]
     outputs = {name: (tensor.node, tensor.shape) for name, tensor in outputs_in(ran.outputs)[0].items()}
-    return ops, (outputs, sorted(ran.trace.constants), [edge[1].qualname for edge in ran.edges]), hits
+    return (
+        ops,
+        (
+            outputs,
+            sorted(ran.trace.constants),
+            ran.trace.examples,
+            sorted(ran.trace.lost),
+            [edge[1].qualname for edge in ran.edges],
+        ),
+        hits,
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
