@@ -6,6 +6,7 @@ time are the ones to read. The package is compiled before anything is measured, 
     python benchmarks/speed.py                                        what this environment can measure
     python benchmarks/speed.py --torch PYTHON --mlinter PATH          beside building with torch, beside linting
     python benchmarks/speed.py --library                              also the whole library (minutes)
+    python benchmarks/speed.py --forward [TARGET ...]                 only following `forward` beside building
 
 Every command is a whole process with a cache folder of its own. A ratio whose other side is not given is left out with
 a note; nothing here is compared with a number from another machine or another run.
@@ -17,6 +18,7 @@ import argparse
 import compileall
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -47,8 +49,28 @@ STAGES = (
     ("check", SPEC),
 )
 """Commands whose time is told apart by stage (`stages`)."""
-FORWARD = ("gpt_oss", "llama", "deepseek_v3", "qwen2_vl")
-"""What following `forward` costs beside building the modules."""
+FORWARD = """
+llama::LlamaForCausalLM gpt_oss::GptOssForCausalLM deepseek_v3::DeepseekV3ForCausalLM mixtral::MixtralForCausalLM
+gemma3::Gemma3ForConditionalGeneration gpt2::GPT2LMHeadModel gpt_neox::GPTNeoXForCausalLM bloom::BloomForCausalLM
+mpt::MptForCausalLM cohere2::Cohere2ForCausalLM qwen3_next::Qwen3NextForCausalLM falcon_h1::FalconH1ForCausalLM
+mamba::MambaForCausalLM mamba2::Mamba2ForCausalLM jamba::JambaForCausalLM zamba2::Zamba2ForCausalLM
+rwkv::RwkvForCausalLM xlnet::XLNetLMHeadModel bert::BertLMHeadModel albert::AlbertForMaskedLM
+deberta_v2::DebertaV2ForMaskedLM big_bird::BigBirdForCausalLM longformer::LongformerForMaskedLM
+t5::T5ForConditionalGeneration bart::BartForConditionalGeneration
+switch_transformers::SwitchTransformersForConditionalGeneration whisper::WhisperForConditionalGeneration
+wav2vec2::Wav2Vec2ForCTC vits::VitsModel encodec::EncodecModel seamless_m4t::SeamlessM4TModel
+musicgen::MusicgenForConditionalGeneration vit::ViTForImageClassification clip::CLIPForImageClassification
+swin::SwinForImageClassification convnext::ConvNextForImageClassification resnet::ResNetForImageClassification
+segformer::SegformerForSemanticSegmentation efficientnet::EfficientNetForImageClassification sam::SamModel
+rt_detr::RTDetrForObjectDetection grounding_dino::GroundingDinoForObjectDetection
+depth_anything::DepthAnythingForDepthEstimation videomae::VideoMAEModel qwen2_vl::Qwen2VLForConditionalGeneration
+llava::LlavaForConditionalGeneration mllama::MllamaForConditionalGeneration
+idefics3::Idefics3ForConditionalGeneration florence2::Florence2ForConditionalGeneration
+layoutlmv3::LayoutLMv3Model patchtst::PatchTSTForPrediction
+""".split()
+"""What following `forward` costs beside building the modules: models of every kind, one class of each."""
+FORWARD_RUNS = 3
+"""Processes per class, of which the median counts."""
 
 
 class Took(NamedTuple):
@@ -195,16 +217,31 @@ def stages(command: tuple[str, ...]) -> None:
         print(f"  all of it is {total / floor:.1f} times libcst's parse of the model code that was needed")
 
 
-def forwards() -> None:
-    """What following `forward` costs beside building, all classes of a file together."""
-    print()
-    for target in FORWARD:
-        spent = told_apart(("inspect", target, "--format", "jsonl", "--jobs", "1"))
-        building, following = spent["interpret __init__"], spent["interpret forward"]
-        rest = ", ".join(f"{label} {spent[label]:.2f} s" for label in ("calls beyond that run", "detect", "audit"))
-        print(
-            f"{target:12} build {building:.2f} s, forward {following:.2f} s: {following / building:.2f} (aim 1); {rest}"
+def forwards(targets: list[str]) -> None:
+    """What following `forward` costs beside building, each model alone, with nothing kept from another run.
+
+    Both are the interpreter's own time: reading the text that either is the first to need is a stage of its own.
+    """
+    print(
+        f"\n{'building, following forward':60} {'build':>7} {'forward':>7} {'ratio':>6}  (aim 1; median of {FORWARD_RUNS})"
+    )
+    ratios: list[tuple[float, str]] = []
+    sums = [0.0, 0.0]
+    for target in targets:
+        runs = [told_apart(("inspect", target, "--only", "live", "--format", "jsonl")) for _ in range(FORWARD_RUNS)]
+        building, following = (
+            statistics.median(run.get(stage, 0.0) for run in runs)
+            for stage in ("interpret __init__", "interpret forward")
         )
+        if not following:
+            print(f"{target:60} {building:7.3f} is not followed")
+            continue
+        ratios.append((following / building, target))
+        sums = [sums[0] + building, sums[1] + following]
+        print(f"{target:60} {building:7.3f} {following:7.3f} {following / building:6.2f}", flush=True)
+    within = [ratio for ratio, _ in ratios if ratio <= 1]
+    median = statistics.median(ratio for ratio, _ in ratios)
+    print(f"{len(within)} of {len(ratios)} within 1; median {median:.2f}; all together {sums[1] / sums[0]:.2f}")
 
 
 def main() -> int:
@@ -213,9 +250,15 @@ def main() -> int:
     parser.add_argument("--torch", type=Path, metavar="PYTHON", help="a Python that has torch and transformers")
     parser.add_argument("--mlinter", type=Path, metavar="PATH", help="the program of the package transformers-mlinter")
     parser.add_argument("--library", action="store_true", help="also the whole library")
+    parser.add_argument(
+        "--forward", nargs="*", metavar="TARGET", help="only what following forward costs beside building"
+    )
     arguments = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     compileall.compile_dir(ROOT / "specdiff", quiet=1)
+    if arguments.forward is not None:
+        forwards(arguments.forward or FORWARD)
+        return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         one_model(folder, arguments.torch)
@@ -224,7 +267,7 @@ def main() -> int:
             library(folder, arguments.mlinter)
     for command in STAGES:
         stages(command)
-    forwards()
+    forwards(FORWARD)
     return 0
 
 

@@ -384,7 +384,7 @@ class Run:
             else:
                 self.stamps[id(target)] = (target, self.clock)
             while recording is not None and target.serial < recording.start:
-                if type(recording) is RunRecording and self._repeats(target):
+                if type(recording) is RunRecording and isinstance(target, Instance) and self._repeats(target):
                     if id(target) not in recording.written:
                         recording.written[id(target)] = (target, dict(target.attrs))
                 else:
@@ -402,14 +402,9 @@ class Run:
                         recording.impure = True
                 recording = recording.parent
 
-    def _repeats(self, target: Instance | Tensor) -> bool:
+    def _repeats(self, target: Instance) -> bool:
         """Whether a change of an older object can be done again to its like: a plain object's, on no undecided way."""
-        return (
-            isinstance(target, Instance)
-            and target.native is None
-            and not target.cls.flags & _FIXED
-            and self._on_every_way()
-        )
+        return target.native is None and not target.cls.flags & _FIXED and self._on_every_way()
 
     def _on_every_way(self) -> bool:
         return self.trace is not None and self.journal is self.trace.journal

@@ -53,6 +53,8 @@ class RunRecording(Recording):
 
     __slots__ = ("filled", "inputs", "openly", "pairs", "varying", "written")
 
+    names: set[tuple[int, str]]
+
     def __init__(self, start: int, parent: Recording | None, varying: frozenset[tuple[int, str]]) -> None:
         super().__init__(start, parent)
         self.names = set()
