@@ -453,14 +453,20 @@ def _pictures(name: str, asked: _Asked) -> list[Value]:
     return [floats(BATCH, *image)] if name in _PICTURES and not _is_linear_first(asked.instance) else []
 
 
-def _is_linear_first(module: Value, depth: int = 0) -> bool:
+def _is_linear_first(module: Value) -> bool:
     """Whether the first layer is a linear one."""
+    first = _first_with_weights(module, 0)
+    return first is not None and "Linear" in first.cls.name
+
+
+def _first_with_weights(module: Value, depth: int) -> Instance | None:
+    """The first layer that has parameters of its own."""
     if not isinstance(module, Instance) or depth > 4:
-        return False
+        return None
     if module.attrs.get("_parameters"):
-        return "Linear" in module.cls.name
+        return module
     children = (module.attrs.get("_modules") or {}).values()
-    return any(_is_linear_first(child, depth + 1) for child in list(children)[:1])
+    return next((found for child in children if (found := _first_with_weights(child, depth + 1)) is not None), None)
 
 
 def _picture(module: Value, size: Any, depth: int = 0) -> Tensor | None:

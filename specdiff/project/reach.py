@@ -40,7 +40,27 @@ def possible_calls(program: Program, built: Built, inputs: Inputs) -> Edges:
             missing = _unknown(program, [name for name in required if name not in given])
             _run(program, {**given, **missing, **choice}, built)
             edges.update(program.run.edges)
+    alone = _of_another_form(program, built, inputs, main) if fewest != set(inputs) else None
+    if alone is not None:
+        with _another_run(program, built, alone) as given:
+            _run(program, {**given, **choice}, built)
+            edges.update(program.run.edges)
     return edges
+
+
+def _of_another_form(program: Program, built: Built, inputs: Inputs, main: Value) -> Inputs | None:
+    """The main input by itself with another number of dimensions than the one that company gives it: a picture in place
+    of a picture's patches; None where there is no such form."""
+    assert built.instance is not None
+    given = inputs.get(main) if isinstance(main, str) else None
+    if not isinstance(given, Tensor) or given.shape is None:
+        return None
+    choices = entry_inputs(program.run, built.cls, built.instance, built.settings)
+    for each in choices if not isinstance(choices, str) else ():
+        other = each.get(main)
+        if isinstance(other, Tensor) and other.shape is not None and len(other.shape) != len(given.shape):
+            return {main: other}
+    return None
 
 
 def calls_of_modes(program: Program, built: Built, ran: Forwarded) -> Edges:
