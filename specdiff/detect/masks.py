@@ -162,7 +162,10 @@ def _numbers(graph: Operations, bounds: list[Bound]) -> set[int]:
 
 def row_axis(shape: tuple[Any, ...]) -> int:
     """Where the queries stand in a shape of scores: before the keys, or before heads that stand between the two."""
-    return next((axis for axis in (-2, -3) if len(shape) >= -axis and shape[axis] == shape[-1]), -2)
+    near = next((axis for axis in (-2, -3) if len(shape) >= -axis and shape[axis] == shape[-1]), None)
+    if near is None and not is_number(shape[-1]):  # groups of heads and heads of a group
+        near = next((axis for axis in (-4, -5) if len(shape) >= -axis and shape[axis] == shape[-1]), None)
+    return -2 if near is None else near
 
 
 def _surely_causal(graph: Operations, site: Attention, shape: tuple[Any, ...], length: int) -> bool:
@@ -317,6 +320,8 @@ def _low(points: Points, op: Op, index: Index, sign: int) -> Any:
                 raise
             return found[0]
         if op.kind in ("mul", "div", "neg", "clamp", "tanh", "sigmoid") and _learned(graph, op):
+            if op.kind in ("mul", "div") and any(_hides(points, item, index) for item in inputs):
+                raise
             return numpy.zeros(numpy.shape(index[-1]), dtype=bool)
         if op.kind in ("index", "gather") and inputs and graph.source(inputs[0]).kind == "parameter":
             return numpy.zeros(numpy.shape(index[-1]), dtype=bool)
@@ -324,6 +329,18 @@ def _low(points: Points, op: Op, index: Index, sign: int) -> Any:
         if moved is None:
             raise stop from None
         return _low(points, inputs[0], moved, sign)
+
+
+def _hides(points: Points, op: Op, index: Index) -> bool:
+    """Whether a factor is itself a mask, so that the other decides what it comes to."""
+    import numpy  # noqa: PLC0415
+
+    from specdiff.detect.points import NotKnown  # noqa: PLC0415
+
+    try:
+        return bool(numpy.any(numpy.abs(numpy.asarray(points.value(op, points.within(op, index)))) >= -MASKED))
+    except NotKnown:
+        return False
 
 
 def _learned(graph: Operations, op: Op) -> bool:

@@ -63,14 +63,15 @@ def _from_written(graph: Operations, each: Written) -> Norm:
     source = each.value
     while source.kind in CASTS and source.inputs:
         source = graph[source.inputs[0]]
-    norm = Norm(each.kind, source.id, each.product.id, each.eps, "", 0.0, "", "float32" if each.in_32_bits else "input",
+    in_32_bits = each.in_32_bits or _sum_of_casts(graph, source)
+    norm = Norm(each.kind, source.id, each.product.id, each.eps, "", 0.0, "", "float32" if in_32_bits else "input",
                 each.product.module, each.root, None, each.eps_at, each.width)  # fmt: skip
     if each.weight is not None and each.weight_at is not None:
         name, offset = _weight(graph, each.weight)
         if not _fits(graph, each.weight, norm):
             return norm
         norm.weight, norm.offset, norm.scale = name, offset, each.weight_at
-        norm.product_in = "float32" if each.in_32_bits and not each.weight_cast else "input"
+        norm.product_in = "float32" if in_32_bits and not each.weight_cast else "input"
     _affine(graph, norm, each.product, each.factor)
     return norm
 
@@ -83,6 +84,22 @@ def _from_normalize(graph: Operations, op: Op) -> Norm:
     if op.attrs.get("p") == 2:  # noqa: PLR2004 - the Euclidean length
         _affine(graph, norm, op, 1.0)
     return norm
+
+
+def is_statistic(op: Op) -> bool:
+    """Whether an operation is a statistic over channels, as norms begin with."""
+    shape = op.shape or ()
+    return (
+        op.kind == "reduce"
+        and op.attrs.get("which") in ("mean", "var", "std", "norm")
+        and len(shape) > 2
+        and shape[-1] == 1
+    )
+
+
+def _sum_of_casts(graph: Operations, op: Op) -> bool:
+    """Whether a value is a sum of what the code casts to 32 bits (a norm that adds the residual itself)."""
+    return op.kind == "add" and len(op.inputs) == 2 and all(asks_for_32_bits(item) for item in graph.inputs(op))
 
 
 def _weight(graph: Operations, op: Op) -> tuple[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from specdiff.detect.norm_sites import Norm
+from specdiff.detect.norm_sites import Norm, is_statistic
 from specdiff.detect.paths import bias_of, is_projection, weight_of
 from specdiff.detect.scene import Block, Scene, see
 from specdiff.detect.stream import streams_of
@@ -180,6 +180,8 @@ def embedding(scene: Scene) -> None:
         scene.fact(
             "embedding.norm", own.kind, [see(own.start, f"{own.kind} norm {own.weight} of what enters the first block")]
         )
+    elif (odd := next((op for op in way if is_statistic(op) and not _within(scene, op)), None)) is not None:
+        scene.unsure("embedding.norm", "a statistic of the embedded tokens is taken, and no norm recognised", odd)
     else:
         scene.absent("embedding.norm", "nothing normalises the embedded tokens before the first block", here[:1])
     projection = next((op for op in way if is_projection(graph, op) and op.id != table.id), None)
@@ -198,6 +200,11 @@ def embedding(scene: Scene) -> None:
             )
     else:
         scene.absent("embedding.token_types", "no table is read by token type", here[:1])
+
+
+def _within(scene: Scene, op: Op) -> bool:
+    """Whether an operation is part of a norm."""
+    return any(norm.input <= op.id <= norm.output for norm in scene.norms)
 
 
 def entries(scene: Scene) -> None:

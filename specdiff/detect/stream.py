@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from specdiff.detect.agree import agreed
-from specdiff.detect.norm_sites import Norm
+from specdiff.detect.norm_sites import Norm, is_statistic
 from specdiff.detect.paths import is_projection, path_from
 from specdiff.detect.scene import Block, Scene, Tower, see
 from specdiff.facts import Fact
@@ -59,8 +59,10 @@ def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stre
         return None
     found = Stream([], [], False, False)
     current = last
+    deferred = last.id not in inside
+    inside.add(last.id)
     for _ in range(60):
-        if current.id < first or current.id not in inside:
+        if current.id < first or current.id not in inside or (deferred and _comes_in(graph, current, first)):
             found.complete = True
             break
         norm = norm_of.get(current.id)
@@ -170,8 +172,24 @@ def _output(graph: Operations, block: Block, inside: set[int]) -> Op | None:
     for op in reversed(block.ops):
         if op.id in outputs or any(reader not in inside for reader in graph.consumers[op.id]):
             if op.shape and len(op.shape) >= 2:
-                return op
+                return _deferred_sum(graph, op, inside) or op
     return None
+
+
+def _deferred_sum(graph: Operations, op: Op, inside: set[int]) -> Op | None:
+    """The addition of two values of a block that whoever reads them makes (norms that take the residual along)."""
+    for reader in graph.readers(op, _CARRY):
+        if reader.kind == "add" and len(reader.inputs) == 2 and reader.id not in inside and reader.shape == op.shape:
+            if all(graph.source(item, _CARRY).id in inside for item in graph.inputs(reader)):
+                return reader
+    return None
+
+
+def _comes_in(graph: Operations, op: Op, first: int) -> bool:
+    """Whether an addition is of two values that enter the block: what the block before left to be added."""
+    return (
+        op.kind == "add" and len(op.inputs) == 2 and all(graph.source(i, _CARRY).id < first for i in graph.inputs(op))
+    )
 
 
 def _leaves(
@@ -349,6 +367,10 @@ def final_norm(scene: Scene, tower: Tower) -> Norm | None:
     if later is not None:
         scene.unsure(key, "a norm stands behind the last block, and what it reads is not that block's output", later)
         return None
+    odd = _norm_behind(graph, last, {op.id for op in graph.kind("reduce") if op.id > after and is_statistic(op)})
+    if odd is not None:
+        scene.unsure(key, "a statistic of the last block's output is taken, and no norm recognised", odd)
+        return None
     scene.fact(key, False, [see(last, "no norm reads the last block's output")])
     return None
 
@@ -450,7 +472,8 @@ def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tupl
                 {n.output for b in s.branches for n in b.before}
                 | {b.after.output for b in s.branches if b.after}
                 | {n.output for n in s.post}
-            ),
+            )
+            or (None if any(map(is_statistic, block.ops)) else 0),
             *_place_at(block, s),
         )
         for block, s in good

@@ -147,8 +147,14 @@ def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
         const = lazily(lambda numpy, a: a[host], input) if concrete else None
         return ctx.emit("slice", (input,), result, input.dtype, view_of=input, spec=tuple(spec), const=const)
     arrays = [item for item in spread if isinstance(item, Tensor)]
+    if len(arrays) == 1 and items == arrays and _is_table(input) and arrays[0].dtype in ("int64", "int32"):
+        return ctx.emit("embedding", (arrays[0], input), result, input.dtype)  # a look-up, written as an index
     const = lazily(lambda numpy, a, *indices: a[_rebuilt(spread, indices)], input, *arrays)
     return ctx.emit("index", tensors(input, *spread), result, input.dtype, const=const, spec=_spec(spread))
+
+
+def _is_table(input: Tensor) -> bool:  # noqa: A002
+    return input.kind == "parameter" and input.shape is not None and len(input.shape) == 2
 
 
 def _spec(items: Any) -> tuple[Any, ...] | None:
