@@ -147,10 +147,20 @@ def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
         const = lazily(lambda numpy, a: a[host], input) if concrete else None
         return ctx.emit("slice", (input,), result, input.dtype, view_of=input, spec=tuple(spec), const=const)
     arrays = [item for item in spread if isinstance(item, Tensor)]
-    if len(arrays) == 1 and items == arrays and _is_table(input) and arrays[0].dtype in ("int64", "int32"):
+    if len(arrays) == 1 and items == arrays and _is_table(input) and _is_given(ctx, arrays[0]):
         return ctx.emit("embedding", (arrays[0], input), result, input.dtype)  # a look-up, written as an index
     const = lazily(lambda numpy, a, *indices: a[_rebuilt(spread, indices)], input, *arrays)
     return ctx.emit("index", tensors(input, *spread), result, input.dtype, const=const, spec=_spec(spread))
+
+
+def _is_given(ctx: Any, index: Tensor) -> bool:
+    """Whether an index is whole numbers that the caller gives (tokens), not what the model computes."""
+    if ctx.trace is None or index.node is None or index.dtype not in ("int64", "int32"):
+        return False
+    op = ctx.trace.ops[index.node]
+    while op.kind in ("view", "reshape", "cast", "slice", "contiguous", "unsqueeze", "transpose") and op.inputs:
+        op = ctx.trace.ops[op.inputs[0]]
+    return op.kind == "input"
 
 
 def _is_table(input: Tensor) -> bool:  # noqa: A002
