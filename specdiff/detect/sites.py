@@ -10,7 +10,7 @@ from typing import Any
 
 from specdiff.detect.norm_written import CASTS
 from specdiff.detect.paths import main_input, path_from, volume
-from specdiff.graph.operations import PASSING, VIEWS, Operations, factor, is_number
+from specdiff.graph.operations import PASSING, VIEWS, Operations, factor, is_computed, is_number
 from specdiff.interp.trace import Op
 
 _SOFT = VIEWS | {"dropout", "join"}
@@ -435,6 +435,8 @@ def _heads(graph: Operations, site: Attention) -> None:
         split = _split_heads(graph, query, site.head_dim)
         # Windows of a picture may stand before the heads; a split that all of a fused projection shares is no count of heads.
         site.heads = split if split is not None and count % split == 0 else count
+        if split is None and any(is_computed(size) for size in query.shape[:-2]):
+            site.heads = None
         if value.shape:
             site.value_dim = value.shape[-1] if is_number(value.shape[-1]) else None
     if site.heads is None:

@@ -155,6 +155,11 @@ def factor(size: Any) -> int:
     return size if isinstance(size, int) else 1
 
 
+def is_computed(size: Any) -> bool:
+    """Whether a symbolic size holds a quotient or remainder that does not come out whole: any number may hide in it."""
+    return isinstance(size, Dim) and any("(" in symbol for monomial, _ in size.terms for symbol in monomial)
+
+
 def is_number(size: Any) -> TypeGuard[int]:
     """Whether a size is a plain number."""
     return isinstance(size, int) and not isinstance(size, bool)

@@ -368,20 +368,52 @@ def _sum(left: Size, right: Size, sign: int) -> Size:
 def _divided(left: Size, right: Size) -> Size | None:
     """``left / right`` where it divides for all values of the symbols."""
     divisor = _terms(right)
-    if len(divisor) != 1 or divisor[0][1] == 0:
+    if not any(factor for _, factor in divisor):
         return 1 if left == right else None
-    monomial, factor = divisor[0]
+    if len(divisor) > 1:
+        return _divided_long(left, divisor)
     terms: dict[Monomial, int] = {}
     for product, count in _terms(left):
-        rest = list(product)
-        for symbol in monomial:
-            if symbol not in rest:
-                return None
-            rest.remove(symbol)
-        if count % factor:
+        term = _divided_term(product, count, *divisor[0])
+        if term is None:
             return None
-        terms[tuple(rest)] = count // factor
+        terms[term[0]] = term[1]
     return _made(terms)
+
+
+def _divided_long(left: Size, divisor: tuple[tuple[Monomial, int], ...]) -> Size | None:
+    """Long division of polynomials by descending degree; None where something is left over."""
+
+    def rank(term: tuple[Monomial, int]) -> tuple[int, Monomial]:
+        return len(term[0]), term[0]
+
+    leading = max(divisor, key=rank)
+    rest = dict(_terms(left))
+    terms: dict[Monomial, int] = {}
+    for _ in range(MAX_TERMS):
+        if not rest:
+            return _made(terms)
+        term = _divided_term(*max(rest.items(), key=rank), *leading)
+        if term is None:
+            return None
+        terms[term[0]] = terms.get(term[0], 0) + term[1]
+        for monomial, factor in divisor:
+            product = tuple(sorted((*term[0], *monomial)))
+            remaining = rest.get(product, 0) - term[1] * factor
+            if remaining:
+                rest[product] = remaining
+            else:
+                rest.pop(product, None)
+    return None
+
+
+def _divided_term(product: Monomial, count: int, monomial: Monomial, factor: int) -> tuple[Monomial, int] | None:
+    rest = list(product)
+    for symbol in monomial:
+        if symbol not in rest:
+            return None
+        rest.remove(symbol)
+    return (tuple(rest), count // factor) if count % factor == 0 else None
 
 
 def independent(left: Size, right: Size) -> bool:
