@@ -2,8 +2,8 @@
 
     python benchmarks/stages.py inspect gpt_oss --format jsonl
 
-The command's output is dropped; a line per stage (name, seconds, calls) goes to standard output. A stage's time is its
-own: what it calls that is a stage itself is taken away. Importing is a stage wherever it happens.
+The command's output is dropped; a line per stage (name, seconds, calls, seconds with what it calls) goes to standard
+output. A stage's time is its own: what it calls that is a stage itself is taken away. Importing is a stage wherever it happens.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ START = time.process_time()
 """Python's own start, and this file's."""
 
 spent: dict[str, float] = {}
+whole: dict[str, float] = {}
+"""The same with what they call, but for importing."""
 calls: dict[str, int] = {}
 _inner: list[float] = []
+_imports: list[bool] = []
+"""Of the imports that are running, whether each is inside another."""
+_imported = [0.0]
+"""Seconds spent importing so far."""
 
 
 def timed(place: Any, name: str, label: str) -> None:
@@ -30,14 +36,19 @@ def timed(place: Any, name: str, label: str) -> None:
     function = getattr(place, name)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        begin = time.thread_time()
+        begin, imported = time.thread_time(), _imported[0]
         _inner.append(0.0)
+        if label == "import":
+            _imports.append(bool(_imports))
         try:
             return function(*args, **kwargs)
         finally:
             took = time.thread_time() - begin
             spent[label] = spent.get(label, 0.0) + took - _inner.pop()
             calls[label] = calls.get(label, 0) + 1
+            if label == "import" and not _imports.pop():
+                _imported[0] += took
+            whole[label] = whole.get(label, 0.0) + took - (_imported[0] - imported)
             if _inner:
                 _inner[-1] += took
 
@@ -98,7 +109,7 @@ def main() -> int:
     spent["Python's start"] = START
     spent["the rest"] = total - sum(seconds for label, seconds in spent.items() if label != "the rest")
     for label, seconds in spent.items():
-        print(f"{label}\t{seconds}\t{calls.get(label, 0)}")
+        print(f"{label}\t{seconds}\t{calls.get(label, 0)}\t{whole.get(label, seconds)}")
     return status
 
 

@@ -386,18 +386,10 @@ class _Repetition:
         if len(trace.ops) + self.past.end - self.past.start > limits.MAX_OPERATIONS:
             raise BudgetExceeded("MAX_OPERATIONS", self.run.place)
         named = self.past.speaking(trace, self.names) if self.names else frozenset[int]()
-        sourced, parts = trace.sourced, trace.parts
-        places: list[int] = []
-        for op in trace.ops[self.past.start : self.past.end]:
-            places.append(len(self.ops))
-            if op.id not in sourced and op.id not in parts:
-                self._add(op, self._sizes(op.attrs) if op.id in named else op.attrs, op.id in named)
-            else:
-                self._from_outside(op, op.id in named)
+        places = self._operations(named)
         carrier = Carrier(self.past.recording.start, self._node, self.tensors, self.match.objects, self.run, self.names)
         result = carrier.carry(self.past.result)
         effects = [(self._other_of(target), name, carrier.carry(value)) for target, name, value in self.past.effects]
-        places.append(len(self.ops))
         first, offset = self.past.start, len(trace.ops)
         trace.examples.extend(
             [
@@ -413,21 +405,35 @@ class _Repetition:
             trace.keep.append(tensor)
             trace.sourced[number] = tensor
         trace.parts.update(self.parts)
-        trace.lost.update(
-            [
-                right
-                for left, right in self.nodes.items()
-                if self.past.start <= left < self.past.end and left in trace.lost
-            ]
-        )
-        for left, right in self.nodes.items():
-            if left != right and left in trace.constants:
-                trace.constants[right] = trace.constants[left]
+        nodes, constants = self.nodes, trace.constants
+        trace.lost.update([nodes[left] for left in trace.lost if first <= left < self.past.end and left in nodes])
+        for left in [left for left in nodes if left in constants]:
+            constants[nodes[left]] = constants[left]
         _lift(self.past.recording, self.run.recording, self.match)
         for target, name, value in effects:
             self.run.touch(target)
             (target if type(target) is dict else target.attrs)[name] = value
         return result
+
+    def _operations(self, named: frozenset[int]) -> list[int]:
+        """Repeat all operations; how many there were before each of the recorded ones, and in the end."""
+        trace, made, nodes, renames = self.trace, self.ops, self.nodes, self.renames
+        sourced, parts, before = trace.sourced, trace.parts, len(trace.ops)
+        places: list[int] = []
+        for op in trace.ops[self.past.start : self.past.end]:
+            number, kind, given, shape, dtype, attrs, file, line, module, function, view = op
+            places.append(len(made))
+            if number in sourced or number in parts:
+                self._from_outside(op, number in named)
+            elif number in named or view is not None:
+                self._add(op, self._sizes(attrs) if number in named else attrs, number in named)
+            else:  # what nearly all are: `_add`, without a call for each
+                nodes[number] = other = before + len(made)
+                inputs = tuple([nodes[item] if item in nodes else self._input(item) for item in given])
+                path = renames[module] if module in renames else self._renamed(module)
+                made.append(Op(other, kind, inputs, shape, dtype, attrs, file, line, path, function, None))
+        places.append(len(made))
+        return places
 
     def _other_of(self, target: Any) -> Any:
         match = self.match

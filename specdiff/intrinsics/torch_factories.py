@@ -260,7 +260,11 @@ def _buffer(ctx: Any, data: Any = None, persistent: Any = True) -> Any:
 @raw
 def _set_training(ctx: Any, module: Instance, mode: bool, usual: Any) -> None:
     """``Module.train`` below a module; a class with its own ``train`` runs that."""
-    ctx.setattr(module, "training", mode)
+    if "setattr" in module.cls.flags or lookup(module.cls, "training")[0] is not True:
+        ctx.setattr(module, "training", mode)
+    elif module.attrs.get("training") is not mode:
+        ctx.touch(module)
+        module.attrs["training"] = mode
     seen: set[int] = set()
     for child in list((module.attrs.get("_modules") or {}).values()):
         if not isinstance(child, Instance) or id(child) in seen:
