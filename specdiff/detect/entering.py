@@ -63,8 +63,11 @@ def added_to_input(graph: Operations, tower: Tower) -> list[Leaf]:
         ),
         None,
     )
-    if start is None:
-        return []
+    return _summed(graph, start) if start is not None else []
+
+
+def _summed(graph: Operations, start: Op, deep: bool = False) -> list[Leaf]:
+    """The values that a value is the sum of; also the positions that a projection of a sum has taken in before it."""
     found: list[Leaf] = []
     seen: set[int] = set()
     stack = [start]
@@ -107,6 +110,10 @@ def added_to_input(graph: Operations, tower: Tower) -> list[Leaf]:
             stack.extend(item for item in inputs[:2] if _wide(item))
         else:
             found.append(_leaf(graph, op))
+            if op.kind in ("linear", "addmm") and inputs and not deep:
+                found += [
+                    leaf for leaf in _summed(graph, inputs[0], deep=True) if leaf.kind in ("learned", "sinusoidal")
+                ]
     return found
 
 

@@ -158,6 +158,10 @@ class Places:
             else:
                 found.append(self.sliced(item, rest.pop(0), shape[len(found)], op))
         found.extend(rest)
+        for at, size in zip(found, shape, strict=True):
+            # A slice of a table takes no more than there is, whatever length was given to the sequence.
+            if numpy.max(at, initial=0) >= size > 1:
+                raise Outside(op, f"position {int(numpy.max(at))} lies outside a table of {size}", size)
         length = next((numpy.shape(item) for item in index if numpy.ndim(item)), ())
         return tuple(numpy.full(length, item) if not numpy.ndim(item) else item for item in found)
 
