@@ -232,8 +232,14 @@ class _Flow:
                     self._add(target, self.of(value) + condition, node.line)
                 case ir.If():
                     inner = condition + self.of(node.test)
+                    before = dict(self.names)
                     self._block(node.body, inner)
+                    one, self.names = self.names, dict(before)
                     self._block(node.orelse, inner)
+                    for name, settings in one.items():
+                        other, old = self.names.get(name), before.get(name)
+                        if settings is not old:
+                            self.names[name] = settings + (Counter() if other is None or other is old else other)
                 case ir.For():
                     for name in nodes_in(node.target):
                         if isinstance(name, ir.Name):

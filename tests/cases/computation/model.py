@@ -22,7 +22,11 @@ class Layer(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.norm = Norm(config.width, config.eps)
-        self.q = nn.Linear(config.width, config.width)
+        if config.scale > 0:
+            size = config.width
+        else:
+            size = config.width
+        self.q = nn.Linear(config.width, size)
         self.k = nn.Linear(config.width, config.width)
         self.v = nn.Linear(config.width, config.width)
         self.scale = config.scale
