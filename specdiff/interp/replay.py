@@ -187,7 +187,7 @@ def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], bod
     recording = past.recording
     for container in past.given.containers:
         recording.outside[id(container)] = container
-    opened = len(run.open_lists)
+    opened = set(run.open_lists)
     run.recording = recording
     try:
         result = plain(body())
@@ -199,13 +199,15 @@ def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], bod
     if past.end - past.start < MIN_OPERATIONS:
         return result
     past.sizes = (past.sizes[0], len(MADE))
-    sound = not recording.impure and run.journal is trace.journal and opened == len(run.open_lists)
+    sound = not recording.impure and run.journal is trace.journal
     try:
         if not sound or not _repeatable(trace, past):
             raise Unfit
         carrier = Carrier(recording.start, lambda tensor: tensor.node, {}, {}, run, {})
         past.result = carrier.carry(result)
         past.effects = [(target, name, carrier.carry(value)) for target, name, value in _changes(recording)]
+        if any(key in carrier.made for key in run.open_lists if key not in opened):
+            raise Unfit  # a copy would have the number of its items
     except Unfit:
         _failed(trace, function)
         return result

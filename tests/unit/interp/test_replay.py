@@ -189,6 +189,22 @@ CASES: dict[str, tuple[str, str, int]] = {
         LOOP,
         5,
     ),
+    "a list filled over a length": (
+        (
+            f"def forward(self, x):\n    {MLP}\n    found = []\n    for index in range(x.shape[1]):\n"
+            "        found.append(x[:, index])\n    return torch.stack(found, 1)"
+        ),
+        LOOP,
+        5,
+    ),
+    "a list filled over a length and given back": (
+        (
+            f"def forward(self, x):\n    {MLP}\n    found = []\n    for index in range(x.shape[1]):\n"
+            "        found.append(x[:, index])\n    return found"
+        ),
+        "for layer in self.layers:\n    x = torch.stack(layer(x), 1)",
+        0,
+    ),
     "weights changed before": (
         f"def forward(self, x):\n    {MLP}\n    return x",
         "for layer in self.layers:\n    layer.scale.mul_(2.0)" + LOOP,
