@@ -195,14 +195,19 @@ def _name(scene: Scene, towers: list[Tower]) -> None:
     inputs = [_sources(scene, tower.blocks[0].ops) for tower in towers]
     everything = set().union(*inputs)
     two_sided = any(name.startswith("decoder_") for name in everything)
-    for tower, names in zip(towers, inputs, strict=True):
-        kinds = {input_kind(name) for name in names}
-        if two_sided:
-            tower.prefix = "decoder" if any(name.startswith("decoder_") for name in names) else "encoder"
+    decodes = [any(name.startswith("decoder_") for name in names) for names in inputs]
+    reads = [{input_kind(name) for name in names} for names in inputs]
+    # Beside an encoder of text, one of pictures or sound is a tower of its own.
+    several = any("text" in kinds for kinds, late in zip(reads, decodes, strict=True) if not late)
+    for tower, kinds, late in zip(towers, reads, decodes, strict=True):
+        if two_sided and (late or not several or "text" in kinds or not kinds):
+            tower.prefix = "decoder" if late else "encoder"
         elif kinds and "text" not in kinds and "image" in kinds:
             tower.prefix = "vision"
         elif kinds and "text" not in kinds and "sound" in kinds:
             tower.prefix = "audio"
+        elif two_sided:
+            tower.prefix = "encoder"
     if not two_sided and len({tower.prefix for tower in towers}) == 1:
         _one_kind(scene, towers)
     for prefix in {tower.prefix for tower in towers}:
