@@ -42,7 +42,10 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     review.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: one per core)")
     review.add_argument(
-        "--format", choices=("terminal", "markdown", "json"), default="terminal", help="(default: terminal)"
+        "--format",
+        choices=("terminal", "markdown", "json", "sarif", "github"),
+        default="terminal",
+        help="(default: terminal; github: annotations for a workflow's log)",
     )
     review.set_defaults(run=run)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from specdiff.report import wording
+from specdiff.report import fits, wording
 from specdiff.results import CheckResult, ClassResult, Finding, Severity
+from specdiff.review.model import Review
 
 MOST = 50
 """Annotations; GitHub shows ten errors, ten warnings and ten notices per step and fifty per job."""
@@ -20,6 +21,24 @@ def check_document(results: Sequence[CheckResult]) -> str:
 def inspect_document(results: Sequence[ClassResult]) -> str:
     """Findings of inspected classes."""
     return _document([_finding(finding) for result in results for finding in result.findings])
+
+
+def review_document(result: Review) -> str:
+    """What a change brings: specs that do not hold, findings and branches that are new, checkpoints that no longer fit."""
+    lines = [line for check in result.checks for line in _check(check)]
+    told: set[Finding] = set()
+    for each in result.classes:
+        new = [finding for finding in each.findings if finding not in told]
+        told.update(new)
+        lines += [_finding(finding) for finding in new]
+        for gate in each.gates:
+            step, message = gate.place, f"no known configuration of {each.name} reaches this branch ({gate.place.what})"
+            lines.append(_line("notice", step.file, step.line, step.end_line, "specdiff: unreached", message))
+    for fit in result.fits:
+        if fit.result is not None and not fit.result.fits and fit.fitted is not False:
+            message = "; ".join([fits.sentence(fit), *fits.wrong(fit.result)])
+            lines.append(_line("error", fit.file, 1, 1, "specdiff: checkpoint", message))
+    return _document(list(dict.fromkeys(lines)))
 
 
 def _document(lines: list[str]) -> str:

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from specdiff.facts import Evidence, Value
-from specdiff.report import fits, terminal, wording
+from specdiff.report import fits, github, sarif, terminal, wording
 from specdiff.report.json_v1 import plain
 from specdiff.results import Finding
 from specdiff.review.model import ClassReview, Closest, FactChange, Fit, GatedBranch, ParameterChange, Review, Standing
@@ -27,11 +27,13 @@ _MOST_EDITS = 6
 
 
 def render(result: Review, style: str, color: bool) -> str:
-    """The review as ``terminal``, ``markdown`` or ``json`` text."""
+    """The review as ``terminal``, ``markdown``, ``json``, ``sarif`` or ``github`` text."""
     if style == "json":
         return json.dumps(_document(result), indent=1, ensure_ascii=False) + "\n"
     if style == "markdown":
         return comment(result)
+    if style in ("sarif", "github"):
+        return (sarif if style == "sarif" else github).review_document(result)
     console = terminal.new_console(color)
     _print(console, result)
     return terminal.console_text(console)

@@ -12,6 +12,7 @@ from specdiff._version import __version__
 from specdiff.facts import Evidence
 from specdiff.report import wording
 from specdiff.results import CheckResult, ClaimResult, ClassResult, Finding, Severity, Status
+from specdiff.review.model import Review
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -54,6 +55,13 @@ def check_document(results: Sequence[CheckResult]) -> str:
 def inspect_document(results: Sequence[ClassResult]) -> str:
     """The findings of all classes as one run."""
     rows = [_of_finding(finding, result.name) for result in results for finding in result.findings]
+    return _document(rows)
+
+
+def review_document(result: Review) -> str:
+    """What a change brings, as one run: specs that do not hold and findings that are new."""
+    rows = [row for check in result.checks for row in _of_check(check)]
+    rows += [_of_finding(finding, each.name) for each in result.classes for finding in each.findings]
     return _document(rows)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from test_compare import APART
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +72,7 @@ def test_a_changed_constant_reaches_the_comment_with_both_lines(tmp_path: Path) 
     assert left["comment"].startswith("<!-- specdiff review -->")
     assert f"| `norm.eps` | 1e-5 | 0.001 | `modeling_toy.py:{LINE}` → `modeling_toy.py:{LINE}` |" in left["comment"]
     assert left["GITHUB_STEP_SUMMARY"] == left["comment"]
-    assert left["GITHUB_OUTPUT"] == "failed=false\n"
+    assert left["GITHUB_OUTPUT"] == "failed=false\nsarif=true\nspecs-sarif=false\n"
     assert git(folder, "status", "--porcelain") == ""
 
 
@@ -85,7 +87,7 @@ def test_a_spec_that_no_longer_holds_fails_the_job_and_is_annotated(tmp_path: Pa
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "A spec and another constant")
     left = act(folder, git(folder, "rev-parse", "main"), "*.yaml")
-    assert left["GITHUB_OUTPUT"] == "failed=true\n"
+    assert left["GITHUB_OUTPUT"] == "failed=true\nsarif=true\nspecs-sarif=true\n"
     assert f"::error file=modeling_toy.py,line={LINE}" in left["log"]
     assert "the spec of toy does not hold" in left["comment"]
 
@@ -97,4 +99,57 @@ def test_a_change_to_nothing_says_so(tmp_path: Path) -> None:
     git(folder, "commit", "-qm", "Words")
     left = act(folder, git(folder, "rev-parse", "main"))
     assert "no architectural change" in left["comment"]
-    assert left["GITHUB_OUTPUT"] == "failed=false\n"
+    assert left["GITHUB_OUTPUT"].startswith("failed=false\n")
+
+
+def test_a_new_error_is_annotated_and_in_the_sarif(tmp_path: Path) -> None:
+    folder = repository(tmp_path)
+    (folder / "modeling_toy.py").write_text(MODEL.replace("EPS", "1e-5").replace("self.weight * ", "self.wait * ", 1))
+    git(folder, "commit", "-qam", "A slip")
+    left = act(folder, git(folder, "rev-parse", "main"))
+    assert left["GITHUB_OUTPUT"].startswith("failed=true\nsarif=true\n")
+    assert "::error file=modeling_toy.py,line=" in left["log"]
+    document = json.loads((tmp_path / "out" / "specdiff.sarif").read_text())
+    assert {result["level"] for result in document["runs"][0]["results"]} >= {"error"}
+
+
+def test_a_base_that_is_not_there_is_said_to_be_the_checkouts_fault(tmp_path: Path) -> None:
+    left = act(repository(tmp_path), "0" * 40)
+    assert left["GITHUB_OUTPUT"] == "failed=true\nsarif=false\nspecs-sarif=false\n"
+    assert "fetch-depth 0" in left["log"]
+    assert "could not review this change" in left["comment"]
+
+
+GH = """\
+#!/bin/sh
+printf '%s\\n' "$*" >> "$CALLS"
+case "$*" in
+  *--paginate*) printf '%s' "$EARLIER" ;;
+  *) [ -z "$DENIED" ] || { echo "gh: Resource not accessible by integration (HTTP 403)" >&2; exit 1; } ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("earlier", "denied", "last", "said"),
+    [
+        ("", "", "--method POST repos/o/r/issues/7/comments", ""),
+        ("41\n42\n", "", "--method PATCH repos/o/r/issues/comments/41", ""),
+        ("", "1", "--method POST", "::notice title=specdiff::the review is in the job summary"),
+    ],
+    ids=["the first", "an update", "from a fork"],
+)
+def test_one_comment(tmp_path: Path, earlier: str, denied: str, last: str, said: str) -> None:
+    (tmp_path / "comment.md").write_text("<!-- specdiff review -->\nwords\n")
+    program, calls = tmp_path / "gh", tmp_path / "calls"
+    program.write_text(GH)
+    program.chmod(0o755)
+    environment = os.environ | {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(calls), "EARLIER": earlier, "DENIED": denied,
+        "SPECDIFF_OUT": str(tmp_path), "GITHUB_REPOSITORY": "o/r", "PULL": "7",
+    }  # fmt: skip
+    run = subprocess.run(
+        ["bash", str(ROOT / "action" / "comment.sh")], env=environment, check=True, capture_output=True, text=True
+    )
+    assert last in calls.read_text().splitlines()[-1]
+    assert run.stdout.startswith(said)
