@@ -122,6 +122,45 @@ def by_parts(frequencies: Any) -> tuple[float, float] | None:
     return (theta, factor) if same else None
 
 
+def by_wavelength(frequencies: Any) -> tuple[float, float, float, float] | None:
+    """Base, factor and the two wavelengths between which the ramp of Llama 3's frequencies lies, the longer one first.
+
+    Kept and divided ones fix the base and the factor; the ramp between must be linear in the frequency. The wavelengths are
+    the original context over the low and over the high factor: of these three numbers the frequencies fix no more.
+    """
+    values = [float(value) for value in frequencies]
+    count = len(values)
+    if count < _LEAST or not math.isclose(values[0], 1.0, rel_tol=CLOSE) or min(values) <= 0:
+        return None
+    kept = 1
+    while kept + 1 < count and math.isclose(values[kept + 1], values[1] ** (kept + 1), rel_tol=CLOSE):
+        kept += 1
+    if kept == count - 1 or values[kept] >= 1:
+        return None
+    theta = _tidy(float(values[kept] ** (-count / kept)))
+    base = plain(theta, count)
+    factor = _tidy(base[-1] / values[-1])
+    if factor <= 1 + CLOSE:
+        return None
+    smooth = [(value / own - 1 / factor) / (1 - 1 / factor) for value, own in zip(values, base, strict=True)]
+    between = [i for i, part in enumerate(smooth) if 1e-4 < part < 1 - 1e-4]
+    if len(between) < 3 or between != list(range(between[0], between[-1] + 1)):  # noqa: PLR2004 - two fix a line, a third proves it
+        return None
+    first, last = between[0], between[-1]
+    step = (smooth[first] - smooth[last]) / (base[first] - base[last])
+    start = smooth[first] - step * base[first]
+    if step <= 0 or start >= 0:
+        return None
+    line = [min(max(start + step * own, 0.0), 1.0) for own in base]
+    if not all(math.isclose(a, b, abs_tol=1e-4) for a, b in zip(smooth, line, strict=True)):
+        return None
+    return theta, factor, 2 * math.pi * step / -start, 2 * math.pi * step / (1 - start)
+
+
+_LEAST = 8
+"""Frequencies from which a ramp can be told."""
+
+
 def _same(found: Any, expected: list[float]) -> bool:
     return len(found) == len(expected) and all(
         math.isclose(a, b, rel_tol=CLOSE, abs_tol=1e-12) for a, b in zip(found, expected, strict=True)
@@ -228,6 +267,7 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
             scene.fact(key("rope.scaling.low_freq_factor"), low, proof)
             scene.fact(key("rope.scaling.high_freq_factor"), high, proof)
             scene.fact(key("rope.scaling.original_context"), int(original), proof)
+            _attention_factor(scene, key, rotation)
             return
     if kind == "yarn" and factor and original:
         fast, slow = settings.get("beta_fast") or 32, settings.get("beta_slow") or 1
@@ -288,15 +328,81 @@ def _ramped(scene: Scene, tower: Tower, rotation: Rotation, proof: list[Evidence
     """YaRN's type, base and factor from the frequencies alone; its context and betas cannot be told apart there."""
     fit = by_parts(rotation.frequencies)
     if fit is None:
-        return False
+        return _by_wavelength(scene, tower, rotation, proof)
     key = tower.key
     scene.fact(key("rope.theta"), fit[0], proof)
     scene.fact(key("rope.scaling.type"), "yarn", proof)
     scene.fact(key("rope.scaling.factor"), fit[1], proof)
+    if _under_other_names(scene, tower, rotation, fit, proof):
+        _attention_factor(scene, key, rotation)
+        return True
     for name in ("original_context", "beta_fast", "beta_slow"):
         scene.unsure(
             key(f"rope.scaling.{name}"),
             "the frequencies are YaRN's, and the configuration has no setting of a usual name for this",
+            rotation.frequencies_at or rotation.at,
+        )
+    _attention_factor(scene, key, rotation)
+    return True
+
+
+_OTHER_NAMES = {
+    "original_context": (
+        "initial_context_length",
+        "original_seq_len",
+        "original_context_length",
+        "original_max_seq_len",
+    ),
+    "beta_fast": ("beta_fast", "rope_ntk_beta", "rope_beta_fast"),
+    "beta_slow": ("beta_slow", "rope_ntk_alpha", "rope_beta_slow"),
+}
+"""What publishers' own code calls YaRN's settings; they count where the formula makes the frequencies of them."""
+
+
+def _under_other_names(
+    scene: Scene, tower: Tower, rotation: Rotation, fit: tuple[float, float], proof: list[Evidence]
+) -> bool:
+    found = {name: scene.setting(*names) for name, names in _OTHER_NAMES.items()}
+    values = {name: setting[0] for name, setting in found.items() if setting is not None}
+    if len(values) < len(found) or not all(isinstance(value, int | float) and value > 0 for value in values.values()):
+        return False
+    original, fast, slow = int(values["original_context"]), float(values["beta_fast"]), float(values["beta_slow"])
+    count = len(rotation.frequencies)
+    truncate = next(
+        (
+            cut
+            for cut in (True, False)
+            if _same(rotation.frequencies, yarn(*_yarn(fit, count), original, fast, slow, cut))
+        ),
+        None,
+    )
+    if truncate is None:
+        return False
+    shown = [*proof, *(setting[1] for setting in found.values() if setting is not None)]
+    for name, value in (("original_context", original), ("beta_fast", values["beta_fast"]), ("beta_slow", values["beta_slow"]),
+                        ("truncate", truncate)):  # fmt: skip
+        scene.fact(tower.key(f"rope.scaling.{name}"), value, shown)
+    return True
+
+
+def _yarn(fit: tuple[float, float], count: int) -> tuple[float, int, float]:
+    return fit[0], count, fit[1]
+
+
+def _by_wavelength(scene: Scene, tower: Tower, rotation: Rotation, proof: list[Evidence]) -> bool:
+    """Llama 3's type, base and factor from the frequencies alone."""
+    fit = by_wavelength(rotation.frequencies)
+    if fit is None:
+        return False
+    key = tower.key
+    theta, factor, longest, shortest = fit
+    scene.fact(key("rope.theta"), theta, proof)
+    scene.fact(key("rope.scaling.type"), "llama3", proof)
+    scene.fact(key("rope.scaling.factor"), factor, proof)
+    for name in ("original_context", "low_freq_factor", "high_freq_factor"):
+        scene.unsure(
+            key(f"rope.scaling.{name}"),
+            f"the frequencies fix the original context over the low and the high factor alone: {longest:.5g} and {shortest:.5g}",
             rotation.frequencies_at or rotation.at,
         )
     _attention_factor(scene, key, rotation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from specdiff.detect.scaling import by_parts, llama3, plain, yarn
+from specdiff.detect.scaling import by_parts, by_wavelength, llama3, plain, yarn
 
 FORMULAS = {
     "yarn": (yarn(150_000.0, 32, 32.0, 4096, 32.0, 1.0, False), (150_000, 32)),
@@ -24,3 +24,24 @@ FORMULAS = {
 def test_ramped_frequencies(name: str) -> None:
     frequencies, expected = FORMULAS[name]
     assert by_parts(frequencies) == expected
+
+
+WAVELENGTHS = {
+    "llama3": (500_000, 8, 8192, 2048),
+    "llama3, a factor of 32": (500_000, 32, 8192, 2048),
+    "llama3, another ramp": (10_000, 4, 2048, 1024),
+}
+"""Base, factor, original context over the low and over the high factor."""
+
+
+@pytest.mark.parametrize("name", [*FORMULAS, *WAVELENGTHS])
+def test_frequencies_scaled_by_wavelength(name: str) -> None:
+    made = {
+        "llama3, a factor of 32": llama3(500_000.0, 32, 32.0, 1.0, 4.0, 8192),
+        "llama3, another ramp": llama3(10_000.0, 64, 4.0, 2.0, 4.0, 4096),
+    }
+    found = by_wavelength(made[name] if name in made else FORMULAS[name][0])
+    if name not in WAVELENGTHS:
+        assert found is None
+    else:
+        assert found == pytest.approx(WAVELENGTHS[name], rel=1e-3)
