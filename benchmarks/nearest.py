@@ -21,7 +21,7 @@ from typing import NamedTuple
 import checkout  # noqa: F401
 
 from specdiff.compare.likeness import Shape, likeness
-from specdiff.nearest import Index, index, origins
+from specdiff.nearest import NEARLY, Index, index, origins
 from specdiff.project.targets import transformers_folder
 from specdiff.session import deeply
 
@@ -98,6 +98,7 @@ def main() -> int:
             for words, key, of in (
                 ("the closest model is one that its authors inherit from", "first", "models"),
                 ("one of the three closest is", "three", "models"),
+                ("the closest model has as much of its code as any that its authors inherit from", "most", "models"),
                 ("the closest class is the one extended, or the same up to renaming", "class", "classes"),
                 ("the same, for classes that add nothing", "bare class", "bare"),
                 ("the closest class is at least as like as the one extended", "at least", "classes"),
@@ -131,6 +132,10 @@ def _one(
     rank = {name: number for number, (name, _, _) in enumerate(ranked)}
     counts["models"] += 1
     counts["first"] += bool(ranked) and ranked[0][0] in above
+    shares = {name: share for name, share, _ in ranked}
+    counts["most"] += bool(ranked) and ranked[0][1] >= NEARLY * max(
+        (shares.get(name, 0.0) for name in above), default=0.0
+    )
     counts["three"] += any(name in above for name, _, _ in ranked[:3])
     for each in found:
         shape = own.get(each.name)

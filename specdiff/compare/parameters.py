@@ -140,6 +140,13 @@ def _aligned(lefts: list[list[Item]], rights: list[list[Item]]) -> Iterator[tupl
     if len(lefts) == len(rights):
         yield from zip(lefts, rights, strict=True)
         return
+    stacks = _stack(lefts), _stack(rights)
+    if len(stacks[0]) == len(stacks[1]) > 1:
+        yield from zip(*stacks, strict=True)
+        one, other = ([item for part in side if part not in stack for item in part]
+                      for side, stack in zip((lefts, rights), stacks, strict=True))  # fmt: skip
+        yield one, other
+        return
     matcher = SequenceMatcher(
         None, [_weight(part) for part in lefts], [_weight(part) for part in rights], autojunk=False
     )
@@ -150,6 +157,16 @@ def _aligned(lefts: list[list[Item]], rights: list[list[Item]]) -> Iterator[tupl
             left = [item for part in lefts[i1:i2] for item in part]
             right = [item for part in rights[j1:j2] for item in part]
             yield left, right
+
+
+def _stack(parts: list[list[Item]]) -> list[list[Item]]:
+    """The layers of the list that holds most: what one side has beside it (tables of its own, numbered too) is no layer."""
+    groups: dict[str, list[list[Item]]] = {}
+    for part in parts:
+        match = _INDEX.search(part[0].names[0])
+        if match is not None:
+            groups.setdefault(part[0].names[0][: match.start(1)], []).append(part)
+    return max(groups.values(), key=lambda group: (len(group), sum(map(_weight, group))), default=[])
 
 
 def _weight(part: Sequence[Item]) -> int:
@@ -282,7 +299,16 @@ def _sized(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item
         sizes = f"{_copies(a)}{_size(a.shape)} against {_copies(b)}{_size(b.shape)}"
         return Pair(a.names, b.names, OTHER_SIZE, sizes)
 
-    return _take(lefts, rights, lambda a, b: a.kind == b.kind and len(a.shape) == len(b.shape) and _kin(a, b), made)
+    def alike(a: Item, b: Item) -> bool:
+        return a.kind == b.kind and len(a.shape) == len(b.shape) and _kin(a, b)
+
+    pairs, lefts, rights = _take(
+        lefts, rights, lambda a, b: alike(a, b) and (len(a.shape) == 1 or bool({*a.rows} & {*b.rows})), made
+    )
+    if len(lefts) == len(rights) and all(map(alike, lefts, rights)):
+        # Another width throughout: what is left over stands in the same order.
+        return [*pairs, *map(made, lefts, rights)], [], []
+    return pairs, lefts, rights
 
 
 def _copies(item: Item) -> str:
