@@ -104,7 +104,9 @@ def test_a_change_to_nothing_says_so(tmp_path: Path) -> None:
 
 def test_a_new_error_is_annotated_and_in_the_sarif(tmp_path: Path) -> None:
     folder = repository(tmp_path)
-    (folder / "modeling_toy.py").write_text(MODEL.replace("EPS", "1e-5").replace("self.head(self.last(x))", "self.head(self.lost(x))"))
+    (folder / "modeling_toy.py").write_text(
+        MODEL.replace("EPS", "1e-5").replace("self.head(self.last(x))", "self.head(self.lost(x))")
+    )
     git(folder, "commit", "-qam", "A slip")
     left = act(folder, git(folder, "rev-parse", "main"))
     assert left["GITHUB_OUTPUT"].startswith("failed=true\nsarif=true\n")
