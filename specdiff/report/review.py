@@ -32,8 +32,10 @@ def render(result: Review, style: str, color: bool) -> str:
         return json.dumps(_document(result), indent=1, ensure_ascii=False) + "\n"
     if style == "markdown":
         return comment(result)
-    if style in ("sarif", "github"):
-        return (sarif if style == "sarif" else github).review_document(result)
+    if style == "sarif":
+        return sarif.review_document(result)
+    if style == "github":
+        return github.review_document(result)
     console = terminal.new_console(color)
     _print(console, result)
     return terminal.console_text(console)
