@@ -299,7 +299,7 @@ def _starts(graph: Operations, block: Block, found: Router) -> list[int]:
 def _is_sum(graph: Operations, op: Op, seen: set[int]) -> bool:
     """Whether a value is the sum of weights that were followed, perhaps with a small constant added."""
     for _ in range(6):
-        if op.kind == "reduce" and op.attrs.get("which") in ("sum", "norm"):
+        if op.kind == "reduce" and op.attrs.get("which") in ("sum", "norm", "norm_p"):
             return any(graph.source(graph[i]).id in seen or i in seen for i in op.inputs)
         if op.kind in ("add", "clamp") and len(op.inputs) == 1:
             op = graph[op.inputs[0]]
