@@ -236,6 +236,9 @@ def _weights(graph: Operations, block: Block, found: Router) -> None:
             ):
                 found.normalise, found.normalise_at = True, reader
                 stack.append(reader_id)
+            elif reader.kind == "div" and len(reader.inputs) == 2 and graph.reaches(index, reader.inputs[1]):
+                found.normalise, found.normalise_at = None, reader  # divided by something of their own
+                stack.append(reader_id)
             elif reader.kind in ("mul", "div") and len(reader.inputs) == 1:
                 other = reader.attrs.get("other")
                 if isinstance(other, int | float):
