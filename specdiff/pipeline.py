@@ -45,6 +45,7 @@ from specdiff.options import Options
 from specdiff.project.arguments import takes
 from specdiff.project.build import Built, Failure, build, is_pretrained, model_classes, read_config
 from specdiff.project.forward import Forwarded, forward, longer, outputs_in, tensors_in
+from specdiff.project.inputs import kinds_left_out
 from specdiff.project.locate import Roots
 from specdiff.project.modes import PADDED
 from specdiff.project.modules import Program
@@ -269,6 +270,7 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
             (cls.file, cls.line),
             why_not,
             ran is not None and ran.failure is not None and ran.failure.kind not in ("Undecided", "Limit"),
+            untold=kinds_left_out(built.cls, program.run, ran.inputs) if ran is not None else (),
         )
         sheet = detect(scene, debug=options.debug)
         parts = split(tree, ties, shares(scene))

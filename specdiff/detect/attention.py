@@ -443,7 +443,12 @@ def _mask_facts(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mas
         scene.fact(key("attention.prefix"), True, [see(shown[0], "early positions see later ones, late ones do not")])
     else:
         agreed(scene, key("attention.causal"), ((mask.causal, *mask.shows["causal"]) for _, _, mask in rows))
-        scene.absent(key("attention.prefix"), "all positions are masked alike", [see(*rows[0][2].shows["causal"])])
+        shown = rows[0][2].shows["causal"]
+        if scene.untold and tower.prefix not in ("vision", "audio"):
+            why = f"without {' or '.join(scene.untold)} no token stands for a picture, which may be masked otherwise"
+            scene.unsure(key("attention.prefix"), why, shown[0])
+        else:
+            scene.absent(key("attention.prefix"), "all positions are masked alike", [see(*shown)])
     _visible_tokens(scene, tower, rows)
     names = ("attention.window.size", "attention.window.layers", "attention.chunk.size")
     unread = next((mask for _, _, mask in rows if mask.unread), None)

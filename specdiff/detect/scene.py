@@ -71,6 +71,7 @@ class Scene:
         why_not: str = "",
         refused: bool = False,
         length: tuple[int, int | None] | None = None,
+        untold: tuple[str, ...] = (),
     ) -> None:
         self.operations = operations
         """None where ``forward`` could not be followed to its end."""
@@ -90,6 +91,8 @@ class Scene:
         """Whether that is because Python or torch would raise: then nothing that is only declared is believed."""
         self.length = length
         """The least and the greatest number of tokens that the prompt stands for, where it is longer than an ordinary one."""
+        self.untold = untold
+        """Inputs that would say which tokens stand for pictures, and that the run was not given."""
         self.facts: dict[str, Fact] = {}
         self.absences: dict[str, Absence] = {}
         self.undecided: dict[str, Undecided] = {}

@@ -82,6 +82,18 @@ def senses_left_out(cls: ClassVal, run: Run, inputs: Inputs) -> tuple[str, ...]:
     return tuple(name for name in _SENSES if name in (*plan.names, *plan.kwonly) and name not in inputs)
 
 
+def kinds_left_out(cls: ClassVal, run: Run, inputs: Inputs) -> tuple[str, ...]:
+    """Inputs that say of each token whether it stands for a picture, of an entry that takes pictures, not given."""
+    forward = entry_of(cls)
+    if forward is None:
+        return ()
+    plan = run.plan_of(forward)
+    names = (*plan.names, *plan.kwonly)
+    if not any(name in _SENSES for name in names):
+        return ()
+    return tuple(name for name in names if name.endswith("token_type_ids") and name not in inputs)
+
+
 def entry_inputs(run: Run, cls: ClassVal, instance: Instance, config: Value) -> list[Inputs] | str:
     """Alternatives of keyword arguments for the class's ``forward``, the likeliest first; a sentence where an input
     cannot be told."""
