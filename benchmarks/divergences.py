@@ -23,6 +23,8 @@ from typing import Any
 import checkout  # noqa: F401
 import yaml
 
+from specdiff.errors import Problem, SpecdiffError, TargetError
+
 DATA = Path(__file__).with_name("divergences.yaml")
 RELEASES = Path.home() / ".cache" / "specdiff-releases"
 FAILS = ("mismatch", "missing")
@@ -89,13 +91,12 @@ def target(model: str, package: Path) -> str:
     for path in files:
         if f"class {name}(" in path.read_text(encoding="utf-8"):
             return f"{path}::{name}"
-    raise SystemExit(f"{package}: no {name} in {family}")
+    raise TargetError(Problem(str(package), 0, 0, f"no {name} in {family}"))
 
 
 def answer(item: Divergence, version: str, folder: Path) -> tuple[str, Any, str]:
     """(status, what the code has, why) of the claim on one release."""
     from specdiff import api  # noqa: PLC0415 - in the worker
-    from specdiff.errors import SpecdiffError  # noqa: PLC0415
     from specdiff.options import Options  # noqa: PLC0415
 
     document: dict[str, Any] = {

@@ -84,4 +84,4 @@ class FactSheet:
     enough: Level = Level.USED
     """The level that satisfies a claim that names none: a lower one where ``forward`` could not be followed."""
     raises: Evidence | None = None
-    """Where torch refuses what ``forward`` computes, whatever the input: what only a run would show is not there then."""
+    """Where Python or torch refuses to build or run the code, whatever the input: what only that would show is not there."""

@@ -143,7 +143,8 @@ def analyse(
         if options.computation:
             program.run.memo.clear()  # what is copied from another class's parts does not show which way it went
         try:
-            yield class_result(program, build(program, target, entry, values), options, options.config or target.config)
+            built = build(program, target, entry, values)
+            yield class_result(program, built, options, options.config or target.config, given=bool(values))
         except SpecdiffError:
             raise
         except Exception as error:  # noqa: BLE001 - a defect met in one class is that class's row
@@ -179,7 +180,9 @@ def is_defect(result: ClassResult) -> bool:
     return any(finding.id == "build.defect" for finding in result.findings)
 
 
-def class_result(program: Program, built: Built, options: Options, config_path: Path | None = None) -> ClassResult:
+def class_result(
+    program: Program, built: Built, options: Options, config_path: Path | None = None, *, given: bool = False
+) -> ClassResult:
     """Everything known about one built class.
 
     Args:
@@ -187,11 +190,12 @@ def class_result(program: Program, built: Built, options: Options, config_path: 
         built: The class and its instance.
         options: What the run is asked for.
         config_path: The ``config.json`` its configuration was made from.
+        given: Whether its configuration says something of its own beside the class's defaults.
     """
     cls = built.cls
     if built.instance is None:
         assert built.failure is not None
-        from_outside = bool(options.config or options.settings or config_path)
+        from_outside = given or bool(options.config or options.settings or config_path)
         result = _failed(cls.name, cls.file, cls.line, built.failure, built, given=from_outside)
         if options.computation and built.failure.kind not in ("Undecided", "Limit", DEFECT):
             where = result.findings[0].primary
@@ -534,6 +538,9 @@ def _failed(
     lacks = (failure.message,) if failure.kind == "NameError" and where is not None else ()
     entry = Undecided(f"the class could not be built: {finding.message}", primary.file, primary.line)
     notes = tuple(Undecided(reason, place.file, place.line) for reason, place in built.notes) if built else ()
+    sheet = _declared_only(file, line, built, entry.reason) if built is not None else FactSheet({}, {}, {})
+    if given and _certainly(failure):
+        sheet = replace(sheet, raises=Evidence(primary.file, primary.line, primary.line, finding.message))
     return ClassResult(
         name,
         file,
@@ -543,7 +550,7 @@ def _failed(
         (),
         None,
         None,
-        _declared_only(file, line, built, entry.reason) if built is not None else FactSheet({}, {}, {}),
+        sheet,
         (),
         (),
         (),
@@ -552,6 +559,12 @@ def _failed(
         "partial" if lacks else "undecided",
         missing=lacks,
     )
+
+
+def _certainly(failure: Failure) -> bool:
+    """Whether Python or torch refuses a value: not what a gap in the modelled libraries looks like, or a guard's own choice."""
+    value = failure.kind in ("KeyError", "IndexError", "ValueError", "RuntimeError", "ZeroDivisionError")
+    return not failure.deliberate and (value or failure.message.startswith("empty(): argument 'size'"))
 
 
 def _declared_only(file: str, line: int, built: Built, why: str) -> FactSheet:

@@ -349,6 +349,9 @@ def _as_any_caller(run: Run, bound: dict[str, Value], missing: list[str], defaul
 
 def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     """Run the body of an analysed function."""
+    if function.renamed and kwargs:
+        names = {old: new for old, new in function.renamed if new not in kwargs}
+        kwargs = {names.get(name, name): value for name, value in kwargs.items()}
     replacement = run.overlay(function)
     if replacement is not None:
         if not isinstance(replacement, Function):

@@ -145,6 +145,7 @@ class Function:
         "owner",
         "plan",
         "qualname",
+        "renamed",
         "scope",
         "stub",
         "takes_away",
@@ -181,6 +182,8 @@ class Function:
         self.attrs: dict[str, Value] = {}
         self.takes_away: frozenset[str] = frozenset()
         """Keyword arguments that its decorators keep to themselves."""
+        self.renamed: tuple[tuple[str, str], ...] = ()
+        """Former names of keyword arguments that its decorators pass on under their present one."""
         self.in_models: bool | None = None
         """Whether it is model code; worked out at the first call."""
 

@@ -272,6 +272,15 @@ class Run:
         name = node.id if type(node) is ir.Name else node.name if type(node) is ir.Attr else ""
         return self.library.kept_arguments.get(name, frozenset())
 
+    def renamed_by(self, decorator: ir.Expr) -> tuple[tuple[str, str], ...]:
+        """(former name, present one) of a keyword argument that a neutral decorator passes on: ``deprecate_kwarg("a", new_name="b")``."""
+        if type(decorator) is not ir.Call:
+            return ()
+        words = [each.value.value for each in decorator.args if each.name is None and type(each.value) is ir.Const]
+        named = {each.name: each.value.value for each in decorator.args if type(each.value) is ir.Const}
+        old, new = named.get("old_name", words[0] if words else None), named.get("new_name")
+        return ((old, new),) if isinstance(old, str) and isinstance(new, str) else ()
+
     def enter(self, function: Function) -> None:
         """Note a call; only named functions of model code appear in the call graph, a lambda belongs to its caller."""
         if function.in_models is None:

@@ -534,6 +534,7 @@ def make_function(run: Run, node: ir.FunctionDef | ir.FunctionStub, frame: Frame
     for decorator in reversed(node.decorators):
         if run.is_neutral(decorator, frame):
             function.takes_away |= run.kept_by(decorator)
+            function.renamed += run.renamed_by(decorator)
             continue
         run.line = decorator.line
         applied = evaluate(run, decorator, frame)

@@ -101,7 +101,7 @@ def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -
             evidence, level = known.evidence, known.level
         case Undecided() | None if _never_runs(claim, key, sheet):
             assert sheet.raises is not None
-            answer = _Answer(Status.MISSING, shown(claim.expectation), f"forward raises: {sheet.raises.what}")
+            answer = _Answer(Status.MISSING, shown(claim.expectation), f"the code raises: {sheet.raises.what}")
             evidence = (sheet.raises,)
         case Undecided():
             answer = _against_several(claim, key, known, sheet)
@@ -136,9 +136,9 @@ def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -
 
 
 def _never_runs(claim: Claim, key: Key, sheet: FactSheet) -> bool:
-    """Whether the source says that ``forward`` does something, and torch refuses to run it, whatever the input."""
+    """Whether the source says that the code builds or does something, and Python or torch refuses, whatever the input."""
     wants = not wants_nothing(claim.expectation, key, lambda name: _number(name, sheet))
-    return sheet.raises is not None and claim.level is Level.USED and wants
+    return sheet.raises is not None and claim.level > Level.DECLARED and wants
 
 
 def _against_fact(claim: Claim, claimed: Mapping[str, Claim], key: Key, fact: Fact, sheet: FactSheet) -> _Answer:
@@ -150,6 +150,9 @@ def _against_fact(claim: Claim, claimed: Mapping[str, Claim], key: Key, fact: Fa
             return _Answer(Status.MISMATCH, judgement.expected, judgement.reason)
         case Judgement(holds=None):
             return _Answer(Status.UNDECIDED, judgement.expected, judgement.reason)
+    if fact.level is Level.DECLARED and _never_runs(claim, key, sheet):
+        assert sheet.raises is not None
+        return _Answer(Status.MISSING, judgement.expected, f"the code raises: {sheet.raises.what}")
     if fact.level < _needed(claim, sheet):
         reason = f"the value is right, but it is proven only as {fact.level} and the claim needs {claim.level}"
         return _Answer(Status.UNDECIDED, judgement.expected, reason)
