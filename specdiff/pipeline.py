@@ -144,7 +144,7 @@ def analyse(
             program.run.memo.clear()  # what is copied from another class's parts does not show which way it went
         try:
             built = build(program, target, entry, values)
-            yield class_result(program, built, options, options.config or target.config, given=bool(values))
+            yield class_result(program, built, options, options.config or target.config, asked=bool(values))
         except SpecdiffError:
             raise
         except Exception as error:  # noqa: BLE001 - a defect met in one class is that class's row
@@ -181,7 +181,7 @@ def is_defect(result: ClassResult) -> bool:
 
 
 def class_result(
-    program: Program, built: Built, options: Options, config_path: Path | None = None, *, given: bool = False
+    program: Program, built: Built, options: Options, config_path: Path | None = None, *, asked: bool = False
 ) -> ClassResult:
     """Everything known about one built class.
 
@@ -190,12 +190,12 @@ def class_result(
         built: The class and its instance.
         options: What the run is asked for.
         config_path: The ``config.json`` its configuration was made from.
-        given: Whether its configuration says something of its own beside the class's defaults.
+        asked: Whether its configuration says something of its own beside the class's defaults.
     """
     cls = built.cls
     if built.instance is None:
         assert built.failure is not None
-        from_outside = given or bool(options.config or options.settings or config_path)
+        from_outside = asked or bool(options.config or options.settings or config_path)
         result = _failed(cls.name, cls.file, cls.line, built.failure, built, given=from_outside)
         if options.computation and built.failure.kind not in ("Undecided", "Limit", DEFECT):
             where = result.findings[0].primary
