@@ -88,6 +88,10 @@ def _summed(graph: Operations, start: Op, deep: bool = False) -> list[Leaf]:
             op.kind in _PUT_TOGETHER and not graph.from_inputs[op.id] and (sines := _sinusoidal(graph, op)) is not None
         ):
             found.append(sines)
+        elif op.kind == "cat" and not all(_stored(graph, item) for item in inputs):
+            # What is learned and stands before the tokens is tokens too: a class, registers.
+            found.extend(Leaf(item, "data") for item in inputs if _stored(graph, item))
+            stack.extend(item for item in inputs if not _stored(graph, item))
         elif op.kind in ("cat", "join", "stack"):
             stack.extend(inputs)
         elif op.kind in ("slice", "expand", "index", "view", "reshape", "unsqueeze") and graph.source(
@@ -115,6 +119,10 @@ def _summed(graph: Operations, start: Op, deep: bool = False) -> list[Leaf]:
                     leaf for leaf in _summed(graph, inputs[0], deep=True) if leaf.kind in ("learned", "sinusoidal")
                 ]
     return found
+
+
+def _stored(graph: Operations, op: Op) -> bool:
+    return graph.source(op, _THROUGH).kind == "parameter"
 
 
 def _wide(op: Op) -> bool:
