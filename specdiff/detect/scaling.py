@@ -91,15 +91,14 @@ def llama3(theta: float, count: int, factor: float, low: float, high: float, ori
     return found
 
 
-def by_parts(frequencies: Any) -> tuple[float, float] | None:
-    """Base and factor of frequencies that are kept, then ramped, then divided, with a ramp that is linear in the channel.
+_LEAST = 8
+"""Frequencies from which a ramp can be told."""
 
-    That is YaRN's shape (arXiv:2309.00071, eq. 22 as its authors implement it): kept and divided ones fix the base and the
-    factor, and what lies between must be a straight line. Llama 3's ramp is linear in 1/wavelength, so it fits none.
-    """
-    values = [float(value) for value in frequencies]
+
+def _kept_and_divided(values: list[float]) -> tuple[float, list[float], float] | None:
+    """Base, unscaled frequencies and factor of frequencies whose first are kept and whose last is divided."""
     count = len(values)
-    if count < 8 or not math.isclose(values[0], 1.0, rel_tol=CLOSE) or min(values) <= 0:
+    if count < _LEAST or not math.isclose(values[0], 1.0, rel_tol=CLOSE) or min(values) <= 0:
         return None
     kept = 1
     while kept + 1 < count and math.isclose(values[kept + 1], values[1] ** (kept + 1), rel_tol=CLOSE):
@@ -109,7 +108,22 @@ def by_parts(frequencies: Any) -> tuple[float, float] | None:
     theta = _tidy(float(values[kept] ** (-count / kept)))
     base = plain(theta, count)
     factor = _tidy(base[-1] / values[-1])
-    if factor <= 1 + CLOSE or not math.isclose(base[-2] / values[-2], factor, rel_tol=10 * CLOSE):
+    return (theta, base, factor) if factor > 1 + CLOSE else None
+
+
+def by_parts(frequencies: Any) -> tuple[float, float] | None:
+    """Base and factor of frequencies that are kept, then ramped, then divided, with a ramp that is linear in the channel.
+
+    That is YaRN's shape (arXiv:2309.00071, eq. 22 as its authors implement it): kept and divided ones fix the base and the
+    factor, and what lies between must be a straight line. Llama 3's ramp is linear in 1/wavelength, so it fits none.
+    """
+    values = [float(value) for value in frequencies]
+    count = len(values)
+    ends = _kept_and_divided(values)
+    if ends is None:
+        return None
+    theta, base, factor = ends
+    if not math.isclose(base[-2] / values[-2], factor, rel_tol=10 * CLOSE):
         return None
     ramp = [(1 - value / own) / (1 - 1 / factor) for value, own in zip(values, base, strict=True)]
     between = [i for i, part in enumerate(ramp) if 1e-4 < part < 1 - 1e-4]
@@ -129,19 +143,10 @@ def by_wavelength(frequencies: Any) -> tuple[float, float, float, float] | None:
     the original context over the low and over the high factor: of these three numbers the frequencies fix no more.
     """
     values = [float(value) for value in frequencies]
-    count = len(values)
-    if count < _LEAST or not math.isclose(values[0], 1.0, rel_tol=CLOSE) or min(values) <= 0:
+    ends = _kept_and_divided(values)
+    if ends is None:
         return None
-    kept = 1
-    while kept + 1 < count and math.isclose(values[kept + 1], values[1] ** (kept + 1), rel_tol=CLOSE):
-        kept += 1
-    if kept == count - 1 or values[kept] >= 1:
-        return None
-    theta = _tidy(float(values[kept] ** (-count / kept)))
-    base = plain(theta, count)
-    factor = _tidy(base[-1] / values[-1])
-    if factor <= 1 + CLOSE:
-        return None
+    theta, base, factor = ends
     smooth = [(value / own - 1 / factor) / (1 - 1 / factor) for value, own in zip(values, base, strict=True)]
     between = [i for i, part in enumerate(smooth) if 1e-4 < part < 1 - 1e-4]
     if len(between) < 3 or between != list(range(between[0], between[-1] + 1)):  # noqa: PLR2004 - two fix a line, a third proves it
@@ -155,10 +160,6 @@ def by_wavelength(frequencies: Any) -> tuple[float, float, float, float] | None:
     if not all(math.isclose(a, b, abs_tol=1e-4) for a, b in zip(smooth, line, strict=True)):
         return None
     return theta, factor, 2 * math.pi * step / -start, 2 * math.pi * step / (1 - start)
-
-
-_LEAST = 8
-"""Frequencies from which a ramp can be told."""
 
 
 def _same(found: Any, expected: list[float]) -> bool:
