@@ -151,6 +151,7 @@ def _index(element: cst.SubscriptElement, cursor: Cursor) -> ir.Expr:
     if isinstance(inner, cst.Index):
         value = lower_expression(inner.value, cursor)
         return ir.Starred(value.line, value) if getattr(inner, "star", None) else value
+    assert isinstance(inner, cst.Slice)
     lower = optional(inner.lower, cursor)
     upper = optional(inner.upper, cursor)
     step = optional(inner.step, cursor)
@@ -195,7 +196,7 @@ def _boolean(node: cst.BooleanOperation, cursor: Cursor) -> ir.Expr:
     left = lower_expression(node.left, cursor)
     right = lower_expression(node.right, cursor)
     values: tuple[ir.Expr, ...] = (left, right)
-    if isinstance(left, ir.BoolOp) and left.op == op and not node.left.lpar:  # type: ignore[attr-defined]
+    if isinstance(left, ir.BoolOp) and left.op == op and not node.left.lpar:
         values = (*left.values, right)
     return ir.BoolOp(left.line, op, values)
 

@@ -38,7 +38,8 @@ class Reader:
 
     def leaf(self, node: Any) -> int:
         """Move to a leaf that stands on one line, and return that line."""
-        self.line = line = node.lineno + self.offset
+        line: int = node.lineno + self.offset
+        self.line = line
         self.end = node.end_lineno
         self.column = node.end_col_offset
         return line
@@ -65,7 +66,7 @@ def lower_expression(node: Any, reader: Reader) -> ir.Expr:
     Raises:
         KeyError: the parser knows a node that this does not.
     """
-    return _TABLE[type(node)](node, reader)  # type: ignore[no-any-return]
+    return _TABLE[type(node)](node, reader)
 
 
 def optional(node: Any, reader: Reader) -> ir.Expr | None:

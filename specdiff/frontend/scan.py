@@ -261,9 +261,9 @@ def names_in(body: str, compound: bool) -> tuple[frozenset[str], frozenset[str]]
         binds.update(_BOUND.findall(body_without))
         binds.update(_ANNOTATED.findall(body_without))
     else:
-        match = _ANNOTATED.match(body_without)
-        if match is not None:
-            binds.add(match.group(1))
+        annotated = _ANNOTATED.match(body_without)
+        if annotated is not None:
+            binds.add(annotated.group(1))
         chained = body_without.split("=")
         if len(chained) > 2 and all(part.strip().isidentifier() for part in chained[:2]):
             binds.update(part.strip() for part in chained[:-1] if part.strip().isidentifier())

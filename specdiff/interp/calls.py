@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from specdiff.errors import SourceError
@@ -88,7 +89,7 @@ def call(run: Run, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Val
         return call(run, callee.func, (*callee.args, *args), {**callee.keywords, **kwargs})
     if kind is Unknown:
         if callee.options:
-            ways = [lambda item=item: call(run, item, args, kwargs) for item in callee.options]
+            ways = [functools.partial(call, run, item, args, kwargs) for item in callee.options]
             return one_of(run, ways, Unknown(ROUTED, callee.place) if _alike(callee.options) else callee)
         run.leave(callee.name)
         if run.read is not None:
@@ -171,7 +172,7 @@ def _hand_over(run: Run, values: list[Value], read: dict[int, Tensor]) -> None:
             _hand_over(run, list((value.attrs.get("_modules") or {}).values()), read)
 
 
-def one_of(run: Run, ways: list[Callable[[], Value]], why: Unknown) -> Value:
+def one_of(run: Run, ways: Sequence[Callable[[], Value]], why: Unknown) -> Value:
     """The joined value of several alternatives, all of which run."""
     if len(ways) == 1:
         return ways[0]()
@@ -387,10 +388,10 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
             run.trace.enter(args[0], function)
             entered = True
     try:
+        if isinstance(node, ir.Lambda):
+            return run.evaluate(node.body, frame)
         if entered and replay.worth(run.trace, "library" in args[0].cls.flags):
             return replay.forward(run, function, args, kwargs, lambda: run.execute_body(node, frame))
-        if type(node) is ir.Lambda:
-            return run.evaluate(node.body, frame)
         return run.execute_body(node, frame)
     except Raised as error:
         if len(error.places) < 40:

@@ -343,7 +343,8 @@ def _named_tuple(run: Run, cls: ClassVal) -> None:
     names = list(annotations)
     defaults = [cls.attrs.pop(name) for name in names if name in cls.attrs]
     cls.attrs["__match_args__"] = tuple(names)
-    cls.native = collections.namedtuple(cls.name, names, defaults=[plain(value) for value in defaults])  # noqa: PYI024
+    made = collections.namedtuple(cls.name, names, defaults=[plain(value) for value in defaults])  # type: ignore[misc]  # noqa: PYI024
+    cls.native = made
 
 
 def dataclass_fields(run: Run, cls: ClassVal) -> dict[str, Field]:

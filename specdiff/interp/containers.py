@@ -227,7 +227,7 @@ def iterate(run: Run, value: Value) -> Iterable[Value]:
         if method is not MISSING:
             return _Turns(run, method)
         if value.native is not None:
-            return list(value.native) if isinstance(value.native, dict | list | set) else value.native  # type: ignore[no-any-return]
+            return list(value.native) if isinstance(value.native, dict | list | set) else value.native
         method = method_of(value, "__getitem__")
         if method is not MISSING:
             return _by_index(run, method)
@@ -241,9 +241,10 @@ def iterate(run: Run, value: Value) -> Iterable[Value]:
     if isinstance(value, Dim):
         raise raised(run, TypeError("'int' object is not iterable"))
     try:
-        return iter(value)
+        turns: Iterator[Any] = iter(value)
     except HOST_ERRORS as error:
         raise raised(run, error) from None
+    return turns
 
 
 def _by_index(run: Run, method: Value) -> Iterator[Value]:

@@ -20,7 +20,7 @@ Monomial: TypeAlias = tuple[str, ...]
 Size: TypeAlias = "int | Dim"
 
 
-BOUNDS: dict[str, tuple[int, int]] = {
+BOUNDS: dict[str, tuple[int, int | None]] = {
     "sequence": (9, 63),
     "target_sequence": (2, 63),
     "source_sequence": (2, 63),

@@ -68,9 +68,9 @@ _RAISE_VARARGS = opcode.opmap["RAISE_VARARGS"]
 
 def _deliberate(error: BaseException) -> bool:
     """Whether an exception was raised by a ``raise`` statement or by binding the call's own arguments."""
-    trace = error.__traceback__
+    trace: Any = error.__traceback__
     if trace is None or trace.tb_next is None:
         return True  # raised by the call itself: the arguments do not fit the signature
     while trace.tb_next is not None:
         trace = trace.tb_next
-    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == _RAISE_VARARGS
+    return bool(trace.tb_frame.f_code.co_code[trace.tb_lasti] == _RAISE_VARARGS)

@@ -297,7 +297,7 @@ class Carrier:
             self.run.serial += 1
             found.kind, found.grad, found.serial = value.kind, value.grad, self.run.serial
             self.made[id(value)] = found
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _instance(self, value: Instance, depth: int) -> Instance:
         other = self.objects.get(id(value))
@@ -311,7 +311,7 @@ class Carrier:
             found.place = value.place
             found.native = self.carry(value.native, depth + 1)
             found.attrs.update({name: self.carry(item, depth + 1) for name, item in value.attrs.items()})
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 def with_names(value: Any, names: dict[Any, Any]) -> Any:

@@ -6,6 +6,7 @@ one run of the constructor and 255 small objects.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -56,8 +57,8 @@ class LazyInstance(Instance):
 
     __slots__ = ()
 
-    @property  # type: ignore[override]
-    def attrs(self) -> dict[str, Value]:
+    @property
+    def attrs(self) -> dict[str, Value]:  # type: ignore[override]  # a slot of the class above, filled when it is read
         """The attributes, copied now; the object becomes an ordinary instance."""
         template, copier = _SLOT.__get__(self)
         self.__class__ = Instance  # type: ignore[assignment]
@@ -72,7 +73,8 @@ class LazyInstance(Instance):
         return _SLOT.__get__(self)[0]  # type: ignore[no-any-return]
 
 
-_SLOT: Any = Instance.attrs  # type: ignore[attr-defined]
+_SLOT: Any = vars(Instance)["attrs"]
+"""The slot itself, beneath the property that hides it."""
 
 
 def template_of(instance: Instance) -> Instance | None:
@@ -194,7 +196,7 @@ class _Copier:
             )
             found.recipe = value.recipe
             self.made[id(value)] = found
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 def construct(run: Run, cls: ClassVal, args: tuple[Value, ...], kwargs: dict[str, Value], make: Maker) -> Value:
@@ -298,7 +300,7 @@ def _record(
         for slot, where in enumerate(track):
             value = positional[where] if isinstance(where, int) else kwargs[where]
             outer.append(value)
-            tracked = Tracked(_bare(value), lambda env, slot=slot: env[slot], recording)
+            tracked = Tracked(_bare(value), operator.itemgetter(slot), recording)
             if isinstance(where, int):
                 positional[where] = tracked
             else:

@@ -84,7 +84,7 @@ class Globals(dict[str, Any]):
     def __contains__(self, name: object) -> bool:
         return dict.__contains__(self, name) or (isinstance(name, str) and self.module.get(name) is not MISSING)
 
-    def get(self, name: str, default: Value = None) -> Value:  # type: ignore[override]
+    def get(self, name: str, default: Value = None) -> Value:
         """The value of a name, bound when it is asked for."""
         return self[name] if name in self else default  # noqa: SIM401 - `get` is what this is
 

@@ -233,6 +233,9 @@ def _dunder(run: Run, op: str, left: Value, right: Value) -> Value:
     return MISSING
 
 
+_UNARY: dict[str, Callable[[Any], Any]] = {"-": operator.neg, "+": operator.pos, "~": operator.invert}
+
+
 def unary(run: Run, op: str, value: Value) -> Value:
     """``-value``, ``+value``, ``~value`` or ``not value``."""
     if op == "not":
@@ -243,7 +246,7 @@ def unary(run: Run, op: str, value: Value) -> Value:
     if isinstance(value, Unknown):
         return value
     if type(value) is Tracked:
-        return value.map({"-": operator.neg, "+": operator.pos, "~": operator.invert}[op])
+        return value.map(_UNARY[op])
     if isinstance(value, Tensor):
         function = run.library.tensor_unary.get(op)
         if function is None:
@@ -254,7 +257,7 @@ def unary(run: Run, op: str, value: Value) -> Value:
     if method is not MISSING:
         return run.call(method, (), {})
     try:
-        return {"-": operator.neg, "+": operator.pos, "~": operator.invert}[op](payload(value))
+        return _UNARY[op](payload(value))
     except HOST_ERRORS as error:
         raise raised(run, error) from None
 
@@ -297,10 +300,10 @@ def compare(run: Run, op: str, left: Value, right: Value) -> Value:
     if kind is Tensor or other is Tensor:
         if left is None or right is None or kind is str or other is str:
             return op == "!="
-        function = run.library.tensor_binary.get(op)
-        if function is None:
+        compared = run.library.tensor_binary.get(op)
+        if compared is None:
             return run.unknown(f"tensor comparison {op} is not modelled")
-        return guarded(run, function, (run, left, right), {})
+        return guarded(run, compared, (run, left, right), {})
     if isinstance(left, Instance) or isinstance(right, Instance):
         result = _dunder(run, op, left, right)
         if result is not MISSING:

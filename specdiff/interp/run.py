@@ -47,6 +47,9 @@ class Library(Protocol):
     def has_module(self, name: str) -> bool:
         """Whether a module of that dotted name is modelled."""
 
+    def is_standard(self, name: str) -> bool:
+        """Whether a module is one of Python's own."""
+
     def missing_package(self, name: str) -> BaseException | None:
         """What importing a package raises that the analysed code does not find installed."""
 
@@ -288,15 +291,6 @@ class Run:
         if function.in_models and (function.name != "<lambda>" or self.outward is not None):
             self.edges.setdefault((self.caller, function))
             self.caller = function
-
-    def has_module(self, name: str) -> bool:
-        """Whether a module of that dotted name is modelled."""
-
-    def missing_package(self, name: str) -> BaseException | None:
-        """What importing a package raises that the analysed code does not find installed."""
-
-    def replacement(self, module: str, name: str) -> Value:
-        """What stands in for a function of an analysed library that is about the machine, or None."""
 
     def native(self, dotted: str) -> Value:
         """The modelled value of a dotted name, or `MISSING`."""

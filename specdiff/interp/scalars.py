@@ -3,6 +3,7 @@ tensor they were read from."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from specdiff.interp.dims import Dim
@@ -48,16 +49,14 @@ def given_back(run: Run, result: Any, left: Any, right: Any) -> Any:
 def nested(run: Run, tensor: Tensor, most: int) -> Any:
     """``tensor.tolist()`` where the content is not known: numbers in lists of the right lengths, or None where there
     are more of them than ``most`` or a length is not known."""
-    if tensor.shape is None or not all(isinstance(size, int) for size in tensor.shape):
+    if tensor.shape is None:
         return None
-    count = 1
-    for size in tensor.shape:
-        count *= size
-    if count > most:
+    sizes = [size for size in tensor.shape if isinstance(size, int)]
+    if len(sizes) < len(tensor.shape) or math.prod(sizes) > most:
         return None
-    if not tensor.shape:
+    if not sizes:
         return number_of(run, tensor)
-    return [nested(run, run.getitem(tensor, index), most) for index in range(tensor.shape[0])]
+    return [nested(run, run.getitem(tensor, index), most) for index in range(sizes[0])]
 
 
 def constant(tensor: Tensor) -> Any:

@@ -83,12 +83,12 @@ def assign(run: Run, target: ir.Expr, value: Value, frame: Frame) -> None:
     """Bind a target."""
     kind = type(target)
     if kind is ir.Name:
-        store(run, target.id, value, frame)  # type: ignore[union-attr,arg-type]
+        store(run, target.id, value, frame)  # type: ignore[union-attr]
     elif kind is ir.Attr:
         assignment.set_(run, evaluate(run, target.value, frame), target.name, value)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Item:
         container = evaluate(run, target.value, frame)  # type: ignore[union-attr,arg-type]
-        index = evaluate(run, target.index, frame)  # type: ignore[union-attr,arg-type]
+        index = evaluate(run, target.index, frame)  # type: ignore[arg-type]
         run.line = target.line
         containers.setitem(run, container, index, value)
     elif kind is ir.TupleExpr or kind is ir.ListExpr:

@@ -170,7 +170,7 @@ class Device(NamedTuple):
     """``torch.device``."""
 
     type: str
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]  # torch's name for it
 
 
 class Intrinsic:

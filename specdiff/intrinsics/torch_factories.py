@@ -7,13 +7,13 @@ from typing import Any
 
 from specdiff.interp.branches import ROUTED, join
 from specdiff.interp.builtins import raw
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, fresh
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import Instance
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.tracked import plain
 from specdiff.interp.values import Device, DType, Tensor, Turns, Unknown
-from specdiff.intrinsics.torch_core import broadcast, constant, dtype_name, fresh, lazily, sizes, small, tensors
+from specdiff.intrinsics.torch_core import broadcast, constant, dtype_name, lazily, sizes, small, tensors
 
 _SKIP = ("device", "requires_grad", "layout", "pin_memory", "memory_format", "generator", "out")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim, decide
+from specdiff.interp.dims import Dim, decide, fresh
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.values import Tensor, Turns, Unknown
 from specdiff.intrinsics import torch_checks as checks
@@ -15,7 +15,6 @@ from specdiff.intrinsics.torch_core import (
     broadcast,
     computed,
     constant,
-    fresh,
     lazily,
     of,
     small,
@@ -32,10 +31,10 @@ def topk(ctx: Any, input: Tensor, k: Any, dim: Any = -1, largest: Any = True, so
     if input.shape is not None:
         where = axis(dim, len(input.shape))
         size = input.shape[where]
-        count = k if isinstance(k, int | Dim) else fresh("k")
-        if isinstance(size, int) and isinstance(count, int) and count > size:
+        kept = k if isinstance(k, int | Dim) else fresh("k")
+        if isinstance(size, int) and isinstance(kept, int) and kept > size:
             raise ShapeError("index", "selected index k out of range")
-        shape = (*input.shape[:where], count, *input.shape[where + 1 :])
+        shape = (*input.shape[:where], kept, *input.shape[where + 1 :])
     count = k if isinstance(k, int) else None
     picked, taken = _ordered(input, dim, largest, count) if count is not None else (None, None)
     values = ctx.emit("topk", (input,), shape, input.dtype, k=count, dim=dim, output="values", const=taken)
@@ -160,7 +159,7 @@ def _is_given(ctx: Any, index: Tensor) -> bool:
     op = ctx.trace.ops[index.node]
     while op.kind in ("view", "reshape", "cast", "slice", "contiguous", "unsqueeze", "transpose") and op.inputs:
         op = ctx.trace.ops[op.inputs[0]]
-    return op.kind == "input"
+    return bool(op.kind == "input")
 
 
 def _is_table(input: Tensor) -> bool:  # noqa: A002

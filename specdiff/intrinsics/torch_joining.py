@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, fresh
 from specdiff.interp.values import Tensor, Turns, Unknown
-from specdiff.intrinsics.torch_core import ShapeError, apart, axis, constant, fresh, lazily, small
+from specdiff.intrinsics.torch_core import ShapeError, apart, axis, constant, lazily, small
 
 Model = Callable[..., Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, fresh
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.intrinsics import torch_checks as checks
 from specdiff.intrinsics.torch_core import (
@@ -15,7 +15,6 @@ from specdiff.intrinsics.torch_core import (
     broadcast,
     constant,
     dtype_name,
-    fresh,
     lazily,
     of,
     same,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp.builtins import raw
-from specdiff.interp.dims import Dim, Ratio
+from specdiff.interp.dims import Dim, Ratio, fresh
 from specdiff.interp.limits import MAX_LISTED
 from specdiff.interp.possible import decided
 from specdiff.interp.scalars import nested, number_of
@@ -19,7 +19,6 @@ from specdiff.intrinsics.torch_core import (
     broadcast,
     computed,
     constant,
-    fresh,
     is_float,
     lazily,
     numel,

@@ -7,6 +7,7 @@ from math import copysign, inf, nan, sqrt
 from statistics import NormalDist
 from typing import Any
 
+from specdiff.interp.dims import fresh
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.intrinsics.torch_core import (
     ShapeError,
@@ -15,7 +16,6 @@ from specdiff.intrinsics.torch_core import (
     broadcast,
     computed,
     dtype_name,
-    fresh,
     is_float,
     lazily,
     promote,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.intrinsics.torch_core import fresh, lazily, sizes
+from specdiff.interp.dims import fresh
+from specdiff.intrinsics.torch_core import lazily, sizes
 from specdiff.intrinsics.torch_gathering import gather, index_add, index_select, scatter, take_along_dim
 from specdiff.intrinsics.torch_indexing import (
     argsort,

@@ -28,7 +28,7 @@ def _copied(ctx: Any, input: Tensor, source: Any) -> Any:  # noqa: A002
     return ctx.emit("copy", (source,), input.shape, input.dtype, const=const)
 
 
-_INPLACE_ONLY = {
+_INPLACE_ONLY: dict[str, Model] = {
     "copy_": lambda ctx, input, source, *args, **kwargs: _copied(ctx, input, source),
     "fill_": lambda ctx, input, value=0: ctx.emit(
         "constant", (), input.shape, input.dtype, fill=value if not isinstance(value, Tensor) else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specdiff.interp.dims import Dim, decide
+from specdiff.interp.dims import Dim, decide, fresh
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.intrinsics import torch_checks as checks
-from specdiff.intrinsics.torch_core import ShapeError, axis, computed, constant, fresh, lazily, numel, small, tensors
+from specdiff.intrinsics.torch_core import ShapeError, axis, computed, constant, lazily, numel, small, tensors
 
 Model = Callable[..., Any]
 

@@ -19,7 +19,7 @@ _TUPLE = -1
 _LITERAL = -2
 _TAGS = {cls: tag for tag, cls in enumerate(_CLASSES)}
 _LINE_FIELDS = frozenset({"line", "end_line", "def_line"})
-_LINES = tuple(sum(1 for name in cls._fields if name in _LINE_FIELDS) for cls in _CLASSES)  # type: ignore[attr-defined]
+_LINES = tuple(len(_LINE_FIELDS.intersection(cls._fields)) for cls in _CLASSES)  # type: ignore[attr-defined]
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 

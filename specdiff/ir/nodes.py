@@ -47,7 +47,7 @@ class Item(NamedTuple):
 
     line: int
     value: Expr
-    index: Expr
+    index: Expr  # type: ignore[assignment]  # the syntax's word; nobody looks for a value's place in a node
 
 
 class SliceExpr(NamedTuple):

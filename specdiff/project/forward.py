@@ -221,6 +221,7 @@ def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Fo
             reshaped.left_out = senses_left_out(built.cls, run, reshaped.inputs)
             best = reshaped
             continue
+        assert best.failure is not None
         seen: set[str] = set()
         for words in _mentioned(program, best.failure):
             found = with_needed(run, built.cls, built.instance, built.settings, best.inputs, words - seen)

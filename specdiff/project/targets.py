@@ -131,7 +131,7 @@ def _file_target(
         return Target(text, roots, module, path, classes, config, ("transformers.models",))
     folder = path.parent
     installed = package_folder("transformers")
-    packages = {"transformers": (installed,)} if installed is not None else {}
+    packages: dict[str, tuple[Path, ...]] = {"transformers": (installed,)} if installed is not None else {}
     source = tree.read(path).decode("utf-8", "replace")
     match = _MODEL_FILE.match(path.name)
     if match is not None and _RELATIVE_UP.search(source) and installed is not None:
