@@ -295,12 +295,7 @@ def _callable(ctx: Run, obj: Value) -> Value:
 
 
 def _iter(ctx: Run, obj: Value, *sentinel: Value) -> Value:
-    return _iterator(ctx, obj)
-
-
-def _iterator(ctx: Run, obj: Value) -> Value:
-    items = containers.iterate(ctx, obj)
-    return iter(items)
+    return obj if hasattr(type(obj), "__next__") else ctx.walk(iter(containers.iterate(ctx, obj)))
 
 
 @raw
@@ -316,14 +311,13 @@ def _next(ctx: Run, iterator: Value, *default: Value) -> Value:
                 if isinstance(error.value, StopIteration) and default:
                     return default[0]
                 raise
-    recording = ctx.recording
-    while recording is not None:
-        recording.impure = True  # the iterator's position is state that a copy would not advance
-        recording = recording.parent
+    ctx.advance(iterator)
     try:
         return next(iterator, *default)
     except StopIteration:
         raise
+    except containers.NotIterable as stop:
+        return stop.value
     except TypeError:
         raise TypeError(f"'{lookups.type_name(iterator)}' object is not an iterator") from None
 

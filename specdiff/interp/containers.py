@@ -24,7 +24,7 @@ from specdiff.interp.run import REMADE, Run
 from specdiff.interp.scalars import constant
 from specdiff.interp.tracked import RunRecording, Tracked, plain
 from specdiff.interp.turns import item_of, item_of_open
-from specdiff.interp.values import Tensor, Turns, Unknown
+from specdiff.interp.values import Tensor, Turns, Unknown, Walk
 
 SHARED = frozenset({list, dict, set})
 """Containers of Python's own that several names may hold, so that changes to them are recorded."""
@@ -240,6 +240,9 @@ def iterate(run: Run, value: Value) -> Iterable[Value]:
         raise raised(run, TypeError("'type' object is not iterable"))
     if isinstance(value, Dim):
         raise raised(run, TypeError("'int' object is not iterable"))
+    if kind is Walk:
+        run.advance(value)
+        return value.items  # type: ignore[no-any-return]
     try:
         turns: Iterator[Any] = iter(value)
     except HOST_ERRORS as error:

@@ -14,7 +14,7 @@ from specdiff.interp.guarding import raised
 from specdiff.interp.objects import MISSING, Frame, Function, LazyName, Raised, Super, Value
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import Tracked, plain
-from specdiff.interp.values import Tensor, Turns, Unknown
+from specdiff.interp.values import Intrinsic, Tensor, Turns, Unknown
 from specdiff.ir import nodes as ir
 
 
@@ -116,7 +116,10 @@ def _call(run: Run, node: ir.Call, frame: Frame) -> Value:
         if special is not None and func.id not in frame.locals:
             return special(run, node, frame)
     callee = TABLE[type(func)](run, func, frame)
-    args, kwargs = arguments(run, node.args, frame)
+    return _called(run, node, callee, *arguments(run, node.args, frame))
+
+
+def _called(run: Run, node: ir.Call, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     run.line = node.line
     result = calls.call(run, callee, args, kwargs)
     if run.ways is not None and args and type(args[0]) is Tensor:
@@ -174,11 +177,37 @@ def _eval(run: Run, node: ir.Call, frame: Frame) -> Value:
     return evaluate(run, expression, frame)
 
 
+class _Enough(Exception):
+    """Indicates that whoever reads a generator expression needs no further item."""
+
+
+def _read_first(run: Run, node: ir.Call, frame: Frame) -> Value:
+    """``next``, ``any`` or ``all`` of a generator expression, which goes no further than the item that decides."""
+    callee = evaluate(run, node.func, frame)
+    first = node.args[0] if node.args else None
+    enough = _READERS.get(callee.name) if type(callee) is Intrinsic else None
+    if enough is None or first is None or type(first.value) is not ir.Comp or first.value.kind != "gen":
+        return _called(run, node, callee, *arguments(run, node.args, frame))
+    items = _comp(run, first.value, frame, enough)
+    rest, kwargs = arguments(run, node.args[1:], frame)
+    return _called(run, node, callee, (items, *rest), kwargs)
+
+
+_READERS: dict[str, Callable[[Value], bool]] = {
+    "builtins.next": lambda value: True,
+    "builtins.any": lambda value: value is True,
+    "builtins.all": lambda value: value is False,
+}
+
+
 _FRAME_CALLS: dict[str, Callable[[Run, ir.Call, Frame], Value]] = {
     "eval": _eval,
     "locals": _locals,
     "globals": _globals,
     "vars": _vars,
+    "next": _read_first,
+    "any": _read_first,
+    "all": _read_first,
 }
 
 
@@ -303,7 +332,7 @@ def _starred(run: Run, node: ir.Starred, frame: Frame) -> Value:
     return evaluate(run, node.value, frame)
 
 
-def _comp(run: Run, node: ir.Comp, frame: Frame) -> Value:
+def _comp(run: Run, node: ir.Comp, frame: Frame, enough: Callable[[Value], bool] | None = None) -> Value:
     inner = Frame(frame.module, frame if not frame.is_class else frame.parent, frame.function)
     inner.cls, inner.self_ = frame.cls, frame.self_
     if frame.is_class:
@@ -316,20 +345,25 @@ def _comp(run: Run, node: ir.Comp, frame: Frame) -> Value:
             assert node.value is not None
             mapping[key] = plain(evaluate(run, node.value, inner))
 
-        _clauses(run, node.clauses, 0, inner, add_pair, frame)
+        _clauses(run, node.clauses, 0, inner, add_pair, [], frame)
         return mapping
     if node.kind == "list" and len(node.clauses) == 1:
         made = rows.row(run, node, inner)
         if made is not None:
             return made
     found: list[Value] = []
+    doubtful: list[bool] = []
 
     def add() -> None:
         value = evaluate(run, node.element, inner)
         found.append(value.observe() if type(value) is Tracked else value)
+        if enough is not None and not doubtful and enough(found[-1]):
+            raise _Enough
 
     try:
-        _clauses(run, node.clauses, 0, inner, add, frame)
+        _clauses(run, node.clauses, 0, inner, add, doubtful, frame)
+    except _Enough:
+        pass
     except NotIterable as stop:
         if stop.length is None or len(node.clauses) > 1 or found or node.kind == "set":
             if not found and len(node.clauses) == 1:
@@ -346,7 +380,7 @@ def _comp(run: Run, node: ir.Comp, frame: Frame) -> Value:
         return found
     if node.kind == "set":
         return {_hashable(run, value) for value in found}
-    return iter(found)
+    return run.walk(iter(found))
 
 
 def _assign_item(run: Run, target: ir.Expr, item: Value, frame: Frame) -> None:
@@ -357,7 +391,13 @@ def _assign_item(run: Run, target: ir.Expr, item: Value, frame: Frame) -> None:
 
 
 def _clauses(
-    run: Run, clauses: tuple[ir.Clause, ...], index: int, inner: Frame, add: Callable[[], None], outer: Frame
+    run: Run,
+    clauses: tuple[ir.Clause, ...],
+    index: int,
+    inner: Frame,
+    add: Callable[[], None],
+    doubtful: list[bool],
+    outer: Frame,
 ) -> None:
     clause = clauses[index]
     iterable = evaluate(run, clause.iter, outer if index == 0 else inner)
@@ -379,12 +419,13 @@ def _clauses(
                     break
         if keep is None:
             filtered = True
-            _maybe(add if last else lambda: _clauses(run, clauses, index + 1, inner, add, outer))
+            doubtful.append(True)
+            _maybe(add if last else lambda: _clauses(run, clauses, index + 1, inner, add, doubtful, outer))
         elif keep:
             if last:
                 add()
             else:
-                _clauses(run, clauses, index + 1, inner, add, outer)
+                _clauses(run, clauses, index + 1, inner, add, doubtful, outer)
     if filtered:
         raise NotIterable(run.unknown("a comprehension filters by something that is not known"))
 

@@ -422,6 +422,7 @@ class _Repetition:
         trace, made, nodes, renames = self.trace, self.ops, self.nodes, self.renames
         sourced, parts, before = trace.sourced, trace.parts, len(trace.ops)
         places: list[int] = []
+        new = tuple.__new__
         for op in trace.ops[self.past.start : self.past.end]:
             number, kind, given, shape, dtype, attrs, file, line, module, function, view = op
             places.append(len(made))
@@ -431,9 +432,12 @@ class _Repetition:
                 self._add(op, self._sizes(attrs) if number in named else attrs, number in named)
             else:  # what nearly all are: `_add`, without a call for each
                 nodes[number] = other = before + len(made)
-                inputs = tuple([nodes[item] if item in nodes else self._input(item) for item in given])
+                try:
+                    inputs = tuple([nodes[item] for item in given])
+                except KeyError:
+                    inputs = tuple([self._input(item) for item in given])
                 path = renames[module] if module in renames else self._renamed(module)
-                made.append(Op(other, kind, inputs, shape, dtype, attrs, file, line, path, function, None))
+                made.append(new(Op, (other, kind, inputs, shape, dtype, attrs, file, line, path, function, None)))
         places.append(len(made))
         return places
 

@@ -10,7 +10,7 @@ from specdiff.interp import limits
 from specdiff.interp.dims import fresh
 from specdiff.interp.objects import BudgetExceeded, ClassVal, Frame, Function, Instance, ModuleVal, Value
 from specdiff.interp.tracked import Recording, RunRecording
-from specdiff.interp.values import Place, Tensor, Unknown
+from specdiff.interp.values import Place, Tensor, Unknown, Walk
 from specdiff.ir import nodes as ir
 
 STUB_PREFIX = "<specdiff>/"
@@ -374,6 +374,19 @@ class Run:
         """A fresh object of a class, without running its constructor."""
         self.serial += 1
         return Instance(cls, self.serial, Place(self.file, self.line))
+
+    def walk(self, items: Iterator[Value]) -> Walk:
+        """An iterator for the analysed program."""
+        self.serial += 1
+        return Walk(items, self.serial)
+
+    def advance(self, iterator: Any) -> None:
+        """Must be called before an iterator is asked for an item: the position of an older one is state a copy would not move."""
+        serial = iterator.serial if type(iterator) is Walk else 0
+        recording = self.recording
+        while recording is not None and serial < recording.start:
+            recording.impure = True
+            recording = recording.parent
 
     def touch(self, target: Any) -> None:
         """Must be called before any change to an instance, dict, list or set of the analysed program."""

@@ -53,7 +53,7 @@ def execute_body(run: Run, node: ir.FunctionDef, frame: Frame) -> Value:
     if node.is_generator:
         frame.yields = []
         execute(run, node.body, frame)
-        return iter(frame.yields)
+        return run.walk(iter(frame.yields))
     signal = execute(run, node.body, frame)
     value = signal.value if type(signal) is Returned else None
     if frame.pending:

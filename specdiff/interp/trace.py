@@ -217,7 +217,8 @@ class Trace:
         known = self._names.get(id(owner))
         if known is None or id(wanted) not in known:
             known = self._names[id(owner)] = {}
-            _list_modules(owner, "", known, 0)
+            if template_of(owner) is None:
+                _list_modules(owner, "", known, 0)
             self.keep.append(owner)
         return known.get(id(wanted))
 
@@ -230,11 +231,10 @@ class Trace:
 
 def _list_modules(owner: Instance, prefix: str, names: dict[int, str], depth: int) -> None:
     """Name every module below another by identity; of several names the first one in torch's order."""
-    if template_of(owner) is not None:
-        return  # nobody has looked into it, so what runs cannot come from it
     for name, child in (owner.attrs.get("_modules") or {}).items():
         if isinstance(child, Instance):
             path = prefix + name
             names.setdefault(id(child), path)
-            if depth < _DEPTH:
+            # Into a copy that nobody has looked into: what runs cannot come from it.
+            if depth < _DEPTH and template_of(child) is None and child.attrs.get("_modules"):
                 _list_modules(child, path + ".", names, depth + 1)

@@ -7,7 +7,7 @@ classes of the analysed code, and what could not be known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -128,6 +128,22 @@ class Turns:
 
     def __repr__(self) -> str:
         return f"Turns({self.element!r} x {self.length})"
+
+
+class Walk:
+    """An iterator that the analysed program holds. How far it has come is state of the age of ``serial``."""
+
+    __slots__ = ("items", "serial")
+
+    def __init__(self, items: Iterator[Any], serial: int) -> None:
+        self.items = items
+        self.serial = serial
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.items
+
+    def __next__(self) -> Any:
+        return next(self.items)
 
 
 class DType(NamedTuple):

@@ -14,7 +14,15 @@ from typing import Any
 
 from specdiff.interp.values import Device, DType, OwnDType, Tensor
 from specdiff.intrinsics import torch_checks as checks
-from specdiff.intrinsics import torch_factories, torch_linear, torch_pointwise, torch_rare, torch_shapes, torch_vmap
+from specdiff.intrinsics import (
+    torch_factories,
+    torch_linear,
+    torch_modules,
+    torch_pointwise,
+    torch_rare,
+    torch_shapes,
+    torch_vmap,
+)
 from specdiff.intrinsics.torch_core import is_float, sizes
 
 Model = Callable[..., Any]
@@ -133,6 +141,7 @@ FUNCTIONS: dict[str, Model] = {
     },
     "torch.nn.functional.relu_": TENSOR_METHODS["relu_"],
     **torch_factories.FUNCTIONS,
+    **torch_modules.FUNCTIONS,
     **torch_pointwise.FUNCTIONS,
     **torch_shapes.FUNCTIONS,
     **torch_linear.FUNCTIONS,

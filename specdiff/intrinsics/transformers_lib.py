@@ -7,6 +7,7 @@ from typing import Any
 from specdiff.interp.builtins import raw
 from specdiff.interp.objects import BoundMethod, Function, Value
 from specdiff.interp.values import Device, Intrinsic
+from specdiff.intrinsics import transformers_hooks
 
 NEUTRAL_DECORATORS = frozenset(
     [
@@ -102,6 +103,7 @@ def _parts(text: str) -> tuple[int, ...]:
 
 
 REPLACEMENTS: dict[str, Value] = {
+    **transformers_hooks.REPLACEMENTS,
     **{
         name: _constant(name, False)
         for name in [

@@ -273,6 +273,22 @@ def fibonacci(n):
     return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
 
 
+def looked_at():
+    seen = []
+
+    def look(item):
+        seen.append(item)
+        return item
+
+    found = any(look(n) > 1 for n in range(5)), all(look(n) < 1 for n in range(5)), next(look(n) for n in "xy")
+    return found, seen
+
+
+def read_on():
+    items = iter([1, 2, 3, 4])
+    return next(items), [item for item in items if item != 3], next(items, None), iter(items) is items
+
+
 c01 = counted()  # => 6
 c02 = spread(1, 2, 3, 4, c=5, d=6)  # => [1, 2, (3, 4), 5, {'d': 6}]
 c03 = spread(*[1, 2], **{"c": 0})  # => [1, 2, (), 0, {}]
@@ -284,6 +300,8 @@ c08 = functools.reduce(lambda a, b: a * b, range(1, 6))  # => 120
 c09 = [f(2) for f in [lambda x, k=k: x**k for k in range(3)]]  # => [1, 2, 4]
 c10 = next((n for n in numbers(10) if n % 7 == 6), None)  # => 6
 c11 = sum(n for n in numbers(5))  # => 10
+c13 = looked_at()  # => ((True, False, 'x'), [0, 1, 2, 0, 1, 'x'])
+c14 = read_on()  # => (1, [2, 4], None, True)
 c12 = sorted({"b": 1, "a": 2}.items(), key=lambda item: item[1], reverse=True)  # => [('a', 2), ('b', 1)]
 
 

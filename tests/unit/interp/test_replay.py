@@ -205,6 +205,16 @@ CASES: dict[str, tuple[str, str, int]] = {
         "for layer in self.layers:\n    x = torch.stack(layer(x), 1)",
         0,
     ),
+    "the number format of its own weights": (
+        f"def forward(self, x):\n    {MLP}\n    return x.to(next(p.dtype for p in self.parameters() if p.is_floating_point()))",
+        LOOP,
+        5,
+    ),
+    "an iterator that all read on": (
+        f"def forward(self, x, model):\n    {MLP}\n    return x * next(model.first)",
+        "self.first = iter(range(1, 7))\nfor layer in self.layers:\n    x = layer(x, self)",
+        0,
+    ),
     "weights changed before": (
         f"def forward(self, x):\n    {MLP}\n    return x",
         "for layer in self.layers:\n    layer.scale.mul_(2.0)" + LOOP,

@@ -6,7 +6,7 @@ The interpreter itself implements setting, getting and deleting attributes over 
 
 from collections import OrderedDict, namedtuple
 
-from specdiff_native import set_training
+from specdiff_native import named_buffers, named_children, named_modules, named_parameters, second, set_training
 from torch.utils.hooks import RemovableHandle
 
 from ..parameter import Parameter
@@ -153,30 +153,16 @@ class Module:
     # --- Walking ---------------------------------------------------------------------------------
 
     def named_children(self):
-        memo = set()
-        for name, module in self._modules.items():
-            if module is not None and module not in memo:
-                memo.add(module)
-                yield name, module
+        return named_children(self)
 
     def children(self):
-        for _, module in self.named_children():
-            yield module
+        return second(self.named_children())
 
     def named_modules(self, memo=None, prefix="", remove_duplicate=True):
-        if memo is None:
-            memo = set()
-        if self not in memo:
-            if remove_duplicate:
-                memo.add(self)
-            yield prefix, self
-            for name, module in self._modules.items():
-                if module is not None:
-                    yield from module.named_modules(memo, _join(prefix, name), remove_duplicate)
+        return named_modules(self, memo, prefix, remove_duplicate)
 
     def modules(self):
-        for _, module in self.named_modules():
-            yield module
+        return second(self.named_modules())
 
     def _named_members(self, get_members_fn, prefix="", recurse=True, remove_duplicate=True):
         memo = set()
@@ -190,18 +176,16 @@ class Module:
                 yield _join(module_prefix, name), value
 
     def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
-        yield from self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
+        return named_parameters(self, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse=True):
-        for _, value in self.named_parameters(recurse=recurse):
-            yield value
+        return second(self.named_parameters(recurse=recurse))
 
     def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
-        yield from self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
+        return named_buffers(self, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse=True):
-        for _, value in self.named_buffers(recurse=recurse):
-            yield value
+        return second(self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target):
         if target == "":
