@@ -1,30 +1,7 @@
 # flow: (norm1 attn | .)+ (mlp × < side > scale | .)+
 import torch
+from parts import Attention, Network
 from torch import nn
-
-
-class Attention(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width)
-        self.v_proj = nn.Linear(width, width)
-        self.o_proj = nn.Linear(width, width)
-
-    def forward(self, x, other=None):
-        other = x if other is None else other
-        scores = self.q_proj(x) @ self.k_proj(other).transpose(1, 2) * 0.125
-        return self.o_proj(torch.softmax(scores, dim=-1) @ self.v_proj(other))
-
-
-class Network(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
-
-    def forward(self, x):
-        return self.fc2(torch.relu(self.fc1(x)))
 
 
 class Layer(nn.Module):

@@ -1,30 +1,6 @@
 # flow: (norm1 attn / mlp | .)+
-import torch
+from parts import Attention, Network, Stack
 from torch import nn
-
-
-class Attention(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width)
-        self.v_proj = nn.Linear(width, width)
-        self.o_proj = nn.Linear(width, width)
-
-    def forward(self, x, other=None):
-        other = x if other is None else other
-        scores = self.q_proj(x) @ self.k_proj(other).transpose(1, 2) * 0.125
-        return self.o_proj(torch.softmax(scores, dim=-1) @ self.v_proj(other))
-
-
-class Network(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
-
-    def forward(self, x):
-        return self.fc2(torch.relu(self.fc1(x)))
 
 
 class Layer(nn.Module):
@@ -42,15 +18,6 @@ class Layer(nn.Module):
         return x + (self.attn(normed) if self.attends else self.mlp(normed))
 
 
-class Model(nn.Module):
+class Model(Stack):
     def __init__(self) -> None:
-        super().__init__()
-        self.embed = nn.Embedding(100, 64)
-        self.layers = nn.ModuleList([Layer(64, index % 2 == 0) for index in range(4)])
-        self.head = nn.Linear(64, 100)
-
-    def forward(self, input_ids):
-        x = self.embed(input_ids)
-        for layer in self.layers:
-            x = layer(x)
-        return self.head(x)
+        super().__init__([Layer(64, index % 2 == 0) for index in range(4)])
