@@ -9,7 +9,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -213,6 +213,23 @@ def forwards(module: cst.Module) -> Iterator[cst.FunctionDef]:
     )
 
 
+def _given(
+    function: str,
+    pick: Callable[[cst.Call], Iterable[cst.Arg]],
+    new: Callable[[str], str | None],
+    where: Callable[[cst.Module], Iterator[cst.CSTNode]],
+) -> Sites:
+    def sites(module: cst.Module) -> Iterator[Edit]:
+        for holder in where(module):
+            for node in calls(holder, function):
+                for arg in pick(node):
+                    changed = new(code(arg.value))
+                    if changed is not None:
+                        yield arg, arg.with_changes(value=expr(changed))
+
+    return sites
+
+
 def argument(
     function: str,
     name: str,
@@ -221,16 +238,10 @@ def argument(
 ) -> Sites:
     """A keyword argument of a call gets another value."""
 
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for holder in where(module):
-            for node in calls(holder, function):
-                for arg in node.args:
-                    if arg.keyword is not None and re.fullmatch(name, arg.keyword.value):
-                        changed = new(code(arg.value))
-                        if changed is not None:
-                            yield arg, arg.with_changes(value=expr(changed))
+    def pick(node: cst.Call) -> list[cst.Arg]:
+        return [arg for arg in node.args if arg.keyword is not None and re.fullmatch(name, arg.keyword.value)]
 
-    return sites
+    return _given(function, pick, new, where)
 
 
 def positional(
@@ -241,15 +252,10 @@ def positional(
 ) -> Sites:
     """A positional argument of a call gets another value."""
 
-    def sites(module: cst.Module) -> Iterator[Edit]:
-        for holder in where(module):
-            for node in calls(holder, function):
-                if len(node.args) > index and node.args[index].keyword is None:
-                    changed = new(code(node.args[index].value))
-                    if changed is not None:
-                        yield node.args[index], node.args[index].with_changes(value=expr(changed))
+    def pick(node: cst.Call) -> list[cst.Arg]:
+        return [arg for arg in node.args[index : index + 1] if arg.keyword is None]
 
-    return sites
+    return _given(function, pick, new, where)
 
 
 def both(*many: Sites) -> Sites:

@@ -105,6 +105,14 @@ def _declared(subject: Subject, cls: ClassVal) -> Iterator[tuple[ClassVal, str, 
                     yield owner, param.name, getattr(param.default, "line", node.def_line)
 
 
+def _methods(cls: ClassVal) -> Iterator[ir.FunctionDef]:
+    """The functions that a class itself defines, properties' and wrapped ones among them."""
+    for value in cls.attrs.values():
+        function = getattr(value, "getter", None) or getattr(value, "func", None) or value
+        if isinstance(function, Function) and isinstance(node_of(function), ir.FunctionDef):
+            yield body_of(function)
+
+
 _OWN: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()
 
 
@@ -113,10 +121,8 @@ def _own_reads(cls: ClassVal) -> frozenset[str]:
     found = _OWN.get(cls)
     if found is None:
         reads: set[str] = set()
-        for value in cls.attrs.values():
-            function = getattr(value, "getter", None) or getattr(value, "func", None) or value
-            if isinstance(function, Function) and isinstance(node_of(function), ir.FunctionDef):
-                reads |= _used_in(body_of(function))
+        for method in _methods(cls):
+            reads |= _used_in(method)
         found = _OWN[cls] = frozenset(reads)
     return found
 
@@ -138,11 +144,8 @@ def _reads_of_parts(cls: ClassVal) -> frozenset[str]:
     found = _PARTS.get(cls)
     if found is None:
         reads: set[str] = set()
-        for value in cls.attrs.values():
-            function = getattr(value, "getter", None) or getattr(value, "func", None) or value
-            if not isinstance(function, Function) or not isinstance(node_of(function), ir.FunctionDef):
-                continue
-            body = body_of(function).body
+        for method in _methods(cls):
+            body = method.body
             written = {id(target) for item in nodes_in(body) if isinstance(item, ir.Assign) for target in item.targets}
             for item in nodes_in(body):
                 if isinstance(item, ir.Attr) and id(item) not in written and dotted(item.value) != "self":

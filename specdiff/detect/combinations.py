@@ -10,8 +10,6 @@ import numpy
 
 from specdiff.detect.places import Index, NotKnown
 from specdiff.detect.points import Points
-from specdiff.graph.operations import is_number
-from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Op
 
 Inside = Callable[[Op], bool]
@@ -110,21 +108,7 @@ def _assigned(points: Points, op: Op, index: Index, inside: Inside) -> list[Term
     spec, inputs = op.attrs.get("spec"), points.graph.inputs(op)
     if spec is None or len(inputs) != 2 or any(item == "tensor" or item is None for item in spec):
         return [Term(op.id, index, numpy.ones(_length(index)))]
-    shape = points.shape(op)
-    here: Any = True
-    places: list[Any] = []
-    for position, item in enumerate(spec):
-        at = numpy.asarray(index[position])
-        if is_number(item):
-            here = here & (at == item % shape[position])
-            continue
-        bounds = (None, None, None) if item == ":" else item
-        low, high, stride = slice(*[points.size(p, op) if isinstance(p, Dim) else p for p in bounds]).indices(
-            shape[position]
-        )
-        here = here & (at >= low) & (at < high) & ((at - low) % stride == 0)
-        places.append(numpy.clip((at - low) // stride, 0, None))
-    places.extend(index[len(spec) :])
+    here, places = points.part(op, spec, points.shape(op), index)
     limits = points.shape(inputs[1])
     picked = places[len(places) - len(limits) :]
     below = tuple(numpy.minimum(item, size - 1) for item, size in zip(picked, limits, strict=True))

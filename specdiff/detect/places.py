@@ -145,18 +145,22 @@ class Places:
             return tuple(found)
         return None
 
+    def basic(self, item: Any, rest: list[Any], shape: tuple[int, ...], found: list[Any], op: Op) -> None:
+        """One item of a basic index: takes what it reads from ``rest`` and adds the place in the source to ``found``."""
+        if item is None:
+            rest.pop(0)
+        elif isinstance(item, int | Dim):
+            chosen = self.size(item, op)
+            found.append(chosen if chosen >= 0 else chosen + shape[len(found)])
+        else:
+            found.append(self.sliced(item, rest.pop(0), shape[len(found)], op))
+
     def _slice(self, op: Op, source: Op, index: Index) -> Index:
         shape = self.shape(source)
         rest = list(index)
         found: list[Any] = []
         for item in op.attrs["spec"]:
-            if item is None:
-                rest.pop(0)
-            elif isinstance(item, int | Dim):
-                chosen = self.size(item, op)
-                found.append(chosen if chosen >= 0 else chosen + shape[len(found)])
-            else:
-                found.append(self.sliced(item, rest.pop(0), shape[len(found)], op))
+            self.basic(item, rest, shape, found, op)
         found.extend(rest)
         for at, size in zip(found, shape, strict=True):
             # A slice of a table takes no more than there is, whatever length was given to the sequence.

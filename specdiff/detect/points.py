@@ -408,16 +408,11 @@ class Points(Places):
                 array = arrays[number]
                 number += 1
                 found.append(_whole(self.value(array, own[width - len(self.shape(array)) :])))
-            elif item is None:
-                rest.pop(0)
-            elif isinstance(item, int | Dim):
-                chosen = self.size(item, op)
-                found.append(chosen if chosen >= 0 else chosen + shape[len(found)])
             else:
-                found.append(self.sliced(item, rest.pop(0), shape[len(found)], op))
+                self.basic(item, rest, shape, found, op)
         return tuple(found)
 
-    def _part(self, op: Op, spec: tuple[Any, ...], shape: tuple[int, ...], index: Index) -> tuple[Any, list[Any]]:
+    def part(self, op: Op, spec: tuple[Any, ...], shape: tuple[int, ...], index: Index) -> tuple[Any, list[Any]]:
         """Whether elements lie in a part that numbers and slices pick, and where they stand in it."""
         inside: Any = True
         places: list[Any] = []
@@ -445,7 +440,7 @@ class Points(Places):
             raise NotKnown(op, "which part of a value is overwritten is not known")
         if any(item is None or item == "tensor" for item in spec):
             raise NotKnown(op, "which part of a value is overwritten is not known")
-        inside, places = self._part(op, spec, self.shape(base), index)
+        inside, places = self.part(op, spec, self.shape(base), index)
         sizes = self.shape(part)
         within = tuple(numpy.minimum(item, size - 1) for item, size in zip(places, sizes, strict=True))
         new = self.value(part, within) if numpy.any(inside) else 0.0
@@ -457,7 +452,7 @@ class Points(Places):
         number = op.attrs.get("value")
         if spec is None or any(isinstance(item, str) and item == "tensor" for item in spec):
             raise NotKnown(op, "an assignment whose place is not recorded")
-        inside, places = self._part(op, spec, self.shape(op), index)
+        inside, places = self.part(op, spec, self.shape(op), index)
         old = 0.0 if numpy.all(inside) else self.value(inputs[0], index)
         if number is None and len(inputs) > 1:
             source = inputs[1]

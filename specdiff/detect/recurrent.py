@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from specdiff.detect.agree import agreed
@@ -41,6 +41,21 @@ def _tell(
     scene: Scene, tower: Tower, rows: list[Row], name: str, read: Callable[[Block, Recurrence], tuple[Any, Op, str]]
 ) -> None:
     agreed(scene, tower.key(name), (read(block, mixer) for block, mixer in rows))
+
+
+def _whether(scene: Scene, tower: Tower, rows: list[Row], name: str, found: Mapping[int, Op | None], what: str) -> None:
+    """A key that says whether there is a thing: what was found in each block, by the block's number."""
+    _tell(
+        scene,
+        tower,
+        rows,
+        name,
+        lambda b, m: (
+            found[b.index] is not None,
+            found[b.index] or m.at,
+            f"a {what}" if found[b.index] else f"no {what}",
+        ),
+    )
 
 
 def _ssm(scene: Scene, tower: Tower, rows: list[Row]) -> None:
@@ -89,17 +104,7 @@ def _ssm(scene: Scene, tower: Tower, rows: list[Row]) -> None:
     if kinds == {"mamba2"}:
         _mamba2(scene, tower, graph, rows, inner)
     inside = {block.index: _norm_inside(block, mixer, ends[block.index]) for block, mixer in rows}
-    _tell(
-        scene,
-        tower,
-        rows,
-        "ssm.norm",
-        lambda b, m: (
-            inside[b.index] is not None,
-            inside[b.index] or m.at,
-            "a norm inside the mixer" if inside[b.index] else "no norm inside the mixer",
-        ),
-    )
+    _whether(scene, tower, rows, "ssm.norm", inside, "norm inside the mixer")
 
 
 def _mamba2(scene: Scene, tower: Tower, graph: Operations, rows: list[Row], inner: dict[int, int | None]) -> None:
@@ -272,17 +277,7 @@ def _linear(scene: Scene, tower: Tower, rows: list[Row]) -> None:
     _convolution(scene, tower, graph, rows, "linear_attention.conv_kernel", "")
     ends = {block.index: projections_of(graph, block, mixer) for block, mixer in rows}
     gates = {block.index: _output_gate(graph, mixer, ends[block.index][1]) for block, mixer in rows}
-    _tell(
-        scene,
-        tower,
-        rows,
-        "linear_attention.gate",
-        lambda b, m: (
-            gates[b.index] is not None,
-            gates[b.index] or m.at,
-            "the output times a gate" if gates[b.index] else "no gate on the output",
-        ),
-    )
+    _whether(scene, tower, rows, "linear_attention.gate", gates, "gate on the output")
     squares = {block.index: _chunk(block) or _square_table(graph, block) for block, _ in rows}
     known = [(found[0], found[1], "a square of one block's positions") for found in squares.values() if found]
     if len(known) == len(rows):
