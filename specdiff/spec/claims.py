@@ -55,9 +55,7 @@ def read_claim(name: Scalar, node: Node, context: Context) -> Claim | None:
     if key is None or key.group == "release":
         report.add(name, _unknown_key(name.text))
         return None
-    body = mapping(node, name.text, report)
-    if body is None:
-        return None
+    body = node if isinstance(node, Mapping) else _bare(node, key)
     before = len(report.problems)
     check_known(body, name.text, _CLAIM_FIELDS, report)
     expectation = _expectation(body, name, key, report)
@@ -69,6 +67,16 @@ def read_claim(name: Scalar, node: Node, context: Context) -> Claim | None:
         return None
     named = "level" in body.entries
     return Claim(name.text, expectation, level, source, report.file, name.line, note, deviation, named)
+
+
+def _bare(node: Scalar | Sequence, key: Key) -> Mapping:
+    """``layers: 36``: a claim whose source is still to be named, ``{value: 36, source: TODO}``."""
+    absent = isinstance(node, Scalar) and node.text == "absent"
+    form = "absent" if absent else "pattern" if key.type is ValueType.PATTERN else "value"
+    place = Scalar(node.line, node.column, form, form)
+    given = Scalar(node.line, node.column, True, "true") if absent else node
+    source = Scalar(node.line, node.column, TODO, TODO)
+    return Mapping(node.line, node.column, {form: (place, given), "source": (source, source)})
 
 
 def read_release(name: Scalar, node: Node, context: Context) -> ReleaseItem | None:
@@ -100,8 +108,16 @@ def read_release(name: Scalar, node: Node, context: Context) -> ReleaseItem | No
 
 
 def read_source(body: Mapping, what: str, context: Context, *, quote: bool = True) -> SourceRef:
-    """The fields ``source``, ``where`` and ``quote``; missing ones are reported."""
+    """The fields ``source``, ``where`` and ``quote``; missing ones are reported.
+
+    ``source: {id: paper, where: …, quote: …}`` says the same, as results write it.
+    """
     report = context.report
+    if "source" in body.entries and isinstance(given := body.entries["source"][1], Mapping):
+        check_known(given, f"{what}: source", ("id", "where", "quote"), report)
+        beside = {name: entry for name, entry in body.entries.items() if name in ("where", "quote")}
+        nested = {("source" if name == "id" else name): entry for name, entry in given.entries.items()}
+        body = Mapping(given.line, given.column, {**beside, **nested})
     source = text(body, "source", what, report)
     fields = ("where", "quote") if quote else ("where",)
     missing = [name for name in ("source", *fields) if name not in body.entries]

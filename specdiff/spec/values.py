@@ -9,7 +9,7 @@ from specdiff import vocab
 from specdiff.facts import Value
 from specdiff.spec.document import Node, Scalar, Sequence
 from specdiff.spec.fields import Report, describe, suggestion
-from specdiff.spec.model import Exactly, Expectation, Pattern, Tolerance
+from specdiff.spec.model import Exactly, Expectation, OneOf, Pattern, Tolerance
 from specdiff.vocab import Key, ValueType
 
 MAX_LAYERS = 10_000
@@ -29,6 +29,14 @@ _ARTICLE = {
     ValueType.PARTS: "a list of parts as `specdiff draft` writes them",
 }
 
+NONE = "none"
+"""The choice, of keys that have it, that ``false`` says too; ``true`` says any of the others."""
+
+_POWERS = {"M": 6, "million": 6, "B": 9, "billion": 9, "T": 12, "trillion": 12}
+_FIGURE = re.compile(rf"(\d{{1,6}}(?:\.\d{{1,6}})?)\s*({'|'.join(_POWERS)})")
+"""Not ``128k``, which may be 128,000 or 131,072."""
+
+_EVERY = {"all": (True,), "even": (True, False), "odd": (False, True)}
 _RANGE = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?\Z")
 
 
@@ -50,9 +58,24 @@ def read_value(node: Node, name: str, key: Key, report: Report) -> Expectation |
             form = f"{name} is a pattern over layers: write `pattern: [{key.choices[0].id}]` with `repeat: true`"
             report.add(node, form)
             return None
+        case ValueType.INT | ValueType.NUMBER if isinstance(node, Scalar) and (figure := _FIGURE.fullmatch(node.text)):
+            return _rounded(figure, key)
+        case ValueType.CHOICE if isinstance(node, Scalar) and node.value is True and NONE in key.choice_ids:
+            return OneOf(tuple(choice for choice in key.choice_ids if choice != NONE))
         case _:
             found = read_scalar(node, name, key, report)
             return None if found is None else Exactly(found)
+
+
+def _rounded(figure: re.Match[str], key: Key) -> Exactly:
+    """``117B``: what the figure says, give or take half a unit of its last digit, as figures in papers are rounded."""
+    power = _POWERS[figure[2]]
+    decimals = len(figure[1].partition(".")[2])
+    number = float(f"{figure[1]}e{power}")
+    return Exactly(
+        int(number) if key.type is ValueType.INT else number,
+        Tolerance(0.5 * 10.0 ** (power - decimals), relative=False),
+    )
 
 
 def read_scalar(node: Node, name: str, key: Key, report: Report) -> Value:
@@ -75,6 +98,8 @@ def read_scalar(node: Node, name: str, key: Key, report: Report) -> Value:
                 report.add(node, f"{name}: expected true or false, found {describe(node)} (write true or false)")
                 return None
         case ValueType.CHOICE | ValueType.PATTERN:
+            if value is False and NONE in key.choice_ids:
+                return NONE
             if isinstance(node, Scalar) and node.text:
                 return _choice(node, name, key, report)
         case ValueType.TEXT | ValueType.NAMES | ValueType.PARTS:
@@ -131,16 +156,18 @@ def _choice(node: Scalar, name: str, key: Key, report: Report) -> str | None:
 
 
 def _number_hint(node: Node, key: Key) -> str:
-    """What to write in place of ``1_000``, ``1,000`` or ``8B``."""
+    """What to write in place of ``1_000``, ``1,000``, ``128k`` or ``none``."""
     if key.type not in (ValueType.INT, ValueType.NUMBER) or not isinstance(node, Scalar):
         return ""
     digits = re.sub(r"[_,' ]", "", node.text)
     if digits != node.text and re.fullmatch(r"\d+", digits):
         return f" (write {digits})"
-    # Not for "128k", which may be 128,000 or 131,072.
-    if scaled := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MBT])", node.text):
-        power = {"M": 6, "B": 9, "T": 12}[scaled[2]]
-        return f" (write {scaled[1]}e{power})"
+    if scaled := _FIGURE.fullmatch(node.text):
+        return f" (write {scaled[1]}e{_POWERS[scaled[2]]})"
+    if thousands := re.fullmatch(r"(\d{1,6})\s*[kK]", node.text):
+        return f" (write {int(thousands[1]) * 1000} or {int(thousands[1]) * 1024})"
+    if node.value is False or node.text.lower() in ("none", "no", "null", "~"):
+        return " (write `absent: true` for none)"
     return ""
 
 
@@ -154,9 +181,9 @@ def _listing(node: Node, name: str, key: Key, report: Report) -> Expectation | N
 
 
 def _layers(node: Node, name: str, key: Key, report: Report) -> Expectation | None:
-    """``all``, ``"3-60, 62"`` or a list of indices and ranges."""
-    if isinstance(node, Scalar) and node.value == "all":
-        return Pattern((True,), repeat=True)
+    """``all``, ``even``, ``odd``, ``"3-60, 62"`` or a list of indices and ranges."""
+    if isinstance(node, Scalar) and node.text in _EVERY:
+        return Pattern(_EVERY[node.text], repeat=True)
     pieces: list[tuple[Node, str]]
     if isinstance(node, Scalar) and node.value is not None:
         pieces = [(node, piece) for piece in node.text.split(",")]
@@ -169,7 +196,7 @@ def _layers(node: Node, name: str, key: Key, report: Report) -> Expectation | No
         found = _RANGE.match(piece)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if first > last or last >= MAX_LAYERS:
-            form = "layer indices from 0 ([3, 7], 3-60, or all)"
+            form = "layer indices from 0 ([3, 7], 3-60, all, even or odd)"
             report.add(place, f"{name}: expected {form}, found {describe(place)}")
             return None
         indices.update(range(first, last + 1))

@@ -123,7 +123,11 @@ ATTENTION = group(
         f"Xiao et al. 2023, arXiv:2309.17453; {GPT_OSS}",
         (
             Choice("none", "no sink", ()),
-            Choice("learned_logit", "a learned number that joins the softmax's denominator", ("learned_bias", "logit")),
+            Choice(
+                "learned_logit",
+                "a learned number that joins the softmax's denominator",
+                ("learned", "learned_bias", "logit"),
+            ),
             Choice(
                 "zero_logit",
                 "a constant zero that joins the softmax's denominator (softmax off by one)",

@@ -35,12 +35,12 @@ MLP = group(
         "The non-linearity. x·sigmoid(αx) is `silu` with `mlp.alpha` α, so QuickGELU is `silu` with `mlp.alpha` 1.702.",
         "GELU: arXiv:1606.08415; SiLU: arXiv:1702.03118; squared ReLU: arXiv:2109.08668",
         (
-            Choice("silu", "x·sigmoid(x)", ("swish",)),
+            Choice("silu", "x·sigmoid(x)", ("swish", "swiglu")),
             Choice("gelu", "x·Φ(x), by the error function", ("gelu_exact", "gelu_python", "gelu_erf")),
             Choice(
                 "gelu_tanh", "GELU's tanh approximation", ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_approx")
             ),
-            Choice("relu", "max(x, 0)", ()),
+            Choice("relu", "max(x, 0)", ("reglu",)),
             Choice("relu2", "max(x, 0)²", ("relu_squared", "squared_relu")),
             Choice("sigmoid", "1/(1+e^-x)", ()),
             Choice("tanh", "hyperbolic tangent", ()),

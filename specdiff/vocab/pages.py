@@ -11,13 +11,13 @@ from specdiff.vocab import GROUPS, KEYS, TOWERS, Group, Key, ValueType
 Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
 
 _TYPE_MEANING = {
-    ValueType.INT: "a whole number",
-    ValueType.NUMBER: "a number; equal within one part in 1e9 unless the claim has a `tolerance`",
+    ValueType.INT: "a whole number, or a figure with its rounding: `117B` is 117e9, give or take 0.5e9",
+    ValueType.NUMBER: "a number, or a figure such as `1.5M` with its rounding; equal within one part in 1e9 unless the claim has a `tolerance`",
     ValueType.BOOL: "`true` or `false`; `false` says the same as `absent: true`",
-    ValueType.CHOICE: "one of the key's choices",
+    ValueType.CHOICE: "one of the key's choices; where `none` is one, `false` says it too, and `true` any of the others",
     ValueType.PATTERN: "one choice per layer: `pattern: [sliding, full]` with `repeat: true`, or "
     "`[{dense: 3}, {moe: 58}]`",
-    ValueType.LAYERS: 'layer indices from 0: `value: [3, 7]`, `value: "3-60"`, `value: all`, or '
+    ValueType.LAYERS: 'layer indices from 0: `value: [3, 7]`, `value: "3-60"`, `value: all` (or `even`, `odd`), or '
     "`pattern: [true, false]` with `repeat: true`",
     ValueType.INTEGERS: "a list of whole numbers, in order",
     ValueType.NUMBERS: "a list of numbers, in order",
@@ -196,8 +196,20 @@ def _loose_text(description: str) -> dict[str, Json]:
 
 
 def _source_fields() -> dict[str, Json]:
+    words: dict[str, Json] = {
+        "id": _text("Id of a document under `sources`."),
+        "where": _loose_text("Section, table or field in it."),
+        "quote": _loose_text("A short quote that says it."),
+    }
+    whole: Json = {
+        "type": "object",
+        "required": ["id", "where"],
+        "additionalProperties": False,
+        "properties": words,
+        "description": "Document, place and quote in one.",
+    }
     return {
-        "source": _text("Id of a document under `sources`."),
+        "source": {"anyOf": [words["id"], whole]},
         "where": _loose_text("Section, table or field in it."),
         "quote": _loose_text("A short quote that says it."),
     }
@@ -206,9 +218,19 @@ def _source_fields() -> dict[str, Json]:
 def _source_reference() -> Json:
     return {
         "type": "object",
-        "required": ["source", "where"],
+        **_needing("where"),
         "additionalProperties": False,
         "properties": _source_fields(),
+    }
+
+
+def _needing(*fields: str) -> dict[str, Json]:
+    """Requires a source, and beside one that is only an id these fields."""
+    required: list[Json] = list(fields)
+    return {
+        "required": ["source"],
+        "if": {"properties": {"source": {"type": "string"}}},
+        "then": {"required": required},
     }
 
 
@@ -216,7 +238,7 @@ def _claim_definition() -> Json:
     forms: list[Json] = [{"required": [form]} for form in ("value", "one_of", "pattern", "formula", "absent")]
     return {
         "type": "object",
-        "required": ["source", "where", "quote"],
+        **_needing("where", "quote"),
         "oneOf": forms,
         "dependentRequired": {"repeat": ["pattern"]},
         "properties": {
@@ -235,7 +257,7 @@ def _claim_definition() -> Json:
             "note": _text("Anything a reader should know."),
             "known_deviation": {
                 "type": "object",
-                "required": ["reason", "source", "where"],
+                "allOf": [{"required": ["reason"]}, _needing("where")],
                 "additionalProperties": False,
                 "properties": {"reason": _text("Why the code differs."), **_source_fields()},
                 "description": "The code differs for a good reason: shown as such, not counted as a mismatch.",
@@ -261,7 +283,7 @@ def _key_definition(key: Key) -> Json:
         case ValueType.INTEGERS | ValueType.NUMBERS | ValueType.NAMES | ValueType.PARTS:
             properties["value"] = {"type": "array", "items": element}
         case _:
-            properties["value"] = element
+            properties["value"] = _single(key, element)
             properties["one_of"] = {"items": element}
     return {
         "description": f"{key.meaning}{unit} ({key.introduced_by})",
@@ -271,11 +293,27 @@ def _key_definition(key: Key) -> Json:
     }
 
 
+def _single(key: Key, element: dict[str, Json]) -> Json:
+    """What ``value:`` takes beside one scalar of the key: figures with their rounding, ``true`` for any choice."""
+    match key.type:
+        case ValueType.INT | ValueType.NUMBER:
+            return {
+                "anyOf": [
+                    element,
+                    {"type": "string", "pattern": "^[0-9]{1,6}(\\.[0-9]{1,6})? *(M|B|T|million|billion|trillion)$"},
+                ]
+            }
+        case ValueType.CHOICE if any(choice.id == "none" for choice in key.choices):
+            return {"anyOf": [element, {"const": True, "description": "any of them but none"}]}
+        case _:
+            return element
+
+
 def _release_definition(key: Key) -> Json:
     return {
         "description": key.meaning,
         "type": "object",
-        "required": ["value", "source", "where", "quote"],
+        "allOf": [{"required": ["value"]}, _needing("where", "quote")],
         "additionalProperties": False,
         "properties": {
             "value": _element(key),
@@ -286,7 +324,7 @@ def _release_definition(key: Key) -> Json:
     }
 
 
-def _element(key: Key) -> Json:
+def _element(key: Key) -> dict[str, Json]:
     """Schema of one scalar of the key."""
     match key.type:
         case ValueType.INT | ValueType.INTEGERS:
@@ -299,7 +337,9 @@ def _element(key: Key) -> Json:
             spellings: list[Json] = []
             for choice in key.choices:
                 spellings += [choice.id, *choice.aliases]
-            return {"enum": list(dict.fromkeys(str(each) for each in spellings)), "description": _choices_text(key)}
+            words: list[Json] = list(dict.fromkeys(str(each) for each in spellings))
+            none: list[Json] = [False] if key.type is ValueType.CHOICE and "none" in words else []
+            return {"enum": words + none, "description": _choices_text(key)}
         case _:
             return {"type": "string"}
 

@@ -42,6 +42,43 @@ def test_base() -> None:
     assert (weights.name, weights.value, weights.license) == ("weights", True, "apache-2.0")
 
 
+def test_short_forms() -> None:
+    """Figures with their rounding, true and false where there are choices, every other layer, a source in one piece."""
+    claims = by_key(load_spec("right/short.yaml"))
+    found = {key: claim.expectation for key, claim in claims.items()}
+    others = found.pop("embedding.norm")
+    assert isinstance(others, OneOf) and "none" not in others.values and "rms" in others.values
+    assert found == {
+        "parameters.total": Exactly(117_000_000_000, Tolerance(0.5e9, relative=False)),
+        "parameters.active": Exactly(5_100_000_000, Tolerance(0.02, relative=True)),
+        "attention.qk_norm": Exactly("none"),
+        "attention.window.layers": Pattern((True, False), repeat=True),
+        "rope.layers": Pattern((False, True), repeat=True),
+        "mlp.activation": Exactly("silu"),
+        "attention.sinks": Exactly("learned_logit"),
+    }
+    assert claims["attention.sinks"].source == SourceRef("paper", "table 2", "sinks")
+
+
+def test_a_bare_value_is_a_claim_without_a_source(tmp_path: Path) -> None:
+    spec = tmp_path / "bare.yaml"
+    spec.write_text(
+        "specdiff: 1\nname: toy\ntarget: llama\nsources: {}\n"
+        "claims: {layers: 36, attention.softcap: absent, layers.pattern: [full], moe.layers: 3-5}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(SpecError, match=r"bare\.yaml:5:18: layers: the source is still TODO"):
+        load_spec(spec)
+    claims = by_key(load_spec(spec, allow_todo=True))
+    assert {key: claim.expectation for key, claim in claims.items()} == {
+        "layers": Exactly(36),
+        "attention.softcap": Absent(),
+        "layers.pattern": Pattern(("full",), repeat=False),
+        "moe.layers": Exactly((3, 4, 5)),
+    }
+    assert {claim.source.id for claim in claims.values()} == {"TODO"}
+
+
 def test_every_form() -> None:
     claims = by_key(load_spec("right/forms.yaml"))
     found = {key: claim.expectation for key, claim in claims.items()}
