@@ -70,6 +70,8 @@ class Undecided:
     """The vocabulary key that stays open because of it, where there is just one."""
     values: tuple[Value, ...] = ()
     """What different places of the code surely have, where they have no one value: a claim of one value is not so then."""
+    follows: str = ""
+    """The key whose answer this one waits for, where that is all that is open about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,8 @@ def _biases(scene: Scene, graph: Operations, tower: Tower, sites: list[Attention
                         largest,
                         [see(at, f"{len(numbers)} slopes, the first {numbers[0]:.6g}")],
                     )
+                else:
+                    scene.unsure(tower.key("alibi.max_bias"), "the slopes of the heads follow no known rule", at)
                 return "alibi", [
                     see(
                         at,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from specdiff import vocab
 from specdiff.detect.scene import Scene, Tower
-from specdiff.facts import Absence, Evidence, Fact, Level, Value
+from specdiff.facts import Absence, Evidence, Fact, Level, Undecided, Value
 from specdiff.graph.operations import VIEWS, Operations
 from specdiff.interp.trace import Op
 
@@ -43,11 +43,19 @@ _BY_WAVELENGTH = ("low_freq_factor", "high_freq_factor")
 _BY_FREQUENCY = ("short_factor", "long_factor")
 
 
+def _never(value: Value) -> bool:
+    return False
+
+
 def _scaling(*names: str) -> tuple[str, ...]:
     return tuple(f"rope.scaling.{name}" for name in names)
 
 
 RULES: tuple[Rule, ...] = (
+    Rule("layers.pattern", _never, ("attention.kind", "ssm.kind", "linear_attention.kind", "conv.kernel"),
+         "of which only what is open about it says something"),
+    Rule("norm.kind", _never, ("norm.eps", "norm.dtype", "norm.product_dtype", "norm.bias", "norm.weight_offset"),
+         "of which only what is open about it says something"),
     Rule("ssm.kind", _none, ("ssm.", "multiplier.ssm_in", "multiplier.ssm_out"), "no layer has a recurrent mixer"),
     Rule("linear_attention.kind", _none, ("linear_attention.",), "no layer has linear attention"),
     Rule("conv.kernel", _none, ("conv.",), "no layer mixes with a short convolution"),
@@ -66,6 +74,7 @@ RULES: tuple[Rule, ...] = (
     Rule("rope.scaling.type", _not("yarn"), _scaling(*_BY_PARTS), "the frequencies are not scaled by parts"),
     Rule("rope.scaling.type", _not("llama3"), _scaling(*_BY_WAVELENGTH), "the frequencies are not scaled by wavelength"),
     Rule("rope.scaling.type", _not("longrope"), _scaling(*_BY_FREQUENCY), "no divisor per frequency"),
+    Rule("rope.scaling.type", _never, ("rope.scaling.",), "of which only what is open about it says something"),
     Rule("layers.shared_blocks", _none, ("layers.shared_lora_rank",), "no block is used at several depths"),
     Rule("moe.experts", _none, ("moe.",), "no layer has experts"),
 )  # fmt: skip
@@ -95,6 +104,7 @@ def implied(scene: Scene) -> None:
 def _apply(scene: Scene, tower: Tower, rule: Rule) -> None:
     key = tower.key(rule.key)
     if key in scene.undecided:
+        _wait(scene, tower, rule, scene.undecided[key])
         return
     known: Fact | Absence | None = scene.facts.get(key) or scene.absences.get(key)
     if known is None or not rule.lacks(known.value if isinstance(known, Fact) else None):
@@ -103,6 +113,15 @@ def _apply(scene: Scene, tower: Tower, rule: Rule) -> None:
         for name in _keys(child):
             if name != rule.key:
                 scene.absent(tower.key(name), rule.why, known.evidence[:2], known.level)
+
+
+def _wait(scene: Scene, tower: Tower, rule: Rule, question: Undecided) -> None:
+    """What hangs on an open question is open with it, for its reason; what was found all the same stays."""
+    for child in rule.children:
+        for name in map(tower.key, _keys(child)):
+            if name not in scene.facts and name not in scene.absences and name not in scene.undecided:
+                follows = question.follows or question.key or ""
+                scene.undecided[name] = Undecided(question.reason, question.file, question.line, name, (), follows)
 
 
 _CARRY = VIEWS | frozenset("add sub mul div pad cat stack where clamp layer_norm rms_norm join neg".split())

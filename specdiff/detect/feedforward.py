@@ -10,7 +10,7 @@ from specdiff import vocab
 from specdiff.detect.agree import agreed
 from specdiff.detect.networks import Network, final_projections, network_of
 from specdiff.detect.paths import kernel_of
-from specdiff.detect.routing import Router, expert_weights, router, unmatched_choice
+from specdiff.detect.routing import Router, expert_weights, router, side_by_side, unmatched_choice
 from specdiff.detect.scene import Block, Scene, Tower, see
 from specdiff.detect.stream import Branch, Stream, streams_of, width_of
 from specdiff.facts import Level
@@ -56,9 +56,9 @@ def layers_of(scene: Scene, tower: Tower) -> list[Layer]:
 def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
     graph = scene.operations
     assert graph is not None
-    experts, counts = expert_weights(graph, scene, block)
+    several, counts = expert_weights(graph, scene, block)
     chosen = router(graph, block, counts, scene.norm_of)
-    experts = {name: count for name, count in experts.items() if count == chosen.experts} if chosen else {}
+    experts = {name: count for name, count in several.items() if count == chosen.experts} if chosen else {}
     layer = Layer(block, "", "", [], chosen, [], [], None)
     followed = stream is not None and stream.complete and bool(stream.branches)
     if followed and stream is not None:
@@ -91,6 +91,9 @@ def _layer(scene: Scene, block: Block, stream: Stream | None) -> Layer:
             f"something is chosen among {choice.attrs.get('k', 1)} or more scores and no experts are seen to run"
         )
         layer.chooses, layer.dense = choice, []
+    elif (beside := side_by_side(graph, block, several, [net.weight for net in layer.dense])) is not None:
+        layer.reason = "several networks stand side by side here, and what tokens reach them is not recognised"
+        layer.chooses, layer.dense = beside, []
     elif layer.dense:
         layer.kind = "dense"
     elif (
@@ -246,7 +249,7 @@ def _pattern(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
     key = tower.key
     odd = next((layer for layer in layers if not layer.kind), None)
     if odd is not None:
-        for name in ("mlp.pattern", "moe.layers"):
+        for name in ("mlp.pattern", "moe.layers", "moe.first_dense", "moe.experts"):
             scene.unsure(key(name), f"layer {odd.block.index}: {odd.reason}", odd.block.ops[-1])
         return
     kinds = tuple(layer.kind for layer in layers)
@@ -268,6 +271,11 @@ def _pattern(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
     start = kinds.index("moe")
     if all(kind == "dense" for kind in kinds[:start]) and "dense" not in kinds[start:]:
         scene.fact(key("moe.first_dense"), start, here)
+    else:
+        later = next((layer for layer in layers[start:] if layer.kind != "moe"), layers[0])
+        scene.unsure(
+            key("moe.first_dense"), "layers without experts stand behind the first that has some", _shown(later)
+        )
 
 
 def _joins_positions(scene: Scene, block: Block) -> bool:
@@ -434,6 +442,13 @@ def _router_facts(scene: Scene, tower: Tower, routers: list[tuple[Layer, Router]
             *((r.groups_per_token, r.groups_at or r.choice, f"{r.groups_per_token} stay") for r in every),
         )
         tell("group_score", *((r.group_score, r.groups_at or r.choice, "how groups are ranked") for r in every))
+    elif not grouped and (odd := next((r.limited_at for r in every if r.limited_at is not None), None)) is not None:
+        for name in ("groups", "groups_per_token", "group_score"):
+            scene.unsure(
+                tower.key(f"moe.router.{name}"),
+                "some experts are left out before the choice, for what is not recognised",
+                odd,
+            )
     elif not grouped:
         for name in ("groups", "groups_per_token", "group_score"):
             scene.absent(
@@ -443,6 +458,8 @@ def _router_facts(scene: Scene, tower: Tower, routers: list[tuple[Layer, Router]
     for layer, each in routers:
         ups = [net.up.id for net in layer.routed]
         if not ups or not each.weights:
+            words = "where the weights meet the experts is not recognised"
+            scene.unsure(tower.key("moe.router.input_scaled"), words, each.choice)
             return
         first = min(each.weights)
         behind = graph.ancestors(ups, partial(_weighing, first))

@@ -68,6 +68,10 @@ def indexers(scene: Scene) -> None:
             # The code takes no more than the sequence has, so the operation itself has no number.
             here = [see(choice, "the best positions stay, no more than there are"), setting[1]]
             scene.fact(key("attention.indexer.top_k"), int(setting[0]), here, Level.DECLARED)
+        else:
+            scene.unsure(
+                key("attention.indexer.top_k"), "how many of the best positions stay is not a known number", choice
+            )
 
 
 def _indexer(graph: Operations, block: Block) -> Indexer | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from specdiff.detect.norm_written import asks_for_32_bits
 from specdiff.detect.paths import PROJECTIONS, bias_of, is_projection
 from specdiff.detect.scene import Block, Scene
+from specdiff.detect.weighing import Weights, starts_of
 from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
 
 _SCORES = frozenset({"softmax", "sigmoid"})
-_CARRIES = VIEWS | {"scatter", "index", "gather", "dropout", "masked_fill", "where", "join", "overwrite", "clamp",
-                    "index_select", "take_along_dim", "cat"}  # fmt: skip
 
 _NUMBERED = re.compile(r"(|.*\D)(\d+)\Z")
 """A module's name that ends in a number: what stands before it, and the number."""
@@ -53,6 +52,19 @@ class Router:
     """Scores beyond the last expert."""
     weights: tuple[int, ...] = ()
     """The operations that pick the chosen experts' weights out of the scores."""
+    scores: int = 0
+    """How many scores are compared, those of experts without weights included."""
+    earlier: tuple[int, ...] = ()
+    """Single choices that were made before this one, each among what the former left."""
+    values: tuple[int, ...] = ()
+    """The values that the choice gives beside the places."""
+    limited_at: Op | None = None
+    """Where experts are left out of the choice for a reason that is not recognised as groups."""
+
+    @property
+    def roots(self) -> tuple[int, ...]:
+        """The operations that say which experts are chosen."""
+        return (*self.earlier, self.choice.id, *self.values)
 
 
 def router(graph: Operations, block: Block, widths: set[int], norm_outputs: Container[int]) -> Router | None:
@@ -64,7 +76,7 @@ def router(graph: Operations, block: Block, widths: set[int], norm_outputs: Cont
         widths: First sizes of stacked expert weights, and lengths of expert lists.
         norm_outputs: Results of norms, whose casts back to the input's format are their own.
     """
-    choices = [op for op in block.ops if op.dtype == "int64" and op.inputs and _chooses(op)]
+    choices = [op for op in block.ops if op.dtype == "int64" and op.inputs and _chooses(graph, op)]
     for choice in reversed(choices):
         width = _width(graph, choice)
         if width is None:
@@ -85,15 +97,71 @@ def router(graph: Operations, block: Block, widths: set[int], norm_outputs: Cont
 def unmatched_choice(graph: Operations, block: Block) -> Op | None:
     """A choice among a fixed number of scores that one projection made, whatever is done with it."""
     for op in block.ops:
-        if op.dtype == "int64" and op.inputs and _chooses(op) and _width(graph, op) is not None:
+        if op.dtype == "int64" and op.inputs and _chooses(graph, op) and _width(graph, op) is not None:
             source = graph.source(graph[op.inputs[0]], VIEWS | _SCORES | {"add", "masked_fill"})
             if is_projection(graph, source):
                 return op
     return None
 
 
-def _chooses(op: Op) -> bool:
-    return op.kind in ("topk", "indices") or (op.kind == "reduce" and op.attrs.get("which") in ("max", "argmax"))
+def side_by_side(graph: Operations, block: Block, experts: dict[str, int], weights: Iterable[str]) -> Op | None:
+    """The last operation of networks that stand side by side: of stacked weights, or of a list with a score for each.
+
+    Args:
+        graph: The operations.
+        block: The layer.
+        experts: Parameters in stacks and lists, with how many stand there.
+        weights: The networks' own parameters.
+    """
+    counts = {name: experts[name] for name in weights if name in experts}
+    if not counts:
+        return None
+    scored = {op.shape[-1] for op in block.ops if op.shape and is_projection(graph, op)}
+    for op in block.ops:
+        name = graph.parameter(op) if op.kind == "parameter" else ""
+        if name in counts and (len(op.shape or ()) >= 3 or counts[name] in scored):
+            return op
+    return None
+
+
+def _chooses(graph: Operations, op: Op) -> bool:
+    """Whether an operation picks the best along its input's last axis."""
+    if op.kind == "indices":
+        before = graph[op.inputs[0]]
+        return before.kind != "reduce" or (
+            before.attrs.get("which") in ("max", "amax") and before.attrs.get("dims") in (None, (-1,))
+        )
+    if op.kind == "reduce":
+        return op.attrs.get("which") in ("max", "argmax") and op.attrs.get("dims") in (None, (-1,))
+    if op.kind not in ("topk", "sort"):
+        return False
+    rank = len(graph[op.inputs[0]].shape or ())
+    if op.attrs.get("dim") not in (-1, rank - 1):
+        return False
+    if op.kind == "topk":
+        return op.attrs.get("largest", True) is True or _is_negated(graph, op)
+    return graph[op.inputs[0]].dtype.startswith(("float", "bfloat")) and _first_of(graph, op) is not None
+
+
+def _is_negated(graph: Operations, op: Op) -> bool:
+    return graph.source(graph[op.inputs[0]]).kind == "neg"
+
+
+def _first_of(graph: Operations, op: Op) -> int | None:
+    """How many of the best a sorted row is cut to; None where it is not cut, or not to its best."""
+    best_first = (op.attrs.get("descending") is True) is not _is_negated(graph, op)
+    cuts: set[int | None] = set()
+    for reader in graph.consumers[op.id]:
+        cut = graph[reader]
+        spec = cut.attrs.get("spec")
+        if cut.kind != "slice" or not isinstance(spec, tuple) or not spec or not isinstance(spec[-1], tuple):
+            return None
+        start, stop, step = spec[-1]
+        size = cut.shape[-1] if cut.shape else None
+        whole = (op.shape or (0,))[-1]
+        here = start in (None, 0) if best_first else stop in (None, whole)
+        cuts.add(int(size) if here and step in (None, 1) and is_number(size) and size < whole else None)
+    return cuts.pop() if len(cuts) == 1 else None
 
 
 def _width(graph: Operations, op: Op) -> int | None:
@@ -102,12 +170,6 @@ def _width(graph: Operations, op: Op) -> int | None:
         before = graph[before.inputs[0]]
     shape = before.shape
     return int(shape[-1]) if shape and is_number(shape[-1]) and shape[-1] > 1 else None
-
-
-def _scores_of(graph: Operations, choice: Op) -> int:
-    """The operation whose values a choice compares."""
-    before = graph[choice.inputs[0]]
-    return before.inputs[0] if choice.kind == "indices" and before.kind == "reduce" else before.id
 
 
 def _score_source(graph: Operations, choice: Op, block: Block) -> Op | None:
@@ -129,11 +191,15 @@ def _score_source(graph: Operations, choice: Op, block: Block) -> Op | None:
 def _read(
     graph: Operations, block: Block, choice: Op, width: int, projection: Op, norm_outputs: Container[int]
 ) -> Router:
-    k = choice.attrs.get("k") if choice.kind == "topk" else _joined(graph, block, choice, width)
+    earlier: tuple[int, ...] = ()
+    if choice.kind in ("topk", "sort"):
+        k = choice.attrs.get("k") if choice.kind == "topk" else _first_of(graph, choice)
+    else:
+        k, earlier = _joined(graph, block, choice, width)
     bias, bias_at = bias_of(graph, projection)
     found = Router(
         choice, width, k if isinstance(k, int) else None, projection, bool(bias), bias_at or projection,
-        _format(graph, projection, norm_outputs),
+        _format(graph, projection, norm_outputs), scores=width, earlier=earlier,
     )  # fmt: skip
     before = graph.ancestors([choice.inputs[0]], lambda op: op.id > projection.id)
     ignored = {projection.id, bias_at.id if bias_at else -1}
@@ -141,24 +207,42 @@ def _read(
         op = graph[index]
         if index <= projection.id or index in ignored:
             continue
-        _scored(graph, found, op, "then_topk")
+        scored(graph, found, op, "then_topk")
         if op.kind == "add" and len(op.inputs) == 2:
             for item in graph.inputs(op):
                 source = graph.source(item)
                 if source.kind in ("parameter", "buffer") and source.shape and source.shape[-1] == width:
                     found.selection_bias, found.selection_at = str(source.attrs.get("name", "a bias")), op
         _grouped(graph, found, op, before)
+        _limited(graph, found, op)
+    beside = (graph[index] for index in graph.consumers[choice.inputs[0]] if choice.kind in ("topk", "sort"))
+    found.values = tuple(op.id for op in beside if op.kind == choice.kind and op.attrs.get("output") == "values")
     _weights(graph, block, found)
     return found
 
 
-def _joined(graph: Operations, block: Block, choice: Op, width: int) -> int | None:
-    """How many experts are chosen by single maxima: one, or as many as are joined after."""
+def _joined(graph: Operations, block: Block, choice: Op, width: int) -> tuple[int | None, tuple[int, ...]]:
+    """How many experts are chosen by single maxima, and the choices before the last.
+
+    One, or as many as are joined after, or as many as follow one another, each among what the former left.
+    """
     for reader in graph.readers(choice):
         if reader.kind in ("cat", "stack") and reader.shape and is_number(reader.shape[-1]):
-            return int(reader.shape[-1])
-    others = [op for op in block.ops if op.dtype == "int64" and op.inputs and _chooses(op) and op.id != choice.id]
-    return None if any(_width(graph, op) == width for op in others) else 1
+            return int(reader.shape[-1]), ()
+    others = [
+        op.id
+        for op in block.ops
+        if op.dtype == "int64"
+        and op.id != choice.id
+        and op.inputs
+        and _chooses(graph, op)
+        and _width(graph, op) == width
+    ]
+    chain = (*others, choice.id)
+    followed = all(graph.reaches(chain[i], chain[i + 1]) for i in range(len(chain) - 1)) and chain == tuple(
+        sorted(chain)
+    )
+    return (len(chain), tuple(others)) if followed else (None, ())
 
 
 def _format(graph: Operations, projection: Op, norm_outputs: Container[int]) -> str:
@@ -172,15 +256,19 @@ def _format(graph: Operations, projection: Op, norm_outputs: Container[int]) -> 
     return "input"
 
 
-def _scored(graph: Operations, found: Router, op: Op, order: str) -> bool:
+def scored(graph: Operations, found: Router, op: Op, order: str) -> bool:
     """Note the function that makes scores of logits; False where an operation is none."""
     kind = op.kind if op.kind in _SCORES else ""
     if op.kind == "sqrt" and op.inputs and graph.source(graph[op.inputs[0]]).kind == "softplus":
         kind = "sqrt_softplus"
     if not kind:
         return False
+    twice = found.score_at is not None and order == "topk_then"
     found.score, found.score_at = kind, op
-    if order == "then_topk":
+    if twice or (kind == "softmax" and op.attrs.get("dim") not in (-1, None)):
+        # Scores of scores, or shares of another sum than that over the experts: none of the known orders.
+        found.score = found.order = None
+    elif order == "then_topk":
         found.order = f"{kind}_then_topk" if kind in _SCORES else "score_then_topk"
     else:
         found.order = f"topk_then_{kind}" if kind in _SCORES else "topk_then_score"
@@ -208,56 +296,28 @@ def _grouped(graph: Operations, found: Router, op: Op, before: set[int]) -> None
         found.group_score = "top2_sum"
 
 
+def _limited(graph: Operations, found: Router, op: Op) -> None:
+    """Note a mask on the scores that depends on them: some experts are left out before the choice."""
+    if (
+        op.kind not in ("where", "masked_fill", "mul")
+        or len(op.inputs) < 2
+        or any(graph.reaches(root, op.id) for root in found.earlier)
+    ):
+        return
+    if all(graph.reaches(found.projection.id, item) for item in op.inputs[:2]):
+        found.limited_at = op
+
+
 def _weights(graph: Operations, block: Block, found: Router) -> None:
     """Follow the chosen experts' weights: normalised or not, scaled or not."""
-    last = block.ops[-1].id
-    starts = list(_starts(graph, block, found))
+    starts = starts_of(graph, block, found)
     found.weights = tuple(starts)
     _scored_beside(graph, found)
     if found.selection_at is not None:
         found.selection_weighs = any(
             graph.reaches(found.selection_at.id, graph[start].inputs[0]) for start in starts if graph[start].inputs
         )
-    seen: set[int] = set()
-    stack = sorted(starts)
-    while stack and len(seen) < 80:
-        index = stack.pop(0)
-        if index in seen or index > last:
-            continue
-        seen.add(index)
-        for reader_id in graph.consumers[index]:
-            reader = graph[reader_id]
-            if _scored(graph, found, reader, "topk_then"):
-                if reader.kind == "softmax" and found.score_at is reader:
-                    found.normalise, found.normalise_at = True, reader
-                stack.append(reader_id)
-            elif reader.kind == "normalize" or (
-                reader.kind == "div" and len(reader.inputs) == 2 and _is_sum(graph, graph[reader.inputs[1]], seen)
-            ):
-                found.normalise, found.normalise_at = True, reader
-                stack.append(reader_id)
-            elif reader.kind == "div" and len(reader.inputs) == 2 and graph.reaches(index, reader.inputs[1]):
-                found.normalise, found.normalise_at = None, reader  # divided by something of their own
-                stack.append(reader_id)
-            elif reader.kind in ("mul", "div") and len(reader.inputs) == 1:
-                other = reader.attrs.get("other")
-                if isinstance(other, int | float):
-                    if found.scale is not None:
-                        found.scale *= float(other) if reader.kind == "mul" else 1 / float(other)
-                        found.scale_at = reader
-                else:
-                    found.scale = None
-                stack.append(reader_id)
-            elif reader.kind == "mul" and any(
-                item.id != index and item.shape is not None and all(size == 1 for size in item.shape)
-                for item in graph.inputs(reader)
-            ):
-                found.scale, found.scale_at = None, reader  # one number that is learned or computed
-                stack.append(reader_id)
-            elif reader.kind == "softplus" or reader.kind in _CARRIES:
-                if reader.kind in ("index", "gather", "index_select", "take_along_dim") and reader.inputs[0] != index:
-                    continue
-                stack.append(reader_id)
+    Weights(graph, block, found).follow()
 
 
 def _scored_beside(graph: Operations, found: Router) -> None:
@@ -274,43 +334,6 @@ def _scored_beside(graph: Operations, found: Router) -> None:
             found.score, found.score_at, found.order = "sparsemixer", scored, "score_then_topk"
         else:
             found.score, found.score_at, found.order = scored.kind, scored, f"{scored.kind}_then_topk"
-
-
-def _starts(graph: Operations, block: Block, found: Router) -> list[int]:
-    """Where the weights of the chosen experts are taken from the scores."""
-    starts = []
-    scores = _scores_of(graph, found.choice)
-    for op in block.ops:
-        if op.id <= scores:
-            continue
-        if op.kind == "topk" and op.inputs == found.choice.inputs and op.attrs.get("output") == "values":
-            if graph.consumers[op.id]:
-                starts.append(op.id)
-        elif op.kind in ("gather", "index", "take_along_dim") and len(op.inputs) > 1:
-            chosen = any(graph.source(graph[i]).id == found.choice.id for i in op.inputs[1:])
-            shape = graph[op.inputs[0]].shape
-            if chosen and shape and shape[-1] == found.experts:
-                starts.append(op.id)
-        elif op.kind == "reduce" and op.attrs.get("which") in ("max", "amax") and op.inputs == (scores,):
-            if op.id != found.choice.id:
-                starts.append(op.id)
-        elif op.kind == "scatter" and found.choice.id in op.inputs[1:]:
-            starts.append(op.id)
-    return starts
-
-
-def _is_sum(graph: Operations, op: Op, seen: set[int]) -> bool:
-    """Whether a value is the sum of weights that were followed, perhaps with a small constant added."""
-    for _ in range(6):
-        if op.kind == "reduce" and op.attrs.get("which") in ("sum", "norm", "norm_p"):
-            return any(graph.source(graph[i]).id in seen or i in seen for i in op.inputs)
-        if op.kind in ("add", "clamp") and len(op.inputs) == 1:
-            op = graph[op.inputs[0]]
-        elif op.kind in VIEWS and op.inputs:
-            op = graph[op.inputs[0]]
-        else:
-            return False
-    return False
 
 
 def expert_weights(graph: Operations, scene: Scene, block: Block) -> tuple[dict[str, int], set[int]]:

@@ -230,7 +230,7 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
             _attention_factor(scene, key, rotation)
             return
     if not isinstance(theta, int | float):
-        if _ramped(scene, tower, rotation, [at, *evidence]):
+        if _ramped(scene, tower, rotation, settings, [at, *evidence]):
             return
         if kind == "linear" and even is not None:
             theta = even  # the base is a number in the code
@@ -284,7 +284,7 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
                 scene.fact(key("rope.scaling.beta_fast"), fast, proof)
                 scene.fact(key("rope.scaling.beta_slow"), slow, proof)
                 scene.fact(key("rope.scaling.truncate"), truncate, proof)
-                _mscale(scene, tower, rotation, settings, proof)
+                _mscale(scene, tower, rotation, settings, float(factor), proof)
                 _attention_factor(scene, key, rotation)
                 return
     if kind in ("longrope", "su") and original:
@@ -295,6 +295,7 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
                 if _same(frequencies, expected):
                     scene.fact(key("rope.theta"), theta, proof)
                     scene.fact(key("rope.scaling.type"), "longrope", proof)
+                    scene.fact(key(f"rope.scaling.{name}"), tuple(factors), proof)
                     _declared(
                         scene,
                         key,
@@ -311,7 +312,7 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
             "the frequencies are spaced over more channels than are rotated",
             rotation.frequencies_at,
         )
-    if _ramped(scene, tower, rotation, proof):
+    if _ramped(scene, tower, rotation, settings, proof):
         return
     scene.unsure(
         key("rope.theta"),
@@ -325,19 +326,23 @@ def scaling_facts(scene: Scene, tower: Tower, rotation: Rotation, part: str) -> 
     )
 
 
-def _ramped(scene: Scene, tower: Tower, rotation: Rotation, proof: list[Evidence]) -> bool:
+def _ramped(scene: Scene, tower: Tower, rotation: Rotation, settings: Mapping[str, Any], proof: list[Evidence]) -> bool:
     """YaRN's type, base and factor from the frequencies alone; its context and betas cannot be told apart there."""
+    ends = _kept_and_divided([float(value) for value in rotation.frequencies])
     fit = by_parts(rotation.frequencies)
+    if fit is None and ends is not None and _named(scene, rotation, (ends[0], ends[2])) is not None:
+        fit = (ends[0], ends[2])  # a ramp of too few channels to tell by itself
     if fit is None:
         return _by_wavelength(scene, tower, rotation, proof)
     key = tower.key
     scene.fact(key("rope.theta"), fit[0], proof)
     scene.fact(key("rope.scaling.type"), "yarn", proof)
     scene.fact(key("rope.scaling.factor"), fit[1], proof)
+    _mscale(scene, tower, rotation, settings, fit[1], proof)
     if _under_other_names(scene, tower, rotation, fit, proof):
         _attention_factor(scene, key, rotation)
         return True
-    for name in ("original_context", "beta_fast", "beta_slow"):
+    for name in ("original_context", "beta_fast", "beta_slow", "truncate"):
         scene.unsure(
             key(f"rope.scaling.{name}"),
             "the frequencies are YaRN's, and the configuration has no setting of a usual name for this",
@@ -360,34 +365,29 @@ _OTHER_NAMES = {
 """What publishers' own code calls YaRN's settings; they count where the formula makes the frequencies of them."""
 
 
+def _named(scene: Scene, rotation: Rotation, fit: tuple[float, float]) -> tuple[dict[str, Any], list[Evidence]] | None:
+    """Settings that make the frequencies by YaRN's formula, with the lines where they stand; None where none do."""
+    found = {name: scene.setting(*names) for name, names in _OTHER_NAMES.items()}
+    values: dict[str, Any] = {name: setting[0] for name, setting in found.items() if setting is not None}
+    if len(values) < len(found) or not all(isinstance(value, int | float) and value > 0 for value in values.values()):
+        return None
+    original, fast, slow = int(values["original_context"]), float(values["beta_fast"]), float(values["beta_slow"])
+    for cut in (True, False):
+        if _same(rotation.frequencies, yarn(fit[0], len(rotation.frequencies), fit[1], original, fast, slow, cut)):
+            shown = [setting[1] for setting in found.values() if setting is not None]
+            return {**values, "original_context": original, "truncate": cut}, shown
+    return None
+
+
 def _under_other_names(
     scene: Scene, tower: Tower, rotation: Rotation, fit: tuple[float, float], proof: list[Evidence]
 ) -> bool:
-    found = {name: scene.setting(*names) for name, names in _OTHER_NAMES.items()}
-    values = {name: setting[0] for name, setting in found.items() if setting is not None}
-    if len(values) < len(found) or not all(isinstance(value, int | float) and value > 0 for value in values.values()):
+    named = _named(scene, rotation, fit)
+    if named is None:
         return False
-    original, fast, slow = int(values["original_context"]), float(values["beta_fast"]), float(values["beta_slow"])
-    count = len(rotation.frequencies)
-    truncate = next(
-        (
-            cut
-            for cut in (True, False)
-            if _same(rotation.frequencies, yarn(*_yarn(fit, count), original, fast, slow, cut))
-        ),
-        None,
-    )
-    if truncate is None:
-        return False
-    shown = [*proof, *(setting[1] for setting in found.values() if setting is not None)]
-    for name, value in (("original_context", original), ("beta_fast", values["beta_fast"]), ("beta_slow", values["beta_slow"]),
-                        ("truncate", truncate)):  # fmt: skip
-        scene.fact(tower.key(f"rope.scaling.{name}"), value, shown)
+    for name, value in named[0].items():
+        scene.fact(tower.key(f"rope.scaling.{name}"), value, [*proof, *named[1]])
     return True
-
-
-def _yarn(fit: tuple[float, float], count: int) -> tuple[float, int, float]:
-    return fit[0], count, fit[1]
 
 
 def _by_wavelength(scene: Scene, tower: Tower, rotation: Rotation, proof: list[Evidence]) -> bool:
@@ -410,39 +410,56 @@ def _by_wavelength(scene: Scene, tower: Tower, rotation: Rotation, proof: list[E
     return True
 
 
-def _mscale(scene: Scene, tower: Tower, rotation: Rotation, settings: Mapping[str, Any], proof: list[Evidence]) -> None:
+def _mscale(
+    scene: Scene, tower: Tower, rotation: Rotation, settings: Mapping[str, Any], factor: float, proof: list[Evidence]
+) -> None:
     """`mscale` and `mscale_all_dim`: proven used where the factors that they make are the ones the code applies.
 
     The publisher's code (DeepSeek-V2, `yarn_get_mscale`): 0.1·m·ln(factor) + 1; cosines and sines take the quotient of the
-    two, the attention scale the square of the second.
+    two, the attention scale the square of the second. Where there is but one, it stands for the factor itself.
     """
-    key = tower.key
-    first, second = settings.get("mscale"), settings.get("mscale_all_dim")
-    factor = float(settings.get("factor") or 1)
+    first, second = (_setting(scene, settings, name) for name in ("mscale", "mscale_all_dim"))
 
     def made(number: Any) -> float:
         return 0.1 * float(number) * math.log(factor) + 1 if factor > 1 else 1.0
 
-    scale, width = scene.facts.get(key("attention.scale")), scene.facts.get(key("attention.head_dim"))
-    scaled = bool(
-        second
-        and scale is not None
-        and width is not None
-        and isinstance(scale.value, float)
-        and isinstance(width.value, int)
-        and math.isclose(scale.value, width.value**-0.5 * made(second) ** 2, rel_tol=1e-6)
-    )
-    turned = bool(
-        first and second and rotation.factor is not None
-        and math.isclose(rotation.factor, made(first) / made(second), rel_tol=1e-6)
-    )  # fmt: skip
-    if first is not None:
-        level = Level.USED if turned and scaled else Level.DECLARED
-        scene.fact(key("rope.scaling.mscale"), first, proof, level)
+    scale, width = scene.facts.get(tower.key("attention.scale")), scene.facts.get(tower.key("attention.head_dim"))
+    on_scores = None
+    if scale is not None and width is not None and isinstance(scale.value, float) and isinstance(width.value, int):
+        on_scores = scale.value * width.value**0.5
+    turned, scaled = rotation.factor, bool(second) and _near(on_scores, made(second or 0) ** 2)
+    if first is None and second is None:
+        for name in ("mscale", "mscale_all_dim"):
+            if _near(turned, 1.0) and _near(on_scores, 1.0):
+                words = "neither cosines and sines nor the scores have a factor"
+                scene.absent(tower.key(f"rope.scaling.{name}"), words, proof)
+            else:
+                words = "no setting of this name, and cosines, sines or scores have a factor of their own"
+                scene.unsure(tower.key(f"rope.scaling.{name}"), words, rotation.at)
+        return
     if second is not None:
-        level = Level.USED if scaled else Level.DECLARED
         shown = [*proof, *(scale.evidence if scaled and scale is not None else ())]
-        scene.fact(key("rope.scaling.mscale_all_dim"), second, shown, level)
+        scene.fact(tower.key("rope.scaling.mscale_all_dim"), second, shown, Level.USED if scaled else Level.DECLARED)
+    if first is not None:
+        if second:
+            quotient = made(first) / made(second)
+            used = _near(turned, quotient) and (scaled or not _near(quotient, made(1)))
+        else:
+            used = (_near(turned, 1.0) and _near(on_scores, made(first) ** 2)) or (
+                _near(turned, made(first)) and _near(on_scores, 1.0)
+            )
+        scene.fact(tower.key("rope.scaling.mscale"), first, proof, Level.USED if used else Level.DECLARED)
+
+
+def _setting(scene: Scene, settings: Mapping[str, Any], name: str) -> Any:
+    if settings.get(name) is not None:
+        return settings[name]
+    found = scene.setting(name)
+    return found[0] if found is not None else None
+
+
+def _near(value: float | None, expected: float) -> bool:
+    return value is not None and math.isclose(value, expected, rel_tol=1e-6)
 
 
 def _declared(

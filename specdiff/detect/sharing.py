@@ -195,7 +195,9 @@ def streams(scene: Scene) -> None:
 def _streams(scene: Scene, tower: Tower, key: str, count: int, op: Op) -> None:
     if count > 1:
         scene.fact(key, count, [see(op, f"a block gives {count} streams of {(op.shape or (0,))[-1]} channels")])
-    elif tower.key("residual") in scene.facts and not _passes_several(scene, tower, op):
+    elif _passes_several(scene, tower, op):
+        scene.unsure(key, "a block passes several values of the stream's shape on", op)
+    elif tower.key("residual") in scene.facts:
         scene.absent(key, "a block adds to one stream", [see(op, "the block's output")])
 
 

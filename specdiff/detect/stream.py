@@ -406,9 +406,10 @@ def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]
         used.extend(own or _as_wide(block, scene.facts.get(tower.key("hidden_size"))))
     if final is not None and used:
         used.append(final)
-    if not used:
-        return
     key = tower.key
+    if not used:
+        scene.unsure(key("norm.kind"), "no norm of a known sort is recognised in the blocks", tower.blocks[0].ops[0])
+        return
     agreed(scene, key("norm.kind"), ((_kind(n), n.start, f"{n.kind} norm {n.weight}") for n in used))
     agreed(scene, key("norm.eps"), ((n.eps, n.eps_at or n.start, f"epsilon {n.eps}") for n in used))
     agreed(

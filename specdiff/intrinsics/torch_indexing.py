@@ -37,10 +37,9 @@ def topk(ctx: Any, input: Tensor, k: Any, dim: Any = -1, largest: Any = True, so
         shape = (*input.shape[:where], kept, *input.shape[where + 1 :])
     count = k if isinstance(k, int) else None
     picked, taken = _ordered(input, dim, largest, count) if count is not None else (None, None)
-    values = ctx.emit("topk", (input,), shape, input.dtype, k=count, dim=dim, output="values", const=taken)
-    return ValuesIndices(
-        (values, ctx.emit("topk", (input,), shape, "int64", k=count, dim=dim, output="indices", const=picked))
-    )
+    attrs = {"k": count, "dim": dim} if largest is True else {"k": count, "dim": dim, "largest": largest}
+    values = ctx.emit("topk", (input,), shape, input.dtype, **attrs, output="values", const=taken)
+    return ValuesIndices((values, ctx.emit("topk", (input,), shape, "int64", **attrs, output="indices", const=picked)))
 
 
 def _ordered(input: Tensor, dim: Any, descending: Any, count: int | None = None) -> tuple[Any, Any]:  # noqa: A002
@@ -60,13 +59,17 @@ def _ordered(input: Tensor, dim: Any, descending: Any, count: int | None = None)
 
 def sort_(ctx: Any, input: Tensor, dim: Any = -1, descending: Any = False, **kwargs: Any) -> Any:  # noqa: A002
     picked, taken = _ordered(input, dim, descending)
-    values = ctx.emit("sort", (input,), input.shape, input.dtype, output="values", const=taken)
-    return ValuesIndices((values, ctx.emit("sort", (input,), input.shape, "int64", output="indices", const=picked)))
+    attrs = {"dim": dim, "descending": descending}
+    values = ctx.emit("sort", (input,), input.shape, input.dtype, **attrs, output="values", const=taken)
+    picks = ctx.emit("sort", (input,), input.shape, "int64", **attrs, output="indices", const=picked)
+    return ValuesIndices((values, picks))
 
 
 def argsort(ctx: Any, input: Tensor, dim: Any = -1, descending: Any = False, **kwargs: Any) -> Any:  # noqa: A002
     picked, _ = _ordered(input, dim, descending)
-    return ctx.emit("sort", (input,), input.shape, "int64", output="indices", const=picked)
+    return ctx.emit(
+        "sort", (input,), input.shape, "int64", dim=dim, descending=descending, output="indices", const=picked
+    )
 
 
 def _taken(own: tuple[Any, ...], items: list[Any]) -> tuple[tuple[Any, ...], list[Any], list[Any], bool]:

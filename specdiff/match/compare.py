@@ -40,7 +40,7 @@ def check_spec(spec: Spec, code: ClassResult, target: str = "") -> CheckResult:
     """
     sheet = code.sheet
     claimed = {claim.key: claim for claim in spec.claims}
-    claims = tuple(_check_claim(claim, claimed, sheet) for claim in spec.claims)
+    claims = tuple(_check_claim(claim, claimed, code) for claim in spec.claims)
     return CheckResult(
         spec=spec.path,
         name=spec.name,
@@ -85,7 +85,8 @@ def extras(spec: Spec, sheet: FactSheet) -> tuple[Extra, ...]:
     return tuple(found)
 
 
-def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -> ClaimResult:
+def _check_claim(claim: Claim, claimed: Mapping[str, Claim], code: ClassResult) -> ClaimResult:
+    sheet = code.sheet
     key = vocab.find(claim.key)
     assert key is not None, f"the loader lets no unknown key pass: {claim.key}"
     known = sheet.facts.get(claim.key) or sheet.absences.get(claim.key) or sheet.undecided.get(claim.key)
@@ -111,6 +112,7 @@ def _check_claim(claim: Claim, claimed: Mapping[str, Claim], sheet: FactSheet) -
                 evidence = (Evidence(known.file, known.line, known.line, "not decided here"),)
         case None:
             answer = _Answer(Status.UNDECIDED, shown(claim.expectation), sheet.why_open or _NOTHING_KNOWN)
+            evidence = (Evidence(code.file, code.line, code.line, "the class as it was read"),)
     reason = answer.reason
     deviation = claim.known_deviation.reason if claim.known_deviation else ""
     if key.type is ValueType.PARTS:

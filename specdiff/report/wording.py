@@ -205,8 +205,8 @@ def grouped(claims: Sequence[ClaimResult]) -> tuple[Grouped, ...]:
 
 
 def undecided(result: ClassResult) -> tuple[Undecided, ...]:
-    """What stayed open in the code and, after it, in the fact sheet; each once."""
-    keyed = (result.sheet.undecided[key] for key in sorted(result.sheet.undecided))
+    """What stayed open in the code and, after it, in the fact sheet; each once, and not what only waits for another key."""
+    keyed = (item for _, item in sorted(result.sheet.undecided.items()) if not item.follows)
     return tuple(dict.fromkeys((*result.undecided, *keyed)))
 
 

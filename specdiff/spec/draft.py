@@ -77,6 +77,8 @@ def _lines(
     yield from written or ("  {}",)
     for key_name in sorted(result.sheet.undecided):
         item = result.sheet.undecided[key_name]
+        if item.follows and key_name not in proposals:
+            continue
         yield f"  # undecided: {key_name}: {_comment(item.reason)} ({item.file}:{item.line})"
         for proposal in proposals.get(key_name, ()):
             yield f"  #   {_comment(proposal)}"

@@ -37,4 +37,4 @@ def test_row(row: dict[str, Any], tmp_path: Path) -> None:
     assert (claim.status, claim.reason) == (row["status"], row.get("reason", ""))
     assert (claim.actual is None) == (row["key"] not in row.get("facts", {}))
     shown = row.get("open", {}).get(row["key"]) or (row.get("raises") and claim.status == "missing")
-    assert bool(claim.evidence) == (claim.level is not None or bool(shown))
+    assert bool(claim.evidence) == (claim.level is not None or bool(shown) or claim.status == "undecided")
