@@ -102,7 +102,8 @@ def review(
         and (not only or any(fnmatch(change.path, pattern) for pattern in only))
     ]
     everything = git.listing(found)
-    items, notes = _items(sides, models, {change.path for change in changed}, everything)
+    shared = [change for change in changed if change not in models and plan.is_shared(change.path)] if not only else []
+    items, notes, unread = _items(sides, models, shared, {change.path for change in changed}, everything)
     classes: list[ClassReview] = []
     lines: dict[str, list[dict[int, int]]] = {}
     for item, (old, new) in zip(items, _analysed(sides, items, replace(options, only=PARTS)), strict=True):
@@ -122,14 +123,16 @@ def review(
     return Review(
         found.base,
         found.head,
-        tuple(sorted({change.path for change in models})),
+        tuple(sorted({change.path for change in [*models, *shared]})),
         tuple(at_edited_lines(each, *lines[each.file]) for each in classes),
         checks,
         tuple(sides.problems),
-        tuple(_edited(sides, models)),
+        tuple(_edited(sides, [*models, *shared])),
         tuple(_closest(sides, classes, options)),
         tuple(notes),
         tuple(_fits(sides, classes, direct, covering, places, options)),
+        unread,
+        tuple(item.path for item in items if item.why),
     )
 
 
@@ -218,9 +221,10 @@ def _after(sides: Range, changed: list[Change]) -> Files:
 
 
 def _items(
-    sides: _Sides, models: list[Change], edited: set[str], everything: list[str]
-) -> tuple[list[_Item], list[str]]:
-    """The files to analyse, changed ones first, and what is to be said of files that are out of step."""
+    sides: _Sides, models: list[Change], shared: list[Change], edited: set[str], everything: list[str]
+) -> tuple[list[_Item], list[str], tuple[str, ...]]:
+    """The files to analyse, changed ones first; what is to be said of files that are out of step; and the files that use
+    what changed and are too many to be analysed."""
     old_paths = {change.path: change.old_path for change in models if change.status == "R"}
     gone = [change.path for change in models if change.status == "D" and not plan.is_configuration(change.path)]
     direct = plan.targets_of([change for change in models if change.status != "D"], everything)
@@ -236,13 +240,13 @@ def _items(
     ]
     items += [_Item(path, path) for path in gone if not path.rpartition("/")[2].startswith("modular_")]
     seeds |= {change.old_path: EVERYTHING for change in models if change.status == "R"}
+    seeds |= {change.path: _changed(sides, change) for change in shared}
     behind, modular = plan.dependents(
-        seeds, lambda stem: git.importers(sides.range, stem), lambda path: sides.text(sides.after, path)
+        seeds,
+        git.importers(sides.range) if any(seeds.values()) else {},
+        lambda path: sides.text(sides.after, path),
+        direct,
     )
-    behind = [each for each in behind if each.path not in direct]
-    if len(behind) > plan.MAX_DEPENDENTS:
-        more = len(behind) - plan.MAX_DEPENDENTS
-        sides.problems.append(f"{more} more files import what changed and were not reviewed")
     items += [_Item(each.path, each.path, each.origin, each.names) for each in behind[: plan.MAX_DEPENDENTS]]
     notes = list(plan.out_of_step(models, everything))
     stale = sorted({each.path for each in modular} - {modular_of(path) for path in edited} - edited)
@@ -251,7 +255,7 @@ def _items(
             f" and {len(stale) - MOST_STALE} more" if len(stale) > MOST_STALE else ""
         )
         notes.append(f"what changed is extended by {shown}; the modeling files made from them did not change with it")
-    return items, notes
+    return items, notes, tuple(each.path for each in behind[plan.MAX_DEPENDENTS :])
 
 
 MOST_STALE = 8

@@ -16,6 +16,7 @@ _RELATIVE_UP = re.compile(r"^\s*from \.\.", re.MULTILINE)
 _RELATIVE = re.compile(r"^\s*from (\.+)\s*\w", re.MULTILINE)
 _MODEL_FILE = re.compile(r"^(?:modeling|modular)_(\w+)\.py$")
 _IDENTIFIER = re.compile(r"^\w+$")
+_MODEL_TYPE = re.compile(r"^\w[\w-]*$")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def resolve(text: str, classes: tuple[str, ...] = ()) -> list[Target]:
         return [_file_target(name, path, classes)]
     if path.is_dir() and not (_IDENTIFIER.match(name) and not _has_code(path) and _is_model_type(name)):
         return _folder_targets(name, path, classes)
-    if _IDENTIFIER.match(name):
+    if _MODEL_TYPE.match(name):
         return [_model_type(name, classes)]
     raise TargetError(Problem(name, 0, 0, "no such file, folder or model type"))
 
@@ -85,6 +86,8 @@ def _is_model_type(name: str) -> bool:
 def _model_type(name: str, classes: tuple[str, ...]) -> Target:
     root = transformers_folder()
     folder = root / "models" / name.replace("-", "_")
+    if not folder.is_dir():
+        folder = root / "models" / (_folder_of(name, root) or folder.name)
     path = folder / f"modeling_{folder.name}.py"
     if not path.is_file():
         options = sorted(
@@ -108,6 +111,25 @@ def _model_type(name: str, classes: tuple[str, ...]) -> Target:
         None,
         ("transformers.models",),
     )
+
+
+def _folder_of(name: str, root: Path) -> str:
+    """The model folder that the library's own table gives for a part of a model (`clip_vision_model`); empty without one.
+
+    The table is `SPECIAL_MODEL_TYPE_TO_MODULE_NAME`, in `auto_mappings.py` where releases have that file.
+    """
+    for file in ("auto_mappings.py", "configuration_auto.py"):
+        path = root / "models" / "auto" / file
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        table = (
+            text[text.find("SPECIAL_MODEL_TYPE_TO_MODULE_NAME") :]
+            if "SPECIAL_MODEL_TYPE_TO_MODULE_NAME" in text
+            else ""
+        )
+        found = re.search(rf"""["']{re.escape(name)}["'](?:,|:)\s*["'](\w+)["']""", table)
+        if found is not None:
+            return found[1]
+    return ""
 
 
 def _package_root(path: Path, name: str, tree: SourceTree) -> Path | None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from specdiff.facts import Evidence, Value
 from specdiff.report import fits, github, sarif, terminal, wording
 from specdiff.report.json_v1 import plain
-from specdiff.results import Finding
+from specdiff.results import CheckResult, Finding
 from specdiff.review.model import ClassReview, Closest, FactChange, Fit, GatedBranch, ParameterChange, Review, Standing
 
 SCHEMA = "specdiff/review/1"
@@ -24,6 +24,9 @@ MAX_CHARACTERS = 60_000
 """A GitHub comment holds 65,536 characters."""
 _MOST_ROWS = 60
 _MOST_EDITS = 6
+_MOST_OPEN = 8
+"""Classes whose changes are not folded."""
+_MOST_FILES = 8
 
 
 def render(result: Review, style: str, color: bool) -> str:
@@ -48,7 +51,7 @@ def headline(result: Review) -> str:
     classes = (
         f"{', '.join(parts)} model class{'es' if sum(counts.values()) - counts[Standing.SAME] != 1 else ''}"
         if parts
-        else "no architectural change"
+        else "no architectural change" + (f" in the {len(result.behind)} model files analysed" if result.unread else "")
     )
     errors = sum(str(finding.severity) == "error" for each in result.classes for finding in each.findings)
     failing = [check.name for check in result.checks if str(check.verdict) in ("mismatch", "missing")]
@@ -56,6 +59,7 @@ def headline(result: Review) -> str:
     tail += [f"the spec of {name} does not hold" for name in failing]
     misfits = [each for each in result.fits if each.result is not None and not each.result.fits]
     tail += [f"the checkpoint {each.checkpoint} does not fit" for each in misfits]
+    tail += [f"{len(result.unread)} more model files use what changed and were not analysed"] if result.unread else []
     return "; ".join([classes, *tail])
 
 
@@ -66,23 +70,27 @@ def comment(result: Review) -> str:
         parts.append(f"\nEdited: {', '.join(f'`{_edit(step)}` {_text(step.what)}' for step in result.edits[:_MOST_EDITS])}"
                      f"{_and_more(len(result.edits) - _MOST_EDITS)}.\n")  # fmt: skip
     parts += [f"\n> {_text(note)}\n" for note in result.notes]
+    # What is wrong comes before what is merely different, and before anything that may not fit.
+    failing = [check for check in result.checks if str(check.verdict) in ("mismatch", "missing")]
+    parts += [_check(check) for check in failing]
+    parts += [f"\n{_fit(each)}" for each in result.fits if each.result is not None]
+    if result.problems:
+        parts.append(
+            "\n" + "".join(f"- {_text(problem)}\n" for problem in result.problems[:_MOST_ROWS]) + _rest(result.problems)
+        )
     parts += [_closest(each) for each in result.closest]
     told: set[Finding] = set()
-    parts += [_class_section(each, names, told) for each, names in alike(result)]
-    for title, names in _unchanged(result):
-        parts.append(f"\n{title}: {', '.join(f'`{name}`' for name in names[:_MOST_ROWS])}.\n")
-    for check in result.checks:
-        parts.append(f"\n**{_text(check.name)}**: {check.verdict}, {_text(wording.summary(check))}\n")
-        for claim in check.claims:
-            if wording.standing(claim) in ("mismatch", "missing"):
-                parts.append(
-                    f"- `{claim.key}`: the source says {_text(wording.expected(claim))} "
-                    f"(“{_text(claim.source.quote)}”), the code has {_text(wording.found(claim))}\n"
-                )
-    parts += [f"\n{_fit(each)}" for each in result.fits if each.result is not None]
+    for number, (each, names) in enumerate(alike(result)):
+        section = _class_section(each, names, told)
+        parts.append(section if number < _MOST_OPEN else _closed(section))
+    if result.unread:
+        names = tuple(name.rpartition("/")[2] for name in result.unread)
+        title = f"{len(names)} more model files use what changed and were not analysed"
+        parts.append(f"\n<details><summary>{title}</summary>\n\n{_names(names)}\n\n</details>\n")
+    for title, same in _unchanged(result):
+        parts.append(f"\n{title}: {_names(same)}.\n")
+    parts += [_check(check) for check in result.checks if check not in failing]
     parts += [f"\n{_text(line)}\n" for line in fits.together([each for each in result.fits if each.result is None])]
-    if result.problems:
-        parts.append("\n" + "".join(f"- {_text(problem)}\n" for problem in result.problems))
     text = ""
     for index, part in enumerate(parts):
         if len(text) + len(part) > MAX_CHARACTERS:
@@ -90,6 +98,33 @@ def comment(result: Review) -> str:
             break
         text += part
     return text
+
+
+def _check(check: CheckResult) -> str:
+    """A spec's verdict, and what of it does not hold."""
+    lines = [f"\n**{_text(check.name)}**: {check.verdict}, {_text(wording.summary(check))}\n"]
+    for claim in check.claims:
+        if wording.standing(claim) in ("mismatch", "missing"):
+            lines.append(
+                f"- `{claim.key}`: the source says {_text(wording.expected(claim))} "
+                f"(“{_text(claim.source.quote)}”), the code has {_text(wording.found(claim))}\n"
+            )
+    return "".join(lines)
+
+
+def _closed(section: str) -> str:
+    """A section under its heading's words, folded."""
+    head, _, body = section.lstrip("\n").partition("\n")
+    title = re.sub(r"`([^`]*)`", r"<code>\1</code>", head.removeprefix("### "))
+    return f"\n<details><summary>{title}</summary>\n{body}\n</details>\n"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(_code(name) for name in names[:_MOST_ROWS]) + _and_more(len(names) - _MOST_ROWS)
+
+
+def _rest(rows: Sequence[object]) -> str:
+    return f"\n{len(rows) - _MOST_ROWS} more.\n" if len(rows) > _MOST_ROWS else ""
 
 
 def _fit(each: Fit) -> str:
@@ -123,6 +158,9 @@ def _unchanged(result: Review) -> Iterator[tuple[str, list[str]]]:
     edited = [each.name for each in same if each.reached]
     if edited:
         yield "Code was edited that these may reach, and no fact, parameter or finding of theirs changed", edited
+    changed = {each.file for each in result.classes}
+    if behind := [name for name in result.behind if name not in changed]:
+        yield "These use what changed, and no fact, parameter or finding of theirs changed", behind
     if len(same) > len(edited):
         yield "Unchanged in architecture", [each.name for each in same if not each.reached]
 
@@ -271,7 +309,7 @@ def _print(console: Console, result: Review) -> None:
         terminal.label_table(
             ("base", result.base[:12]),
             ("head", result.head[:12] or "the working tree"),
-            ("files", ", ".join(result.files) or "none"),
+            ("files", (", ".join(result.files[:_MOST_FILES]) or "none") + _and_more(len(result.files) - _MOST_FILES)),
             *(
                 [
                     (
@@ -323,7 +361,12 @@ def _print(console: Console, result: Review) -> None:
             console.print(Padding(Text(wording.clean(line)), (0, 0, 0, 2)))
     for title, same in _unchanged(result):
         console.print()
-        console.print(Text(f"{title}: {', '.join(same)}", "dim"))
+        console.print(Text(f"{title}: {', '.join(same[:_MOST_ROWS])}{_and_more(len(same) - _MOST_ROWS)}", "dim"))
+    if result.unread:
+        console.print()
+        names = [name.rpartition("/")[2] for name in result.unread]
+        more = f"{', '.join(names[:_MOST_ROWS])}{_and_more(len(names) - _MOST_ROWS)}"
+        console.print(Text(f"Not analysed, and they use what changed: {more}", "yellow"))
     for check in result.checks:
         console.print()
         console.print(Text(f"spec {check.name}: {check.verdict}", "bold").append(f"  {wording.summary(check)}", "dim"))
@@ -410,5 +453,7 @@ def _document(result: Review) -> dict[str, object]:
             for c in result.closest
         ],
         "notes": list(result.notes),
+        "behind": list(result.behind),
+        "unread": list(result.unread),
         "checkpoints": [fits.document(each) for each in result.fits],
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
@@ -181,21 +182,20 @@ def listing(sides: Range) -> list[str]:
     return [path for path in tracked if path]
 
 
-def importers(sides: Range, stem: str) -> list[str]:
-    """Python files of the head side with an import that names a module by its last part."""
-    if not stem.isidentifier():
-        return []
-    named = _grep(sides, ["-F", "-e", stem], ["*.py"])  # plain text first: it takes a tenth of the time
-    pattern = rf"^\s*(from|import)\s.*\b{stem}\b"
-    return _grep(sides, ["-E", "-e", pattern], [f":(literal){name}" for name in named]) if named else []
-
-
-def _grep(sides: Range, what: list[str], where: list[str]) -> list[str]:
-    """Files of the head side in which ``git grep`` finds something."""
-    arguments = ["grep", "-lz", "--untracked" if not sides.head else "--no-color", *what]
+def importers(sides: Range) -> dict[str, list[str]]:
+    """Python files of the head side by the words of their import statements' first lines: who may import a module is
+    found under the last part of its name, all by one run of git."""
+    arguments = ["grep", "-z", "--untracked" if not sides.head else "--no-color", "-E", "-e", r"^\s*(from|import)\s"]
     if sides.head:
         arguments.append(sides.head)
-    run = _run(sides.root, *arguments, "--", *where)
-    names = run.stdout.decode("utf-8", "surrogateescape").split("\0")
+    said = _run(sides.root, *arguments, "--", "*.py").stdout.decode("utf-8", "surrogateescape")
     prefix = f"{sides.head}:" if sides.head else ""
-    return sorted(name.removeprefix(prefix) for name in names if name)
+    found: dict[str, dict[str, None]] = {}
+    for line in said.split("\n"):
+        name, _, statement = line.partition("\0")
+        for word in set(_WORD.findall(statement)):
+            found.setdefault(word, {})[name.removeprefix(prefix)] = None
+    return {word: sorted(names) for word, names in found.items()}
+
+
+_WORD = re.compile(r"\w+")

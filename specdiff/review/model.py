@@ -127,7 +127,7 @@ class Review:
     head: str
     """Empty for the working tree."""
     files: tuple[str, ...]
-    """Changed model files."""
+    """Changed model files, and changed files that models may use."""
     classes: tuple[ClassReview, ...]
     checks: tuple[CheckResult, ...]
     """Specs of the repository that cover a changed model, held against the head side."""
@@ -141,6 +141,10 @@ class Review:
     """What a reviewer must know beside the facts: files made from others and out of step; one line each."""
     fits: tuple[Fit, ...] = ()
     """For each changed model file, whether its published checkpoint fits."""
+    unread: tuple[str, ...] = ()
+    """Model files that use what changed and were not analysed: there are more than `plan.MAX_DEPENDENTS`."""
+    behind: tuple[str, ...] = ()
+    """Model files that were analysed because they use what changed."""
 
     @property
     def fails(self) -> bool:

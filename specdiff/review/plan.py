@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from specdiff.review.git import Change
 from specdiff.review.modular import modular_of
-from specdiff.review.reach import reached_names
+from specdiff.review.reach import EVERYTHING, reached_names
 
 MAX_DEPENDENTS = 24
 """Files reviewed because they import a changed one; a change to code that everything imports would review the library."""
@@ -18,6 +19,10 @@ _MODEL = re.compile(r"(?:^|/)(?:modeling|modular|configuration)_\w+\.py$")
 _MODULE = re.compile(r"\bnn\.Module\b|\bPreTrainedModel\b")
 _NOT_MODELS = re.compile(r"(?:^|/)(?:tests?|examples|benchmarks?|docs|scripts|utils)/")
 _NOT_IMPORTED = re.compile(r"(?:^|/)(?:tests?|examples|benchmarks?|docs|scripts)/")
+_RUNS_MODELS = re.compile(
+    r"(?:^|/)(?:generation|pipelines|trainer\w*|cli|commands|exporters|quantizers|serving)(?:/|\.py$)|(?:^|/)(?:convert|test|tokenization|processing|image_processing|video_processing|feature_extraction)_\w+\.py$"
+)
+"""Code that loads, feeds, runs and trains models: what it uses is no part of what a model computes."""
 
 
 def is_source(path: str) -> bool:
@@ -96,35 +101,69 @@ class Reader(NamedTuple):
     """Its own names that are reached."""
 
 
+def is_shared(path: str) -> bool:
+    """Whether a changed file that holds no model may be a part of one: masks, rotations, activations, helpers."""
+    return path.endswith(".py") and not _NOT_IMPORTED.search(path) and not _RUNS_MODELS.search(path)
+
+
+MAX_READ = 120
+"""Files that are read for what they take over from a changed one; of others only their words are looked at."""
+
+
 def dependents(
-    changed: Mapping[str, frozenset[str]], readers: Callable[[str], list[str]], text: Callable[[str], str]
+    changed: Mapping[str, frozenset[str]],
+    readers: Mapping[str, list[str]],
+    text: Callable[[str], str],
+    direct: Container[str] = (),
 ) -> tuple[list[Reader], list[Reader]]:
-    """Modeling files that import from changed ones what the change reaches, however many files lie between; and the
-    modular files that extend such classes, whose own modeling files are to be made again.
+    """Files with models that import from changed ones what the change reaches, however many files lie between, nearest
+    first; and the modular files that extend such classes, whose own modeling files are to be made again.
+
+    Where they are more than are analysed, those that are only counted are told by their words, and nothing is looked for
+    behind them.
 
     Args:
         changed: The changed files with the names in them that the change reaches.
         readers: The files that name a module by its last part.
         text: A file's text.
+        direct: Files that are analysed anyway.
     """
     found: list[Reader] = []
     stale: list[Reader] = []
-    queue = [Reader(path, path, names) for path, names in changed.items()]
+    queue = deque(Reader(path, path, names) for path, names in changed.items())
     seen = set(changed)
+    count = 0
     while queue:
-        path, origin, names = queue.pop(0)
-        stem = PurePosixPath(path).stem
-        if stem == "__init__" or not names:
+        path, origin, names = queue.popleft()
+        place = PurePosixPath(path)
+        # What a package's __init__ hands on is imported from the package.
+        stem = place.parent.name if place.stem == "__init__" else place.stem
+        if not stem or not names:
             continue
-        for other in readers(stem):
-            kind = PurePosixPath(other).name.partition("_")[0]
-            if other in seen or kind not in ("modeling", "modular"):
+        for other in readers.get(stem, ()):
+            if other in seen or _NOT_IMPORTED.search(other) or _RUNS_MODELS.search(other):
                 continue
-            reached = reached_names(text(other), stem, names)
-            if reached:
-                seen.add(other)
-                reader = Reader(other, origin, reached)
-                (found if kind == "modeling" else stale).append(reader)
-                if kind == "modeling":
-                    queue.append(reader)
+            there = text(other)
+            modular = PurePosixPath(other).name.startswith("modular_")
+            enough = count >= MAX_READ or (not modular and len(found) >= MAX_DEPENDENTS)
+            count += not enough
+            reached = _by_words(there, stem, names) if enough else reached_names(there, stem, names)
+            if not reached:
+                continue
+            seen.add(other)
+            reader = Reader(other, origin, reached)
+            if modular:
+                stale.append(reader)
+                continue
+            if is_model_file(other, there) and not is_configuration(other) and other not in direct:
+                found.append(reader)
+            if not enough:
+                queue.append(reader)
     return found, stale
+
+
+def _by_words(text: str, stem: str, names: frozenset[str]) -> frozenset[str]:
+    """Whether a file imports a module and has one of some names in it: everything or nothing."""
+    imported = re.search(rf"^\s*(?:from|import)\s.*\b{re.escape(stem)}\b", text, re.MULTILINE) is not None
+    named = names == EVERYTHING or not names.isdisjoint(re.findall(r"\w+", text))
+    return EVERYTHING if imported and named else frozenset()

@@ -11,7 +11,11 @@ import pytest
 from test_action import git
 from test_compare import APART
 
+from specdiff import reviews
 from specdiff.cli import main
+from specdiff.options import Options
+from specdiff.report.review import render
+from specdiff.review import plan
 
 CASES = Path(__file__).parent.parent / "cases" / "review"
 CONFIGURATION = (CASES / "configuration_toy.py").read_text()
@@ -221,3 +225,82 @@ def test_wrong_input_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert "no revision 'nowhere'" in lines[0]
+
+
+MASKS = """\
+import torch
+
+
+def window(size):
+    def mask(query, key):
+        return key > query - size
+    return mask
+
+
+def other():
+    return torch.ones(1)
+"""
+USER = """\
+from torch import nn
+
+from models.toy.configuration_toy import ToyConfig
+from {module} import {name}
+
+
+class {cls}(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.size = {name}({argument})
+        self.first = nn.Linear(4, 4)
+
+    def forward(self, hidden):
+        return self.first(hidden)
+"""
+
+
+class Shared(NamedTuple):
+    """A change to a file that holds no model, and the files that it reaches."""
+
+    name: str
+    base: dict[str, str]
+    head: dict[str, str | None]
+    reached: set[str]
+
+
+def user(cls: str, module: str, name: str, argument: str = "4") -> str:
+    return USER.format(cls=cls, module=module, name=name, argument=argument)
+
+
+EDITED = MASKS.replace("key > query", "key >= query")
+SHARED = (
+    Shared("what a model imports", {"masks.py": MASKS, "models/a/modeling_a.py": user("A", "masks", "window"),
+            "models/b/modeling_b.py": user("B", "masks", "other", "")}, {"masks.py": EDITED}, {"models/a/modeling_a.py"}),
+    Shared("through a file between", {"masks.py": MASKS, "layers.py": "from masks import window as cut\n\n\ndef made(size):\n    return cut(size)\n",
+            "models/a/modeling_a.py": user("A", "layers", "made")}, {"masks.py": EDITED}, {"models/a/modeling_a.py"}),
+    Shared("through a package", {"lib/masks.py": MASKS, "lib/__init__.py": "from .masks import window\n",
+            "net/model.py": user("A", "lib", "window")}, {"lib/masks.py": EDITED}, {"net/model.py"}),
+    Shared("code that runs models", {"masks.py": MASKS, "generation/loop.py": "from masks import window\n\n\nclass Loop:\n    size = window(3)\n",
+            "models/a/modeling_a.py": user("A", "generation.loop", "Loop", "")}, {"masks.py": EDITED}, set()),
+    Shared("a comment", {"masks.py": MASKS, "models/a/modeling_a.py": user("A", "masks", "window")}, {"masks.py": "# words\n" + MASKS}, set()),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", SHARED, ids=lambda each: each.name)
+def test_a_change_that_holds_no_model_names_those_that_use_it(tmp_path: Path, change: Shared) -> None:
+    folder = repository(tmp_path, change.base)
+    commit(folder, change.head)
+    found = reviews.review(folder, "HEAD~1..HEAD", Options(jobs=1))
+    assert set(found.behind) == change.reached
+    assert found.files == tuple(change.head)
+
+
+def test_what_is_too_much_to_analyse_is_counted_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MAX_DEPENDENTS", 2)
+    models = {f"models/m{n}/modeling_m{n}.py": user(f"M{n}", "masks", "window") for n in range(9)}
+    folder = repository(tmp_path, {"masks.py": MASKS, **models})
+    commit(folder, {"masks.py": EDITED})
+    found = reviews.review(folder, "HEAD~1..HEAD", Options(jobs=1))
+    assert (len(found.behind), len(found.unread)) == (2, 7)
+    page = render(found, "markdown", color=False)
+    assert "no architectural change in the 2 model files analysed; 7 more model files use what changed" in page
+    assert "modeling_m8.py" in page
