@@ -84,9 +84,9 @@ def comment(result: Review) -> str:
         section = _class_section(each, names, told)
         parts.append(section if number < _MOST_OPEN else _closed(section))
     if result.unread:
-        names = tuple(name.rpartition("/")[2] for name in result.unread)
-        title = f"{len(names)} more model files use what changed and were not analysed"
-        parts.append(f"\n<details><summary>{title}</summary>\n\n{_names(names)}\n\n</details>\n")
+        files = [name.rpartition("/")[2] for name in result.unread]
+        title = f"{len(files)} more model files use what changed and were not analysed"
+        parts.append(f"\n<details><summary>{title}</summary>\n\n{_names(files)}\n\n</details>\n")
     for title, same in _unchanged(result):
         parts.append(f"\n{title}: {_names(same)}.\n")
     parts += [_check(check) for check in result.checks if check not in failing]
@@ -364,8 +364,8 @@ def _print(console: Console, result: Review) -> None:
         console.print(Text(f"{title}: {', '.join(same[:_MOST_ROWS])}{_and_more(len(same) - _MOST_ROWS)}", "dim"))
     if result.unread:
         console.print()
-        names = [name.rpartition("/")[2] for name in result.unread]
-        more = f"{', '.join(names[:_MOST_ROWS])}{_and_more(len(names) - _MOST_ROWS)}"
+        files = [name.rpartition("/")[2] for name in result.unread]
+        more = f"{', '.join(files[:_MOST_ROWS])}{_and_more(len(files) - _MOST_ROWS)}"
         console.print(Text(f"Not analysed, and they use what changed: {more}", "yellow"))
     for check in result.checks:
         console.print()
