@@ -25,6 +25,7 @@ AUDITS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     stubs.repeated,
     outputs.outputs,
     outputs.rotations,
+    outputs.unmoving,
     parameters.unread,
     parameters.empty,
     idle.idle,

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 from specdiff.audit.subject import Subject, body_of, finding
 from specdiff.audit.walk import dotted, nodes_in
-from specdiff.graph.operations import PASSING, Operations
+from specdiff.graph.operations import PASSING, VIEWS, Operations
 from specdiff.interp.calls import node_of
+from specdiff.interp.dims import Dim
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import ClassVal, Function, Value
+from specdiff.interp.trace import Op
 from specdiff.ir import nodes as ir
 from specdiff.project.build import Failure
 from specdiff.project.forward import outputs_in
@@ -170,19 +172,92 @@ def rotations(subject: Subject) -> Iterator[Finding]:
         return
     reached = set(operations.outputs)
     told: set[tuple[str, int]] = set()
-    for op in operations.kind("add", "sub"):
-        if (op.file, op.line) in told or not _goes_nowhere(operations, op.id, reached):
-            continue
-        factors = [
-            {operations.source(part, PASSING | {"mul"}).kind for part in operations.inputs(side)}
-            for side in operations.inputs(op)
-            if side.kind == "mul"
-        ]
-        if len(factors) == 2 and any("cos" in each for each in factors) and any("sin" in each for each in factors):
+    for op, _ in _rotating(operations):
+        if (op.file, op.line) not in told and _goes_nowhere(operations, op.id, reached):
             told.add((op.file, op.line))
             yield finding(
                 "rotation.unused", op.file, op.line, f"{op.function} rotates a tensor and nothing reads the result"
             )
+
+
+_LOOKUPS = frozenset({"index", "gather", "embedding"})
+
+
+def _rotating(operations: Operations) -> Iterator[tuple[Op, list[Op]]]:
+    """Sums of a part times a cosine and another times a sine, with those cosines and sines."""
+    for op in operations.kind("add", "sub"):
+        sides = [side for side in operations.inputs(op) if side.kind == "mul"]
+        angles = [dict(_angle(operations, part) for part in operations.inputs(side)) for side in sides]
+        if len(angles) == 2:
+            for first, second in (("cos", "sin"), ("sin", "cos")):
+                if first in angles[0] and second in angles[1]:
+                    yield op, [angles[0][first], angles[1][second]]
+                    break
+
+
+def _angle(operations: Operations, factor: Op) -> tuple[str, Op]:
+    """What a factor is (`cos`, `sin`) and where its positions are to be looked for: at a lookup, not at its table."""
+    place = found = operations.source(factor, PASSING | {"mul"})
+    if found.kind in _LOOKUPS and found.inputs:
+        found = operations.source(operations[found.inputs[0]], PASSING | {"mul"})
+    return found.kind, place
+
+
+def unmoving(subject: Subject) -> Iterator[Finding]:
+    """`rotation.unmoving`: a rotary rotation by angles in which every position has one number."""
+    operations = subject.operations
+    if operations is None:
+        return
+    told: set[int] = set()
+    for _, angles in _rotating(operations):
+        places = [_one_number(operations, angle) for angle in angles]
+        for place in places:
+            if place is not None and None not in places and place.id not in told:
+                told.add(place.id)
+                message = f"every position is {place.attrs['fill']:g} where the angles of a rotation are made"
+                yield finding("rotation.unmoving", place.file, place.line, message)
+
+
+_EVENLY = VIEWS | frozenset(
+    "add sub mul div neg pow exp sqrt reciprocal cos sin matmul einsum stack repeat repeat_interleave".split()
+)
+"""Operations that give the same for all positions where they are given the same."""
+
+
+def _one_number(operations: Operations, angle: Op) -> Op | None:
+    """The constant of one number, as long as the sequence, that a cosine or sine is of; None where it is of anything more."""
+    found: Op | None = None
+    seen: set[int] = set()
+    stack = [angle.id]
+    while stack:
+        index = stack.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        op = operations[index]
+        long = any(isinstance(size, Dim) for size in op.shape or ())
+        if op.kind in ("constant", "buffer") and not op.inputs:
+            if long and not isinstance(op.attrs.get("fill"), int | float):
+                return None
+            found = op if long else found
+        elif op.kind in _LOOKUPS and len(op.inputs) > 1:
+            stack.extend(op.inputs[1:])
+        elif op.kind == "buffer" or op.kind in _EVENLY or _beside_each_other(op):
+            if op.kind == "slice" and long and not _is_long(operations, op):
+                return None  # as many rows of a table as there are positions
+            stack.extend(op.inputs)
+        else:
+            return None
+    return found
+
+
+def _is_long(operations: Operations, op: Op) -> bool:
+    return any(isinstance(size, Dim) for item in operations.inputs(op) for size in item.shape or ())
+
+
+def _beside_each_other(op: Op) -> bool:
+    """Whether channels are joined, not positions."""
+    return op.kind == "cat" and op.attrs.get("dim") in (-1, len(op.shape or ()) - 1)
 
 
 def _goes_nowhere(operations: Operations, start: int, outputs: set[int]) -> bool:

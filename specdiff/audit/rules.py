@@ -84,6 +84,12 @@ _ROWS = (
         True,
     ),
     Rule(
+        "rotation.unmoving", _E, _HIGH, "Every position is rotated by the same angles.",
+        "Queries and keys that are turned alike have the scores that they have unturned: the model does not know positions.",
+        "Follow the positions that the cosines and sines are made of: they are filled with one number and not counted up.",
+        True,
+    ),
+    Rule(
         "parameter.unread", _W, _HIGH, "A parameter or submodule is built, and no line reads it.",
         "It takes memory and a place in the checkpoint, and changes no output: a piece that was declared and not wired in.",
         "Search the file for the attribute: only the line that builds it has it.",

@@ -30,14 +30,18 @@ def rope(scene: Scene) -> None:
             rows.append((layer, site, rotation(graph, end, area), area))
         if not rows:
             continue
-        rotated = [row for row in rows if row[2] is not None]
+        turned = [row for row in rows if row[2] is not None]
+        rotated = [row for row in turned if row[2] is not None and not row[2].unmoving]
+        if turned and not rotated:
+            _turned_alike(scene, tower, turned[0][2])
+            continue
         if not rotated:
             if any(row[1].summed for row in rows):
                 scene.unsure(
                     tower.key("position"), "the scores are a sum of two products of tokens", rows[0][1].product
                 )
             elif all(row[3].projections for row in rows):
-                for name in ("rope.theta", "rope.dims", "rope.layers", "rope.style", "rope.fraction", "rope.sections"):
+                for name in _ROPE:
                     scene.absent(
                         tower.key(name),
                         "nothing rotates queries between projection and product",
@@ -49,6 +53,16 @@ def rope(scene: Scene) -> None:
             scene.unsure(tower.key("position"), "queries are rotated and keys are not rotated the same way", odd)
         _only_the_tables(graph, rotated)
         _rope_facts(scene, graph, tower, rows, rotated)
+
+
+_ROPE = ("rope.theta", "rope.dims", "rope.layers", "rope.style", "rope.fraction", "rope.sections")
+
+
+def _turned_alike(scene: Scene, tower: Tower, turn: Rotation | None) -> None:
+    """Queries and keys that are turned by the same angles everywhere: their product is what it is without."""
+    assert turn is not None
+    for name in _ROPE:
+        scene.absent(tower.key(name), "every position is turned by the same angles", [see(turn.at, "the rotation")])
 
 
 def _unscaled(graph: Operations, site: Attention) -> Op:

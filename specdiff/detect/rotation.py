@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LENGTH = 24
 """Length of the sequence that rotations are worked out for."""
 
+FAR = (65_536, 4_096, 512)
+"""Lengths of a sequence at whose end a rotation is looked at, the longest first: tables of positions end somewhere."""
+
 MOST_STEPS = 24
 """Operations behind a rotation that are looked through."""
 
@@ -45,6 +48,8 @@ class Rotation:
     """Whether the factors are cosines and sines; otherwise they are a table by position whose content is not known."""
     sections: tuple[int, ...] = ()
     """Pairs that turn with each axis of a position of several axes."""
+    unmoving: bool = False
+    """Whether every position of the sequence is turned alike, so that scores do not tell positions apart."""
 
     def same(self, other: Rotation) -> bool:
         """Whether two rotations turn the same pairs at the same speed."""
@@ -97,6 +102,9 @@ def rotation(graph: Operations, end: Op, within: Region | None = None) -> Rotati
     seen = trigonometric(graph, products[0][2])
     found.proven = seen is not None and seen.kind != "embedding"
     _speed_at(graph, found, products[0][2])
+    if _unmoving(graph, area, products):
+        found.unmoving, found.why = True, "every position is turned by the same angles"
+        return found
     turning = {op.id for op, _, _ in products}
     for index in sorted(area.derived):
         if any(source in turning for source in graph[index].inputs):
@@ -160,6 +168,48 @@ def _work_out(
     lengths_ = [pair.length for pair in pairs]
     found.factor = float(lengths_[0]) if numpy.allclose(lengths_, lengths_[0], rtol=1e-6) else None
     found.sections = _sections(graph, area, turning, products)
+
+
+def _unmoving(graph: Operations, area: Region, products: list[tuple[Op, Op, Op]]) -> bool:
+    """Whether cosines and sines are the same at all positions of a sequence whose length the input decides."""
+    from specdiff.detect.places import NotKnown, Outside  # noqa: PLC0415 - numpy only where something rotates
+    from specdiff.detect.points import Points  # noqa: PLC0415
+
+    angles = [graph[index] for index in dict.fromkeys(angle.id for _, _, angle in products)]
+    try:
+        near = Points(graph, lengths(graph, LENGTH))
+        counted = [size for size in area.end.shape or () if isinstance(size, Dim) and near.size(size) == LENGTH]
+        if not counted or not all(_alike(near, angle) for angle in angles):
+            return False
+    except NotKnown:
+        return False
+    for length in FAR:
+        try:
+            far = Points(graph, lengths(graph, length))
+            return all(_alike(far, angle) for angle in angles)
+        except Outside:
+            continue
+        except NotKnown:
+            return False
+    return True
+
+
+def _alike(points: Any, angle: Op) -> bool:
+    """Whether a factor on channels (the last dimension) is the same wherever it stands along the other dimensions."""
+    import numpy  # noqa: PLC0415
+
+    shape = points.shape(angle)
+    if not shape:
+        return True
+    channels = numpy.arange(shape[-1])
+    origin: Index = (*[numpy.zeros(shape[-1], dtype=int)] * (len(shape) - 1), channels)
+    first = numpy.asarray(points.value(angle, origin))
+    for d, size in enumerate(shape[:-1]):
+        for place in sorted({1, 2, size // 2, size - 1} & set(range(1, size))):
+            index = tuple(numpy.full(shape[-1], place) if e == d else item for e, item in enumerate(origin))
+            if not numpy.array_equal(numpy.asarray(points.value(angle, index)), first):
+                return False
+    return True
 
 
 def _from_origin(pairs: list[_Pair], origin: list[_Pair]) -> None:

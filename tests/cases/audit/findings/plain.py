@@ -421,6 +421,56 @@ class RotatesBothSides(Rotary):
         return q @ k.transpose(1, 2)
 
 
+class RotatesByPosition(Rotary):
+    def angles(self, positions):
+        freqs = 10000.0 ** -(torch.arange(0, 4, 2) / 4)
+        angles = positions[:, None].float() * freqs
+        angles = torch.cat((angles, angles), dim=-1)
+        return angles.cos(), angles.sin()
+
+    def scores(self, input_ids, cos, sin):
+        x = self.emb(input_ids)
+        q, k = rotated(x, x, cos, sin)
+        return q @ k.transpose(1, 2)
+
+
+# present: rotation.unmoving
+class PositionsAreZeros(RotatesByPosition):
+    def forward(self, input_ids):
+        return self.scores(input_ids, *self.angles(torch.zeros(input_ids.shape[1])))
+
+
+# present: rotation.unmoving
+class PositionsAreOneRowOfATable(RotatesByPosition):
+    def forward(self, input_ids):
+        cos, sin = self.angles(torch.arange(512))
+        rows = torch.zeros_like(input_ids)
+        return self.scores(input_ids, cos[rows], sin[rows])
+
+
+# absent: rotation.unmoving
+class PositionsAreCounted(RotatesByPosition):
+    def forward(self, input_ids):
+        return self.scores(input_ids, *self.angles(torch.ones_like(input_ids[0]).cumsum(-1) - 1))
+
+
+# absent: rotation.unmoving
+class PositionsAreTheFirstRows(RotatesByPosition):
+    def forward(self, input_ids):
+        cos, sin = self.angles(torch.arange(512))
+        length = input_ids.shape[1]
+        return self.scores(input_ids, cos[:length], sin[:length])
+
+
+# absent: rotation.unmoving
+class PositionsAreGiven(RotatesByPosition):
+    def forward(self, input_ids, position_ids=None):
+        cos, sin = self.angles(torch.arange(512))
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1])
+        return self.scores(input_ids, cos[position_ids], sin[position_ids])
+
+
 # absent: init.missing
 # absent: shape.broadcast
 class WrittenInPlace(nn.Module):
