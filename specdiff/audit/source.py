@@ -26,6 +26,8 @@ _KNOWN = frozenset(
 )
 """Packages whose part in a model is modelled here or is about files and types only."""
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_IMPORT = re.compile(r"^\s+(?:from\s+\S+\s+)?import\s", re.MULTILINE)
+"""An import on the way, in the body of a function."""
 
 
 _IMPLICIT = frozenset(
@@ -184,7 +186,11 @@ def _is_suspicious(module: ModuleVal, first: int, last: int) -> bool:
 
 def _hints(module: ModuleVal, text: str) -> bool:
     """Whether a text has a name that may reach outside, or one that the file gives such a name."""
-    return HINT.search(text) is not None or not _aliases(module).isdisjoint(_WORD.findall(text))
+    return (
+        HINT.search(text) is not None
+        or _IMPORT.search(text) is not None
+        or not _aliases(module).isdisjoint(_WORD.findall(text))
+    )
 
 
 _ALIASES: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()
@@ -266,11 +272,43 @@ def _imports(module: ModuleVal, node: Any) -> Iterator[Finding]:
             tops = [alias.name.partition(".")[0] for alias in item.names]
         elif isinstance(item, ir.ImportFrom) and item.level == 0:
             tops = [item.module.partition(".")[0]]
+        if isinstance(item, ir.ImportFrom):
+            for name in _without_source(module, item):
+                words = f"uses {name}, of which there is no source here"
+                yield finding("source.package", module.file, item.line, words)
         for top in tops:
             if not is_read_here(module, top):
                 yield finding(
                     "source.package", module.file, item.line, f"uses the package {top}, which is not read here"
                 )
+
+
+def _without_source(module: ModuleVal, item: ir.ImportFrom) -> Iterator[str]:
+    """What an import takes from the file's own package and no file of it has: a compiled part (``from . import _C``)."""
+    top = module.name.partition(".")[0]
+    folders = [module.unit.path.parent, *module.unit.path.parent.parents]
+    first, *parts = item.module.split(".") if item.module else [""]
+    if item.level:
+        base: Path | None = folders[min(item.level, len(folders)) - 1]
+        parts = [first, *parts] if first else []
+    else:
+        base = next((folder for folder in folders if folder.name == top), None) if first == top else None
+    if base is None or top == "transformers":
+        return
+    place = base.joinpath(*parts)
+    if not place.is_dir():
+        if parts and not place.with_suffix(".py").is_file():
+            yield item.module
+        return
+    init = place / "__init__.py"
+    text = init.read_text(encoding="utf-8", errors="replace") if init.is_file() else ""
+    if "__getattr__" in text or "import *" in text or item.names[0].name == "*":
+        return
+    bound = set(_WORD.findall(text))
+    for alias in item.names:
+        name = alias.name
+        if name not in bound and not (place / f"{name}.py").is_file() and not (place / name).is_dir():
+            yield f"{item.module}.{name}" if item.module else name
 
 
 def is_read_here(module: ModuleVal, top: str) -> bool:
@@ -382,6 +420,7 @@ def reached(module: ModuleVal, where: str, node: ir.FunctionDef) -> Iterator[Fin
     for param in node.params:
         names[param.name] = ""
     _learn(node.body, names)
+    yield from _imports(module, node.body)
     yield from _calls(module.file, where, node.body, names)
 
 

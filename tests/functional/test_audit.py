@@ -142,7 +142,7 @@ def test_variants_of_a_whole_model(tmp_path: Path, capsys: pytest.CaptureFixture
     assert wrong == []
 
 
-@pytest.mark.parametrize("folder", ["plain", "alias"])
+@pytest.mark.parametrize("folder", ["plain", "alias", "kernels"])
 def test_what_remote_code_reaches(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     expected = {
         (path.name, number, rule)
