@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ from specdiff.project.modes import PADDED
 from specdiff.project.modules import Program
 from specdiff.project.programs import ProgramCalls, calls_of_program
 from specdiff.project.reach import Edges, calls_of_modes, possible_calls, possible_reads
-from specdiff.project.settings import plain_settings, setting_places
+from specdiff.project.settings import about_weights, plain_settings, setting_places
 from specdiff.project.targets import Target
 from specdiff.project.unreached import unreached
 from specdiff.results import Branch, ClassResult, Confidence, Finding, Severity, Suppression
@@ -144,7 +144,9 @@ def analyse(
             program.run.memo.clear()  # what is copied from another class's parts does not show which way it went
         try:
             built = build(program, target, entry, values)
-            yield class_result(program, built, options, options.config or target.config, asked=bool(values))
+            yield class_result(
+                program, built, options, options.config or target.config, asked=bool(values), published=values
+            )
         except SpecdiffError:
             raise
         except Exception as error:  # noqa: BLE001 - a defect met in one class is that class's row
@@ -181,7 +183,13 @@ def is_defect(result: ClassResult) -> bool:
 
 
 def class_result(
-    program: Program, built: Built, options: Options, config_path: Path | None = None, *, asked: bool = False
+    program: Program,
+    built: Built,
+    options: Options,
+    config_path: Path | None = None,
+    *,
+    asked: bool = False,
+    published: Mapping[str, Any] | None = None,
 ) -> ClassResult:
     """Everything known about one built class.
 
@@ -191,6 +199,7 @@ def class_result(
         options: What the run is asked for.
         config_path: The ``config.json`` its configuration was made from.
         asked: Whether its configuration says something of its own beside the class's defaults.
+        published: What is published beside the weights, whether or not the configuration's class has a place for it.
     """
     cls = built.cls
     if built.instance is None:
@@ -217,7 +226,7 @@ def class_result(
     alive: Liveness | None = None
     sheet = FactSheet({}, {}, {})
     parts: dict[str, int] = {}
-    settings: dict[str, Any] = plain_settings(built.config)
+    settings: dict[str, Any] = {**about_weights(published or {}), **plain_settings(built.config)}
     why_not = ""
     ran: Forwarded | None = None
     operations: Operations | None = None

@@ -60,7 +60,8 @@ RULES: tuple[Rule, ...] = (
     Rule("linear_attention.kind", _none, ("linear_attention.",), "no layer has linear attention"),
     Rule("conv.kernel", _none, ("conv.",), "no layer mixes with a short convolution"),
     Rule("attention.kind", _not("mla"), ("attention.mla.",), "keys and values are not projected up from a latent"),
-    Rule("attention.kind", _none, ("attention.", "rope.", "relative_bias.", "alibi.", "disentangled.", "multiplier.key"),
+    Rule("attention.kind", _none, ("attention.", "rope.", "relative_bias.", "alibi.", "disentangled.", "multiplier.key", "multiplier.attention_in",
+          "multiplier.attention_out"),
          "no layer multiplies queries with keys"),
     Rule("layers.pattern", _without("sparse"), ("attention.indexer.",), "no indexer picks positions"),
     Rule("attention.qk_norm", _none, ("attention.qk_norm.scope", "attention.qk_norm.order"), "queries are not normalised"),
@@ -77,6 +78,8 @@ RULES: tuple[Rule, ...] = (
     Rule("rope.scaling.type", _never, ("rope.scaling.",), "of which only what is open about it says something"),
     Rule("layers.shared_blocks", _none, ("layers.shared_lora_rank",), "no block is used at several depths"),
     Rule("moe.experts", _none, ("moe.",), "no layer has experts"),
+    Rule("mlp.kind", _not("gated", "conv"), ("multiplier.mlp_gate",), "no gate is multiplied"),
+    Rule("mlp.kind", _none, ("multiplier.mlp_gate", "multiplier.mlp_down"), "no layer has a feed-forward part"),
 )  # fmt: skip
 """What follows from what; in each tower."""
 

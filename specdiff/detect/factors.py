@@ -7,10 +7,12 @@ from specdiff.detect.paths import is_projection, path_from
 from specdiff.detect.recurrence import projections_of, recurrences
 from specdiff.detect.scene import Scene, Tower, see
 from specdiff.detect.shape import head_of, token_table
-from specdiff.graph.operations import VIEWS, Operations
+from specdiff.graph.operations import PASSING, VIEWS, Operations
 from specdiff.interp.trace import Op
 
 _CARRY = VIEWS | {"dropout", "join", "identity"}
+Factor = tuple[float | None, Op]
+"""A number, None where it is computed, and the operation that multiplies with it."""
 
 
 def multipliers(scene: Scene) -> None:
@@ -22,9 +24,10 @@ def multipliers(scene: Scene) -> None:
         found: dict[str, set[float | None]] = {}
         shown: dict[str, Op] = {}
 
-        def note(name: str, value: tuple[float, Op] | None, where: Op, found: dict[str, set[float | None]] = found,
+        def note(name: str, value: Factor | None, where: Op, found: dict[str, set[float | None]] = found,
                  shown: dict[str, Op] = shown) -> None:  # fmt: skip
-            found.setdefault(name, set()).add(round(value[0], 12) if value is not None else 1.0)
+            number = value[0] if value is not None else 1.0
+            found.setdefault(name, set()).add(round(number, 12) if number is not None else None)
             if name not in shown or value is not None:
                 shown[name] = value[1] if value is not None else where
 
@@ -43,7 +46,9 @@ def multipliers(scene: Scene) -> None:
             value = next(iter(values))
             if len(values) > 1:
                 scene.unsure(key, "layers differ in this factor", shown[name])
-            elif value != 1.0 and value is not None:
+            elif value is None:
+                scene.unsure(key, "the factor is not a constant", shown[name])
+            elif value != 1.0:
                 scene.fact(key, value, [see(shown[name], f"times {value:.9g}")])
             else:
                 scene.absent(key, "nothing is multiplied here", [see(shown[name], "the projection")])
@@ -84,23 +89,31 @@ def _number(op: Op) -> float | None:
     return float(other)
 
 
-def _before(graph: Operations, projection: Op) -> tuple[float, Op] | None:
+def _before(graph: Operations, projection: Op) -> Factor | None:
     """The number that a projection's input is multiplied with."""
     op = graph[projection.inputs[0]]
     while op.kind in _CARRY and op.inputs:
         op = graph[op.inputs[0]]
-    value = _number(op)
-    return (value, op) if value is not None else None
+    return _factor(graph, op)
 
 
-def _after(graph: Operations, projection: Op) -> tuple[float, Op] | None:
+def _after(graph: Operations, projection: Op) -> Factor | None:
     """The number that a projection's result is multiplied with; all of it: what others read as it is has no factor."""
     readers = {reader.id: reader for reader in graph.readers(projection, frozenset(_CARRY))}
     if len(readers) != 1:
         return None
     (reader,) = readers.values()
-    value = _number(reader)
-    return (value, reader) if value is not None else None
+    return _factor(graph, reader)
+
+
+def _factor(graph: Operations, op: Op) -> Factor | None:
+    value = _number(op)
+    if value is None and op.kind in ("mul", "div") and len(op.inputs) > 1:
+        for item in graph.inputs(op):
+            if graph.source(item).kind == "input" or not item.shape or all(size == 1 for size in item.shape):
+                return None, op
+        return None
+    return (value, op) if value is not None else None
 
 
 def _leaving(graph: Operations, output: Op) -> Op | None:
@@ -112,28 +125,64 @@ def _leaving(graph: Operations, output: Op) -> Op | None:
 
 
 def further_predictions(scene: Scene) -> None:
-    """`mtp.layers`: absent where everything beside the stack of layers is an embedding, a norm or the output head."""
+    """`mtp.layers`: further scores over the vocabulary with weights of their own.
+
+    Absent where everything beside the stack of layers is an embedding, a norm or the output head.
+    """
     graph = scene.operations
     table = token_table(scene)
-    if graph is None or table is None or len(scene.towers) != 1:
+    if graph is None or table is None or not scene.towers:
         return
-    known = {graph.parameter(graph[table.inputs[1]])}
     head = head_of(scene)
+    further = _further_heads(scene, graph, table, head.projection) if head is not None else []
+    if further:
+        scene.fact("mtp.layers", len(further), [see(op, "further scores over the vocabulary") for op in further])
+        return
+    if len(scene.towers) != 1:
+        return
+    known = {graph.parameter(graph[op.inputs[1]]) for op in graph.kind("embedding") if len(op.inputs) > 1}
     if head is not None:
         known.add(head.weight)
-    prefix = scene.towers[0].path + "."
-    ran = {block.path + "." for block in scene.towers[0].blocks}
+    tower = scene.towers[0]
+    ran = {block.path + "." for block in tower.blocks}
     rest = [
         name
         for name, shape in scene.parameters.items()
         if len(shape) >= 2 and name not in known and not any(name.startswith(path) for path in ran)
     ] if len(ran) < 200 else []  # fmt: skip
-    beside = [name for name in rest if name.startswith(prefix)]
+    beside = [name for name in rest if name.startswith(tower.path + ".")]
     if beside:
-        scene.unsure("mtp.layers", f"{beside[0]} stands in the stack of layers and does not run")
-    elif not rest:
+        scene.unsure("mtp.layers", f"{beside[0]} stands in the stack of layers and does not run", table)
+    elif rest:
+        at = next((op for op in graph.kind("parameter") if op.attrs.get("name") == rest[0]), table)
+        scene.unsure("mtp.layers", f"what {rest[0]} beside the stack of layers is for is not recognised", at)
+    else:
         scene.absent(
             "mtp.layers",
             "nothing beside the stack of layers predicts further tokens",
             [see(table, "the input's table")],
         )
+
+
+def _further_heads(scene: Scene, graph: Operations, table: Op, main: Op) -> list[Op]:
+    """Projections that make other outputs over the vocabulary than the main one, each with weights that it has not."""
+    rows = (scene.parameters.get(graph.parameter(graph[table.inputs[1]])) or (0,))[0]
+    tables = {graph.parameter(graph[op.inputs[1]]) for op in graph.kind("embedding") if len(op.inputs) > 1}
+    alike = [name for name in tables if (scene.parameters.get(name) or (0,))[0] == rows]
+    if rows < 2 or len(alike) != 1:  # noqa: PLR2004 - several tables are several codes of one step, each with its head
+        return []
+    known = _weights_behind(graph, main)
+    found: dict[int, Op] = {}
+    for index in graph.outputs:
+        op = graph.source(graph[index], PASSING)
+        while op.kind in ("mul", "div", "tanh", "add") and len(op.inputs) == 1:
+            op = graph.source(graph[op.inputs[0]], PASSING)
+        if is_projection(graph, op) and op.id != main.id and op.shape and op.shape[-1] == rows:
+            if _weights_behind(graph, op) - known:
+                found[op.id] = op
+    return list(found.values())
+
+
+def _weights_behind(graph: Operations, op: Op) -> set[str]:
+    ancestors = (graph[index] for index in graph.ancestors([op.id]))
+    return {str(each.attrs.get("name", "")) for each in ancestors if each.kind == "parameter"}

@@ -38,7 +38,9 @@ def quantization(scene: Scene) -> None:
     if method is not None:
         scene.fact("quantization.method", method, here, Level.DECLARED)
     else:
-        scene.unsure("quantization.method", f"the method {config.get('quant_method')!r} has no word in the vocabulary")
+        scene.unsure(
+            "quantization.method", f"the method {config.get('quant_method')!r} has no word in the vocabulary", here[0]
+        )
     if method in _FLOATS:
         bits, block = _FLOATS[method]
         scene.fact("quantization.bits", bits, here, Level.DECLARED)
@@ -56,6 +58,18 @@ def quantization(scene: Scene) -> None:
     if kept is not None:
         scene.fact("quantization.excluded", kept, here, Level.DECLARED)
         scene.fact("quantization.modules", _modules(scene, kept), here, Level.DECLARED)
+    for name, why in _OPEN.items():
+        if name not in scene.facts and name not in scene.undecided:
+            scene.unsure(name, why, here[0])
+
+
+_OPEN = {
+    "quantization.bits": "how many bits a weight takes with its scales does not follow from the method",
+    "quantization.block_size": "the configuration does not say how many weights share a scale",
+    "quantization.excluded": "the configuration names no modules that stay as they are",
+    "quantization.modules": "the configuration does not say which modules are quantized",
+}
+"""Why a key stays open where the configuration speaks of quantization and not of this."""
 
 
 def _words(config: Mapping[str, Any]) -> Any:

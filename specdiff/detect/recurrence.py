@@ -152,7 +152,7 @@ def _decay(graph: Operations, block: Block, op: Op, conv: Op | None) -> Recurren
         if is_projection(graph, each) or each.kind in ("input", "embedding", "conv") or (index < first and each.inputs):
             computed = True
             continue
-        if each.kind in _ARGUMENT or each.kind == "softplus":
+        if each.kind in _ARGUMENT or each.kind == "softplus" or _spreads(each):
             stack.extend(each.inputs)
         elif each.kind not in ("parameter", "buffer", "constant"):
             computed = True
@@ -172,6 +172,12 @@ def _decay(graph: Operations, block: Block, op: Op, conv: Op | None) -> Recurren
         if state is not None:
             return Recurrence("lightning", op, "", (), None, conv, state=state)
     return None
+
+
+def _spreads(op: Op) -> bool:
+    """Whether an einsum multiplies number by number and adds nothing up."""
+    before, _, after = str(op.attrs.get("equation", "")).replace(" ", "").partition("->")
+    return op.kind == "einsum" and bool(after) and set(before) - {",", "."} <= set(after)
 
 
 def _spelled_softplus(graph: Operations, op: Op) -> int | None:
@@ -246,8 +252,12 @@ def _weighed_state(graph: Operations, op: Op) -> Op | None:
 def projections_of(graph: Operations, block: Block, mixer: Recurrence) -> tuple[Op | None, Op | None]:
     """(first, last) projection of a mixer: what makes its inner width, and what leaves it."""
     first: Op | None = None
-    start = mixer.conv if mixer.conv is not None else mixer.step or mixer.at
-    stack = [start.inputs[0]] if start.inputs else []
+    if mixer.conv is None:
+        # The earliest of those that the recurrence reads: later ones make steps out of what it gives.
+        start = block.ops[0].id
+        behind = graph.ancestors([mixer.at.id], lambda op: op.id >= start)
+        first = next((op for op in block.ops if op.id in behind and is_projection(graph, op)), None)
+    stack = [mixer.conv.inputs[0]] if mixer.conv is not None and mixer.conv.inputs else []
     seen: set[int] = set()
     while stack and len(seen) < 200:
         index = stack.pop()
@@ -264,7 +274,7 @@ def projections_of(graph: Operations, block: Block, mixer: Recurrence) -> tuple[
     for op in block.ops:
         if op.id <= mixer.at.id or not any(index in reached for index in op.inputs):
             continue
-        if is_projection(graph, op) and op.kind != "conv" and weight_of(graph, op):
+        if is_projection(graph, op) and op.kind != "conv" and weight_of(graph, op) and _within(block, mixer, op):
             last = op
             break
         reached.add(op.id)
@@ -272,9 +282,16 @@ def projections_of(graph: Operations, block: Block, mixer: Recurrence) -> tuple[
         # A loop over positions that was followed for one turn: its result does not read the decay again.
         read = {index for op in block.ops if op.id <= mixer.at.id and is_projection(graph, op) for index in op.inputs}
         for op in block.ops:
-            if op.id > mixer.at.id and is_projection(graph, op) and op.inputs[0] not in read:
+            ahead = op.id > mixer.at.id and _within(block, mixer, op)
+            if ahead and is_projection(graph, op) and op.inputs[0] not in read:
                 return first, op
     return first, last
+
+
+def _within(block: Block, mixer: Recurrence, op: Op) -> bool:
+    """Whether an operation stands in the same part of the block as the recurrence, where that is a module of its own."""
+    inside = mixer.at.module[len(block.path) + 1 :].partition(".")[0]
+    return not inside or op.module == f"{block.path}.{inside}" or op.module.startswith(f"{block.path}.{inside}.")
 
 
 __all__ = ["Recurrence", "bias_of", "projections_of", "recurrence_of", "recurrences"]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from specdiff import vocab
 from specdiff.detect.agree import agreed
 from specdiff.detect.paths import bias_of, is_projection, kernel_of
 from specdiff.detect.recurrence import Recurrence, projections_of, recurrences
 from specdiff.detect.scene import Block, Scene, Tower, see
-from specdiff.graph.operations import VIEWS, Operations, is_number
+from specdiff.graph.operations import VIEWS, Operations, is_computed, is_number
+from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Op
 
 Row = tuple[Block, Recurrence]
+Ends = tuple[Op | None, Op | None]
+"""The first and the last projection of a mixer."""
 
 
 def mixers(scene: Scene) -> None:
@@ -105,6 +110,53 @@ def _ssm(scene: Scene, tower: Tower, rows: list[Row]) -> None:
         _mamba2(scene, tower, graph, rows, inner)
     inside = {block.index: _norm_inside(block, mixer, ends[block.index]) for block, mixer in rows}
     _whether(scene, tower, rows, "ssm.norm", inside, "norm inside the mixer")
+    _without(scene, tower, graph, rows, kinds, ends)
+
+
+def _without(
+    scene: Scene, tower: Tower, graph: Operations, rows: list[Row], kinds: set[str], ends: dict[int, Ends]
+) -> None:
+    """What a recurrence has no use for, and a word about whatever is left."""
+    at = rows[0][1].at
+    here = [see(at, "the recurrence")]
+    if kinds <= {"mamba", "rwkv", "rg_lru"} and all(len(mixer.decay_shape) < 3 for _, mixer in rows):  # noqa: PLR2004 - heads come first
+        if kinds != {"rg_lru"}:
+            for name in ("heads", "head_dim"):
+                scene.absent(tower.key(f"ssm.{name}"), "every channel decays by itself", here)
+        scene.absent(tower.key("ssm.groups"), "no heads share what they write and read", here)
+    if kinds <= {"rwkv", "rg_lru"}:
+        scene.absent(tower.key("ssm.dt_rank"), "no step size is computed", here)
+    if kinds == {"mamba2"} and all(_steps_beside(graph, mixer, ends[block.index][0]) for block, mixer in rows):
+        scene.absent(tower.key("ssm.dt_rank"), "the first projection makes the steps", here)
+    cut = next((op for block, _ in rows for op in block.ops if any(map(_may_be_a_part, op.shape or ()))), None)
+    if not any(_chunk(block) for block, _ in rows) and cut is None:
+        scene.absent(tower.key("ssm.chunk_size"), "positions are not put together in chunks", here)
+    for name in (name for name in vocab.KEYS if name.startswith("ssm.")):
+        key = tower.key(name)
+        if key not in scene.facts and key not in scene.absences and key not in scene.undecided:
+            scene.unsure(key, f"how this recurrence spells {name} is not recognised", cut if "chunk" in name else at)
+
+
+def _may_be_a_part(size: object) -> bool:
+    """Whether a size may be that of a chunk: a quotient of the sequence's, or one of which nothing is known."""
+    unknown = isinstance(size, Dim) and any(_UNKNOWN.search(symbol) for part, _ in size.terms for symbol in part)
+    return unknown or is_computed(size)
+
+
+_UNKNOWN = re.compile(r"_\d+$")
+"""The end of the names that sizes of which nothing is known are given."""
+
+
+def _steps_beside(graph: Operations, mixer: Recurrence, first: Op | None) -> bool:
+    """Whether step sizes come out of the same projection as the inner channels."""
+    if mixer.step is None or first is None:
+        return False
+    op = graph[mixer.step.inputs[0]]
+    while not is_projection(graph, op):
+        if not op.inputs or op.kind not in VIEWS | {"add", "clamp"}:
+            return False
+        op = graph[op.inputs[0]]
+    return op.id == first.id
 
 
 def _mamba2(scene: Scene, tower: Tower, graph: Operations, rows: list[Row], inner: dict[int, int | None]) -> None:
@@ -243,7 +295,8 @@ def _convolution(scene: Scene, tower: Tower, graph: Operations, rows: list[Row],
                 ((bool(bias_of(graph, op)[0]) or len(op.inputs) > 2, op, "the convolution") for _, op in convs),
             )
     elif not convs:
-        scene.absent(tower.key(kernel), "nothing is convolved in the mixer", [see(rows[0][1].at, "the mixer")])
+        for name in (kernel, bias) if bias else (kernel,):
+            scene.absent(tower.key(name), "nothing is convolved in the mixer", [see(rows[0][1].at, "the mixer")])
 
 
 def _biases(

@@ -131,7 +131,7 @@ class Scene:
             found = tuple(dict.fromkeys(evidence)) or (Evidence(*self.here, self.here[1], "read to its end"),)
             self.absences[key] = Absence(key, reason, found, level)
 
-    def unsure(self, key: str, reason: str, op: Op | None = None, values: tuple[Value, ...] = ()) -> None:
+    def unsure(self, key: str, reason: str, op: Op | Evidence | None = None, values: tuple[Value, ...] = ()) -> None:
         """Leave a key open; `values` are what different places have, where that is why."""
         if key in self.facts:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,15 @@ def plain_settings(config: Value) -> dict[str, Any]:
     """The public attributes of a configuration; parts as nested mappings, names that stand for others included."""
     found = _plain(config, 0)
     return found if isinstance(found, dict) else {}
+
+
+OF_WEIGHTS = ("quantization_config", "dtype", "torch_dtype")
+"""What a ``config.json`` says about the published weights: true of them, whatever the configuration's class takes."""
+
+
+def about_weights(published: Mapping[str, Any]) -> dict[str, Any]:
+    """The published values that are about the weights and not about the code, as plain settings."""
+    return {name: _plain(published[name], 0) for name in OF_WEIGHTS if name in published}
 
 
 def _plain(value: Value, depth: int) -> Any:

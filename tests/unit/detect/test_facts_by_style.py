@@ -48,7 +48,7 @@ def test_facts(case: dict[str, Any], tmp_path: Path) -> None:
     result = analysed(path, config)
     sheet = result.sheet
 
-    assert sheet.why_open == ""
+    assert sheet.why_open == case.get("why_open", "")
     found = {key: plain(sheet.facts[key].value) if key in sheet.facts else "no fact" for key in case.get("facts", {})}
     assert found == case.get("facts", {})
     missing = [key for key in case.get("absent", []) if key not in sheet.absences]
