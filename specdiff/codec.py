@@ -11,7 +11,7 @@ _CLASSES: tuple[type, ...] = (
     results.ClassResult, results.ModuleNode, results.Param, results.Finding, facts.FactSheet, facts.Fact,
     facts.Absence, facts.Undecided, facts.Evidence, facts.Level, results.Severity, results.Confidence,
     results.Use, results.Step,
-    results.Suppression, results.Branch,
+    results.Suppression, results.Branch, results.Computed, results.ComputedPart, results.Seen,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_CLASSES)}
 _ENUMS = frozenset({facts.Level, results.Severity, results.Confidence})

@@ -27,5 +27,7 @@ class Options:
     """Processes; 0 means one per core."""
     computation: bool = False
     """Whether every operation is to become a fact of its own (`computation.operations`)."""
+    operations: bool = False
+    """Whether results are to hold every operation (`ClassResult.computed`), for comparing two of them."""
     use_cache: bool = True
     debug: bool = False

@@ -30,6 +30,7 @@ from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
 from specdiff.graph.calls import call_edges, function_id
 from specdiff.graph.canonical import neutral_places
+from specdiff.graph.computed import computed, refused
 from specdiff.graph.liveness import Liveness, liveness
 from specdiff.graph.modules import Collector, Folder, NamedParameter, tied_pairs, total
 from specdiff.graph.operations import Operations
@@ -54,8 +55,10 @@ from specdiff.project.reach import Edges, calls_of_modes, possible_calls, possib
 from specdiff.project.settings import about_weights, plain_settings, setting_places
 from specdiff.project.targets import Target
 from specdiff.project.unreached import unreached
-from specdiff.results import Branch, ClassResult, Confidence, Finding, Severity, Suppression
+from specdiff.results import Branch, ClassResult, ComputedPart, Confidence, Finding, Severity, Suppression
 
+_OTHER_WAYS = (PADDED, "decode", "train")
+"""Ways of calling ``forward`` beside the plain prompt, each of which shows operations that the plain one has not."""
 RECURSION_LIMIT = 12_000
 """Host frames: `limits.MAX_CALL_DEPTH` analysed calls of some forty host frames each, and a margin."""
 
@@ -140,7 +143,7 @@ def analyse(
             failed = _failed(name, module.file, _line_of(module, name), entry[1])
             yield _with_source(failed, program, None, module, options)
             continue
-        if options.computation:
+        if options.computation or options.operations:
             program.run.memo.clear()  # what is copied from another class's parts does not show which way it went
         try:
             built = build(program, target, entry, values)
@@ -235,7 +238,7 @@ def class_result(
     idle: tuple[str, ...] = ()
     program.constructed.update(callee for _, callee in program.run.edges)
     if needs_forward(options):
-        program.detailed = options.computation
+        program.detailed = options.computation or options.operations
         ran = forward(program, built, options.mode)
         edges = ran.edges
         wanted = not options.only or bool(options.only & {"calls", "unreached"})
@@ -354,6 +357,7 @@ def class_result(
         suppressions=comments,
         branches=gated,
         parts=parts,
+        computed=_computed(program, built, ran) if ran is not None and options.operations else (),
     )
 
 
@@ -391,7 +395,7 @@ def _with_computation(subject: Subject, sheet: FactSheet, plain: Forwarded) -> F
     flow = settings_flow(subject)
     runs = [_followed("", plain)]
     ran: Edges = dict(plain.edges if plain.failure is None else {})
-    for mode in (PADDED, "decode", "train"):
+    for mode in _OTHER_WAYS:
         if runs[0].operations is not None:
             other = forward(program, built, mode)
             ran.update(other.edges if other.failure is None else {})
@@ -404,6 +408,20 @@ def _with_computation(subject: Subject, sheet: FactSheet, plain: Forwarded) -> F
     if isinstance(found, Undecided):
         return replace(sheet, undecided={**sheet.undecided, computation.OPERATIONS: found})
     return replace(sheet, facts={**sheet.facts, found.key: found})
+
+
+def _computed(program: Program, built: Built, plain: Forwarded) -> tuple[ComputedPart, ...]:
+    """Every operation of every way of calling ``forward`` that could be followed, and where others certainly raise."""
+    found: list[ComputedPart] = []
+    for name, ran in (("", plain), *((mode, forward(program, built, mode)) for mode in _OTHER_WAYS)):
+        run = _followed(name, ran)
+        if run.operations is not None:
+            found.extend(computed(run.operations, name, run.lost))
+        elif run.failure and ran.failure is not None and ran.certain:
+            places = [place for place in ran.failure.places if not place.file.startswith("<")]
+            place = places[0] if places else Place(built.cls.file, built.cls.line)
+            found.append(refused(name, f"{ran.failure.kind}: {ran.failure.message}", place.file, place.line))
+    return tuple(found)
 
 
 def _mute(called: Edges, runs: Iterable[computation.Run]) -> list[Function]:

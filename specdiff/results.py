@@ -143,6 +143,52 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A tensor that an operation reads."""
+
+    label: str
+    """``#N`` (the part's own N-th operation), ``#N of PATH`` (an enclosing part's), ``stream`` (what the layer before
+    gives), ``result R of PATH``, ``parameter PATH``, ``buffer CONTENT``, or ``input NAME``; paths as
+    `graph.computed.relative` writes them."""
+    size: tuple[int, ...] | None
+    """Its shape with small numbers for the sizes of the input; None where it is not known."""
+    dtype: str
+    values: tuple[float, ...] | None = None
+    """Its numbers, row by row, where it is a short constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """One operation of one part of a run, as comparing two models needs it."""
+
+    kind: str
+    said: str
+    """Its settings, without a plain number that is added, multiplied or taken to."""
+    reads: tuple[Seen, ...]
+    shape: str
+    """Of what is asked for a shape; empty for others, whose inputs say it."""
+    number: float | None
+    """A plain number that it takes."""
+    result: Seen
+    """What it makes."""
+    settings: dict[str, Value]
+    """All that it was given, as far as that is plain values; sizes as in `Seen`."""
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedPart:
+    """What one layer, or all that stands outside of layers, computes in one way of calling ``forward``."""
+
+    run: str
+    """Empty for the plain prompt, else `padded`, `decode` or `train`."""
+    paths: tuple[str, ...]
+    """Module paths of the layers that compute this; the empty one for what is outside of layers."""
+    operations: tuple[Computed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClassResult:
     """Everything `inspect` says about one model class."""
 
@@ -182,6 +228,8 @@ class ClassResult:
     """Comments in the code that suppress findings."""
     branches: tuple[Branch, ...] = ()
     """Branches that settings decide; only where `branches` was asked for."""
+    computed: tuple[ComputedPart, ...] = ()
+    """Every operation of every run that could be followed; only where `Options.operations` asks for it."""
     parts: dict[str, int] = field(default_factory=dict)
     """Parameters by what they are for (`specdiff.graph.parts.PARTS`), tied ones once."""
 

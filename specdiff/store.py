@@ -165,6 +165,7 @@ def _key(target: Target, options: Options, published: dict[str, Any] | None) -> 
                 options.mode,
                 options.debug,
                 options.computation,
+                options.operations,
             )
         ),
         repr((sorted(options.only), options.settings, published)),

@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
             config=config or options.config,
             settings=(*options.settings, *read_settings(settings)),
         )
-        result = main_class(api.inspect(target, own), target)
+        named = target if "::" in target else f"{target}::{main_class(api.inspect(target, own), target).name}"
+        result = main_class(api.inspect(named, replace(own, operations=True)), named)
         results.append((result, target if "::" in target else f"{target}::{result.name}"))
     (left, left_name), (right, right_name) = results
     compared = compare(left, right, left_name, right_name)

@@ -14,8 +14,12 @@ class Meaning(StrEnum):
 
     RESULT = "result"
     """The same weights give another result."""
+    UNKNOWN = "unknown"
+    """The code is written otherwise, and whether it comes to the same is not proven."""
     LAYOUT = "layout"
     """The same function once weights are permuted, split, fused or shifted as the difference says."""
+    WRITTEN = "written"
+    """Other operations that were worked out on random numbers and come to the same."""
     NUMERICS = "numerics"
     """The same function in other number formats: results differ by rounding."""
     TRAINING = "training"
@@ -39,6 +43,7 @@ class Difference:
     """One key on which the two differ."""
 
     key: str
+    """A fact's key, or `OPERATIONS`."""
     left: Side
     right: Side
     meaning: Meaning
@@ -54,6 +59,8 @@ class Open:
     reason: str
 
 
+OPERATIONS = "operations"
+"""Key of a difference in what is computed, told in operations rather than in a fact."""
 OTHER_SIZE = "another size"
 """Relation of parameters that play the same part and cannot hold the same weights."""
 
@@ -88,6 +95,18 @@ class Comparison:
     right_only: tuple[str, ...]
     pairing: str
     """Why parameters could not be paired; empty where they were."""
+    operations: tuple[int, int] = (0, 0)
+    """How many of the left side's operations the right side has too, reading and read by the same, of how many."""
+    otherwise: tuple[str, ...] = ()
+    """Paths of the left side's layers whose code is written otherwise throughout."""
+    unheld: str = ""
+    """Why operations could not be held against each other; empty where they were."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether every operation was found on the other side, or worked out to come to the same."""
+        unknown = any(each.meaning in (Meaning.RESULT, Meaning.UNKNOWN) for each in self.differences)
+        return self.agrees and not (self.unheld or self.otherwise or unknown) and self.operations[1] > 0
 
     @property
     def agrees(self) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from specdiff.compare.deviating import merged
 from specdiff.compare.facts import COUNTS, compare_facts
 from specdiff.compare.model import Comparison, Difference, Meaning, Pair
+from specdiff.compare.operations import align
 from specdiff.compare.parameters import pair
 from specdiff.results import ClassResult
 
@@ -46,10 +48,13 @@ def _unpaired(difference: Difference) -> Difference:
 
 
 def compare(left: ClassResult, right: ClassResult, left_target: str, right_target: str) -> Comparison:
-    """Two analysed classes side by side."""
+    """Two analysed classes side by side; with `Options.operations`, every operation as well."""
     same, differences, undecided = compare_facts(left.sheet, right.sheet)
     pairs, left_only, right_only, pairing = pair(left, right)
     pairs = _rotated(pairs, left, right, differences)
+    told = align(left, right, pairs) if left.computed or right.computed else None
+    if told is not None:
+        differences = merged(differences, told)
     if pairing:
         differences = [_unpaired(each) for each in differences]
     return Comparison(
@@ -64,4 +69,7 @@ def compare(left: ClassResult, right: ClassResult, left_target: str, right_targe
         tuple(left_only),
         tuple(right_only),
         pairing,
+        (told.found, told.total) if told is not None else (0, 0),
+        told.otherwise if told is not None else (),
+        told.why_not if told is not None else "operations were not asked for",
     )

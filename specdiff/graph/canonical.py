@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from specdiff.graph.operations import Operations
 from specdiff.interp.trace import Op
 from specdiff.interp.values import Tensor
 
-_RESHAPED = frozenset({"view", "reshape", "flatten", "squeeze", "unsqueeze", "unflatten"})
+RESHAPED = frozenset({"view", "reshape", "flatten", "squeeze", "unsqueeze", "unflatten"})
 """Operations of which only the resulting shape counts: the order of the elements stays as it is."""
 _SILENT = frozenset({"contiguous", "detach", "identity", "dropout", "copy"})
 """Operations that leave every value as it is outside of training; one that stops a gradient counts (`Run.frozen`)."""
@@ -28,19 +28,19 @@ _UNSAID = frozenset(
 """Arguments that the result's shape and format say, and those that change no value outside of training."""
 _NEUTRAL = {"add": 0, "sub": 0, "mul": 1, "div": 1}
 """By kind: the number that leaves the other side as it is."""
-_COMMUTES = frozenset({"add", "mul", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"})
-_LEAVES = frozenset({"parameter", "buffer", "input"})
+COMMUTES = frozenset({"add", "mul", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"})
+LEAVES = frozenset({"parameter", "buffer", "input"})
 _LEFT_OUT = frozenset(
     {"given", "made", "tensor", "trained", "source", "own", "reflected", "name", "target", "condition"}
 )
 """Attributes that say where something stands, or again what the shape or the inputs say."""
 _DIMS = frozenset({"dim", "dim0", "dim1", "dims", "axis"})
-_SHAPED = _RESHAPED | {
+_SHAPED = RESHAPED | {
     "constant", "expand", "repeat", "slice", "split", "transpose", "permute", "cast", "cat", "stack", "pad", "join", "overwrite",
     "dropout"
 }  # fmt: skip
 """Operations whose own attributes, or whose result's shape, say all that their call was given."""
-_QUIET = _RESHAPED | {"transpose", "permute", "expand", "slice", "split", "cast"}
+QUIET = RESHAPED | {"transpose", "permute", "expand", "slice", "split", "cast"}
 """Operations that are part of what reads them and not listed themselves."""
 _MOST_NUMBERS = 1 << 16
 """Elements of a constant up to which all of its content counts; of larger ones a sample does."""
@@ -78,7 +78,7 @@ def canonical(operations: Operations, kept: Iterable[int] = ()) -> list[Part]:
         operations: The run.
         kept: Further operations whose results are not lost.
     """
-    return _Writer(operations, kept).parts()
+    return Writer(operations, kept).parts()
 
 
 def neutral_places(operations: Operations) -> set[tuple[str, int]]:
@@ -90,7 +90,7 @@ def neutral_places(operations: Operations) -> set[tuple[str, int]]:
     }
 
 
-class _Writer:
+class Writer:
     """Works out digests in the order the operations ran; owned by one `canonical` call."""
 
     def __init__(self, operations: Operations, kept: Iterable[int]) -> None:
@@ -108,13 +108,13 @@ class _Writer:
     def parts(self) -> list[Part]:
         found: dict[str, dict[tuple[str, str], Step]] = defaultdict(dict)
         for op in self.operations.ops:
-            if op.id not in self.live or op.kind in _LEAVES:
+            if op.id not in self.live or op.kind in LEAVES:
                 continue
             scope = self.scope(op)
             text, digest = self._digest(op, scope)
             self.digests[op.id] = digest
-            quiet = op.kind in _QUIET and op.id not in self.kept
-            if op.kind == "dropout" or not (quiet or self._silent(op)):
+            quiet = op.kind in QUIET and op.id not in self.kept
+            if op.kind == "dropout" or not (quiet or self.silent(op)):
                 step = Step(text, digest, op.file, op.line, op.module)
                 found[scope].setdefault((text, digest), step)
         for index, rank in self.ranks.items():
@@ -141,11 +141,11 @@ class _Writer:
     def passed(self, source: int) -> Op:
         """The operation that a value comes from, through those that hand it on as it is."""
         op = self.operations[source]
-        while self._silent(op):
+        while self.silent(op):
             op = self.operations[op.inputs[0]]
         return op
 
-    def _silent(self, op: Op) -> bool:
+    def silent(self, op: Op) -> bool:
         """Whether an operation hands on its first input as it is."""
         if not op.inputs:
             return False
@@ -156,7 +156,7 @@ class _Writer:
             # A format that the code names counts, also where the model runs in it anyway.
             named = op.attrs.get("own") is False and not (before.kind == "cast" and before.attrs.get("own") is False)
             return before.dtype == op.dtype and not named
-        if op.kind in _RESHAPED or op.kind == "expand":
+        if op.kind in RESHAPED or op.kind == "expand":
             return op.shape is not None and before.shape == op.shape
         if op.kind in _NEUTRAL and len(op.inputs) == 1:
             return _is_number(op.attrs.get("other"), _NEUTRAL[op.kind]) and not op.attrs.get("reflected")
@@ -165,7 +165,7 @@ class _Writer:
     def _read(self, source: int, scope: str) -> str:
         """What a reader in a scope sees of a value."""
         op = self.passed(source)
-        if op.kind in _LEAVES:
+        if op.kind in LEAVES:
             return self._leaf(op, scope)
         there = self.scope(op)
         digest = self.digests.get(op.id, "")
@@ -179,27 +179,27 @@ class _Writer:
         name = str(op.attrs.get("name", ""))
         if scope and name.startswith(f"{scope}."):
             name = name[len(scope) + 1 :]
-        content = _content(op.attrs.get("tensor")) if op.kind == "buffer" else ""
+        held = content(op.attrs.get("tensor")) if op.kind == "buffer" else ""
         # Numbers too many to keep: how they were made stands for them.
-        content += "".join(self.digests.get(index, "") for index in op.inputs)
-        return f"{op.kind} {name} {_plain(op.shape)} {content}"
+        held += "".join(self.digests.get(index, "") for index in op.inputs)
+        return f"{op.kind} {name} {plain(op.shape)} {held}"
 
     def _digest(self, op: Op, scope: str) -> tuple[str, str]:
         sources = op.inputs
         kind = op.kind
-        if kind in _RESHAPED:
+        if kind in RESHAPED:
             kind = "reshape"
-            while (before := self.operations[sources[0]]).kind in _RESHAPED and self.scope(before) == scope:
+            while (before := self.operations[sources[0]]).kind in RESHAPED and self.scope(before) == scope:
                 sources = (before.inputs[0], *sources[1:])
         reads = [self._read(source, scope) for source in sources]
-        if kind in _COMMUTES:
+        if kind in COMMUTES:
             reads.sort()
-        said = self._said(op)
+        said = self.said(op)
         pieces = [kind, *said, *reads]
         if kind in ("reshape", "expand", "constant", "repeat"):
-            pieces.append(_plain(op.shape))
+            pieces.append(plain(op.shape))
         if kind == "constant" and not op.inputs:
-            pieces.append(_content(op.attrs.get("tensor") or self.operations.constants.get(op.id)))
+            pieces.append(content(op.attrs.get("tensor") or self.operations.constants.get(op.id)))
         names = [self._name(source, scope) for source in sources]
         shown = ", ".join([name for name in names if name] + [each for each in said if len(each) < 24])
         return f"{op.kind}({shown})", _short("\n".join(pieces))
@@ -212,7 +212,7 @@ class _Writer:
         name = str(op.attrs.get("name", ""))
         return name[len(scope) + 1 :] if scope and name.startswith(f"{scope}.") else name
 
-    def _said(self, op: Op) -> list[str]:
+    def said(self, op: Op) -> list[str]:
         """An operation's settings as text."""
         rank = self._rank(op)
         found = []
@@ -222,12 +222,12 @@ class _Writer:
                 continue
             if name in _DIMS and rank:
                 value = _counted(value, rank)
-            found.append(f"{name}={_plain(value)}")
+            found.append(f"{name}={plain(value)}")
         found.extend(self._given(op, rank))
         if op.kind == "transpose" and len(found) >= 2:
             found.sort(key=lambda text: text.partition("=")[2])
             found = [f"dims={'/'.join(text.partition('=')[2] for text in found)}"]
-        if op.attrs.get("reflected") and op.kind not in _COMMUTES:
+        if op.attrs.get("reflected") and op.kind not in COMMUTES:
             found.append("reflected")
         return found
 
@@ -245,7 +245,7 @@ class _Writer:
                 continue
             if name.rstrip("0123456789_").endswith(("dim", "dims", "axis")) and rank:
                 value = _counted(value, rank)
-            yield f"{name}={_plain(value)}"
+            yield f"{name}={plain(value)}"
 
     def _rank(self, op: Op) -> int:
         if op.kind in ("stack", "unsqueeze") or not op.inputs:
@@ -255,9 +255,9 @@ class _Writer:
 
 
 class _Crossings:
-    """Which values go from one part to another; owned by one `_Writer`."""
+    """Which values go from one part to another; owned by one `Writer`."""
 
-    def __init__(self, writer: _Writer) -> None:
+    def __init__(self, writer: Writer) -> None:
         self.beside: dict[str, set[tuple[int, int]]] = defaultdict(set)
         """By member of a stack: (operation, how many members before) of what it reads from other members."""
         self.outside: dict[str, set[int]] = defaultdict(set)
@@ -272,9 +272,9 @@ class _Crossings:
         for output in writer.operations.outputs:
             self._add(writer, "", writer.passed(output))
 
-    def _add(self, writer: _Writer, scope: str, op: Op) -> None:
+    def _add(self, writer: Writer, scope: str, op: Op) -> None:
         there = writer.scope(op)
-        if there == scope or op.kind in _LEAVES:
+        if there == scope or op.kind in LEAVES:
             return
         if there and not scope.startswith(f"{there}."):
             self.given[there].add(op.id)
@@ -334,23 +334,23 @@ def _counted(value: Any, rank: int) -> Any:
     return value
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """A setting or a shape as text without numbers that only count."""
     if isinstance(value, Tensor):
-        return f"tensor {_content(value)}"
+        return f"tensor {content(value)}"
     if isinstance(value, float):
         return f"{value:.9g}"
     if isinstance(value, tuple | list):
-        return f"[{', '.join(_plain(each) for each in value)}]"
+        return f"[{', '.join(plain(each) for each in value)}]"
     if isinstance(value, slice):
-        return f"{_plain(value.start)}:{_plain(value.stop)}:{_plain(value.step)}"
+        return f"{plain(value.start)}:{plain(value.stop)}:{plain(value.step)}"
     if value is None or isinstance(value, bool | int | str):
         return _NUMBERED.sub("", str(value))
     text = str(value)
     return type(value).__name__ if " object at 0x" in text else _NUMBERED.sub("", text)
 
 
-def _content(tensor: Any) -> str:
+def content(tensor: Any) -> str:
     """A digest of a constant's numbers; empty where they are not known or too many."""
     if not isinstance(tensor, Tensor):
         return ""
@@ -391,12 +391,18 @@ def listed(parts: Iterable[Part]) -> list[Listed]:
     """Equal parts together, in the order of the first of each."""
     groups: dict[tuple[str, frozenset[str]], list[Part]] = {}
     for part in parts:
-        key = (re.sub(r"(?<=\.)\d+(?=\.|$)", "*", part.path), frozenset(step.digest for step in part.steps))
+        key = (_starred(part.path), frozenset(step.digest for step in part.steps))
         groups.setdefault(key, []).append(part)
-    return [Listed(_label(path, [part.path for part in group]), group[0]) for (path, _), group in groups.items()]
+    return [Listed(label([part.path for part in group]), group[0]) for group in groups.values()]
 
 
-def _label(path: str, members: list[str]) -> str:
+def _starred(path: str) -> str:
+    return re.sub(r"(?<=\.)\d+(?=\.|$)", "*", path)
+
+
+def label(members: Sequence[str]) -> str:
+    """Members of one stack under one name, as a spec writes them."""
+    path = _starred(members[0])
     if not path:
         return "model"
     heads: dict[str, list[int]] = defaultdict(list)

@@ -17,7 +17,9 @@ from specdiff.report.json_v1 import plain
 SCHEMA = "specdiff/compare/1"
 _TITLES = {
     Meaning.RESULT: "changes the result",
+    Meaning.UNKNOWN: "written otherwise, not proven to come to the same",
     Meaning.LAYOUT: "the same function, weights laid out otherwise",
+    Meaning.WRITTEN: "written otherwise, the same numbers",
     Meaning.NUMERICS: "number formats",
     Meaning.TRAINING: "training only",
     Meaning.LIMIT: "limits",
@@ -204,6 +206,13 @@ def _document(result: Comparison) -> dict[str, object]:
             "total_parameters": result.right.total_parameters,
         },
         "agrees": result.agrees,
+        "proven": result.proven,
+        "operations": {
+            "of_left": result.operations[1],
+            "found_on_the_right": result.operations[0],
+            "written_otherwise": list(result.otherwise),
+            "not_compared": result.unheld,
+        },
         "same": list(result.same),
         "differences": [
             {

@@ -1,0 +1,308 @@
+"""Single operations carried out on small arrays of numbers: what decides whether two ways of writing come to the same.
+
+Nothing of the analysed code runs here: the operations are those that the analysis recorded. What has no entry in `_DONE`
+is not evaluated, and what it stands in is left open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from specdiff.results import Computed, Seen
+
+Array: TypeAlias = Any
+_MOST = 1 << 26
+"""Elements of an array up to which it is worked out."""
+_PERIOD = 1_000_003
+"""Random numbers that are drawn; a larger array repeats them, and no row of it is this long."""
+_MASKED = -1e30
+"""Scores at most this large vanish in any softmax: every way of writing a mask comes to the same."""
+
+
+class NotEvaluated(Exception):
+    """An operation that is not worked out; the message says which and why."""
+
+
+def evaluate(operation: Computed, arrays: Sequence[Array]) -> Array:
+    """The result of one operation, in 64 bits.
+
+    Raises:
+        NotEvaluated: there is no entry for its kind, or it is too large, or its settings are not known.
+    """
+    done = _DONE.get(operation.kind)
+    if done is None:
+        raise NotEvaluated(f"`{operation.kind}` is not worked out")
+    size = operation.result.size
+    if size is None or math.prod(size) > _MOST:
+        raise NotEvaluated(f"the result of `{operation.kind}` is {'of no known size' if size is None else 'too large'}")
+    try:
+        with np.errstate(all="ignore"):
+            result = np.asarray(done(operation, *arrays))
+    except (ValueError, IndexError, KeyError, TypeError) as error:
+        raise NotEvaluated(f"`{operation.kind}` is not worked out: {error}") from error
+    if result.shape != size:
+        raise NotEvaluated(f"`{operation.kind}` does not come out in its size")
+    return result
+
+
+def random(size: tuple[int, ...], dtype: str, seed: str, positive: bool = False) -> Array:
+    """Numbers that depend on the seed alone; whole ones are 0 or 1.
+
+    Raises:
+        NotEvaluated: too many.
+    """
+    if math.prod(size) > _MOST:
+        raise NotEvaluated("a tensor is too large")
+    source = np.random.default_rng(list(seed.encode("utf-8", "surrogatepass")))
+    if dtype == "bool":
+        return source.random(size) < 0.5  # noqa: PLR2004 - as often as not
+    if "int" in dtype:
+        return source.integers(0, 2, size)
+    count = math.prod(size)
+    found = source.standard_normal(min(count, _PERIOD))
+    if positive:
+        found = np.abs(found)
+    return found.reshape(size) if count <= _PERIOD else np.resize(found.astype(np.float32), size)
+
+
+def given(seen: Seen) -> Array:
+    """A short constant."""
+    kind = bool if seen.dtype == "bool" else np.int64 if "int" in seen.dtype else float
+    return np.array(seen.values).reshape(seen.size or ()).astype(kind)
+
+
+def distance(one: Array, other: Array) -> float | None:
+    """The largest difference as a share of the largest number; None where too few of the numbers are numbers."""
+    if spread(one.shape) != spread(other.shape):
+        return math.inf
+    one, other = (side.reshape(spread(side.shape)) for side in (one, other))
+    one, other = (np.where(side <= _MASKED, _MASKED, side).astype(float) for side in (one, other))
+    known = np.isfinite(one) & np.isfinite(other)
+    if not (np.isfinite(one) == np.isfinite(other)).all():
+        return math.inf
+    if known.sum() * 2 < known.size or not known.any():
+        return None
+    masked = (one == _MASKED) != (other == _MASKED)
+    if masked.any():
+        return math.inf
+    plain = known & (one != _MASKED)
+    if not plain.any():
+        return 0.0
+    largest = max(float(np.abs(one[plain]).max()), float(np.abs(other[plain]).max()))
+    return float(np.abs(one[plain] - other[plain]).max()) / largest if largest else 0.0
+
+
+def spread(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without leading ones, which change nothing in what it is combined with."""
+    first = next((place for place, size in enumerate(shape) if size != 1), len(shape))
+    return shape[first:]
+
+
+def _given(operation: Computed, name: str) -> Any:
+    """A setting as numpy wants it; none where it was not given."""
+    return operation.settings.get(name)
+
+
+def _unary(function: Callable[[Array], Array]) -> Callable[..., Array]:
+    return lambda operation, x: function(x)
+
+
+def _binary(function: Callable[[Array, Array], Array]) -> Callable[..., Array]:
+    def done(operation: Computed, x: Array, *more: Array) -> Array:
+        if more:
+            sides = (x, more[0])
+        else:
+            other = operation.number if operation.number is not None else operation.settings["other"]
+            sides = (x, other)
+        if operation.settings.get("reflected"):
+            sides = (sides[1], sides[0])
+        return function(*sides)
+
+    return done
+
+
+def _sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+_erf = np.vectorize(math.erf, otypes=[float])
+
+
+def _gelu(operation: Computed, x: Array) -> Array:
+    if operation.settings.get("approximate") == "tanh":
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + _erf(x / math.sqrt(2)))
+
+
+def _softmax_over(x: Array, dim: int) -> Array:
+    raised = np.exp(x - np.where(np.isfinite(top := x.max(dim, keepdims=True)), top, 0))
+    return raised / raised.sum(dim, keepdims=True)
+
+
+def _softmax(operation: Computed, x: Array) -> Array:
+    return _softmax_over(x, _whole(operation.settings["dim"]))
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise NotEvaluated("a dimension is not known")
+    return value
+
+
+def _reduce(operation: Computed, x: Array) -> Array:
+    which = str(operation.settings["which"])
+    dims = operation.settings.get("dims")
+    axis = tuple(_whole(each) for each in dims) if isinstance(dims, tuple) else dims
+    keep = bool(operation.settings.get("keepdim"))
+    if which in ("var", "std"):
+        free = operation.settings.get("correction", 1 if operation.settings.get("unbiased", True) else 0)
+        return getattr(np, which)(x, axis=axis, keepdims=keep, ddof=free)
+    names = {
+        "amax": "max",
+        "amin": "min",
+        "mean": "mean",
+        "sum": "sum",
+        "max": "max",
+        "min": "min",
+        "prod": "prod",
+        "any": "any",
+        "all": "all",
+    }
+    return getattr(np, names[which])(x, axis=axis, keepdims=keep)
+
+
+def _norm(x: Array, axes: tuple[int, ...], eps: float, weights: Sequence[Array], centred: bool) -> Array:
+    if centred:
+        x = x - x.mean(axes, keepdims=True)
+    x = x / np.sqrt((x * x).mean(axes, keepdims=True) + eps)
+    for weight, how in zip(weights, (np.multiply, np.add), strict=False):
+        x = how(x, weight)
+    return x
+
+
+def _layer_norm(operation: Computed, x: Array, *weights: Array) -> Array:
+    eps = operation.settings["eps"]
+    rank = weights[0].ndim if weights else 1
+    if not isinstance(eps, float | int):
+        raise NotEvaluated("the eps of a norm is not known")
+    return _norm(x, tuple(range(-rank, 0)), eps, weights, operation.kind == "layer_norm")
+
+
+def _linear(operation: Computed, x: Array, weight: Array, *bias: Array) -> Array:
+    return x @ weight.swapaxes(-1, -2) + (bias[0] if bias else 0)
+
+
+def _cast(operation: Computed, x: Array) -> Array:
+    to = operation.result.dtype
+    return x.astype(bool) if to == "bool" else np.trunc(x).astype(np.int64) if "int" in to else x.astype(float)
+
+
+def _constant(operation: Computed) -> Array:
+    size, values = operation.result.size, operation.result.values
+    assert size is not None
+    if values is not None:
+        return given(operation.result)
+    return np.arange(*_given(operation, "range"))
+
+
+def _key(spec: Any, indices: Sequence[Array]) -> tuple[Any, ...]:
+    """A subscript as recorded: ``:``, a number, none, a slice's three numbers, or a tensor."""
+    left = list(indices)
+    found: list[Any] = []
+    for each in spec if isinstance(spec, tuple) else (spec,):
+        if isinstance(each, tuple):
+            found.append(slice(*each))
+        elif each == "tensor":
+            found.append(left.pop(0))
+        else:
+            found.append({":": slice(None), "...": Ellipsis}.get(each, each) if isinstance(each, str) else each)
+    return tuple(found)
+
+
+def _index(operation: Computed, x: Array, *indices: Array) -> Array:
+    return x[_key(operation.settings["spec"], indices)]
+
+
+def _split(operation: Computed, x: Array) -> Array:
+    start, length = _whole(operation.settings["start"]), _whole(operation.settings["length"])
+    return x.take(range(start, start + length), axis=_whole(operation.settings["dim"]))
+
+
+def _where(operation: Computed, condition: Array, *sides: Array) -> Array:
+    left = list(sides)
+    values = _given(operation, "values") or (None, None)
+    one, other = (left.pop(0) if value is None else value for value in values)
+    return np.where(condition, one, other)
+
+
+def _masked(operation: Computed, x: Array, mask: Array) -> Array:
+    return np.where(mask.astype(bool), _given(operation, "value"), x)
+
+
+def _clamp(operation: Computed, x: Array) -> Array:
+    return np.clip(x, _given(operation, "min"), _given(operation, "max"))
+
+
+def _compare(one: Array, other: Array, how: str) -> Array:
+    return {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal,
+            "!=": np.not_equal}[how](one, other)  # fmt: skip
+
+
+def _topk(operation: Computed, x: Array) -> Array:
+    dim, count = _whole(operation.settings.get("dim", -1)), _whole(operation.settings["k"])
+    order = np.argsort(-x, axis=dim, kind="stable").take(range(count), axis=dim)
+    return order if operation.settings["output"] == "indices" else np.take_along_axis(x, order, dim)
+
+
+def _attention(operation: Computed, q: Array, k: Array, v: Array, *mask: Array) -> Array:
+    scale = operation.settings.get("scale")
+    times = q.shape[-3] // k.shape[-3]
+    k, v = (np.repeat(side, times, -3) if times > 1 else side for side in (k, v))
+    scores = q @ k.swapaxes(-1, -2) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if operation.settings.get("causal"):
+        scores = np.where(np.tri(*scores.shape[-2:]) > 0, scores, -np.inf)
+    if mask:
+        scores = np.where(mask[0], scores, -np.inf) if mask[0].dtype == bool else scores + mask[0]
+    return _softmax_over(scores, -1) @ v
+
+
+def _size(operation: Computed) -> tuple[int, ...]:
+    assert operation.result.size is not None
+    return operation.result.size
+
+
+_DONE: dict[str, Callable[..., Array]] = {
+    "add": _binary(np.add), "sub": _binary(np.subtract), "mul": _binary(np.multiply), "div": _binary(np.divide),
+    "floor_div": _binary(np.floor_divide), "remainder": _binary(np.mod), "pow": _binary(lambda x, y: np.power(np.asarray(x, float), y)),
+    "maximum": _binary(np.maximum), "minimum": _binary(np.minimum), "matmul": lambda op, x, y: x @ y,
+    "and": _binary(lambda x, y: np.logical_and(x, y) if bool in (np.asarray(x).dtype, np.asarray(y).dtype) else np.bitwise_and(x, y)),
+    "or": _binary(np.logical_or), "logical_and": _binary(np.logical_and), "logical_or": _binary(np.logical_or),
+    "logical_not": _unary(np.logical_not), "neg": _unary(np.negative), "exp": _unary(np.exp), "log": _unary(np.log),
+    "sqrt": _unary(np.sqrt), "rsqrt": _unary(lambda x: 1 / np.sqrt(x)), "sigmoid": _unary(_sigmoid), "tanh": _unary(np.tanh),
+    "silu": _unary(lambda x: x * _sigmoid(x)), "relu": _unary(lambda x: np.maximum(x, 0)), "gelu": _gelu,
+    "softplus": _unary(lambda x: np.logaddexp(x, 0)), "sin": _unary(np.sin), "cos": _unary(np.cos), "abs": _unary(np.abs),
+    "reciprocal": _unary(lambda x: 1 / x), "square": _unary(np.square), "erf": _unary(_erf), "floor": _unary(np.floor),
+    "softmax": _softmax, "reduce": _reduce, "layer_norm": _layer_norm, "rms_norm": _layer_norm, "linear": _linear,
+    "cast": _cast, "constant": _constant, "slice": _index, "index": _index, "split": _split, "where": _where,
+    "masked_fill": _masked, "clamp": _clamp, "compare": lambda op, *sides: _binary(lambda x, y: _compare(x, y, str(op.settings["op"])))(op, *sides),
+    "topk": _topk, "sdpa": _attention, "reshape": lambda op, x: x.reshape(_size(op)),
+    "expand": lambda op, x: np.broadcast_to(x, _size(op)), "embedding": lambda op, weight, index: weight[index],
+    "repeat": lambda op, x: np.tile(x, op.settings["times"]),
+    "repeat_interleave": lambda op, x: np.repeat(x, _whole(op.settings["repeats"]), op.settings["dim"]),
+    "transpose": lambda op, x: x.swapaxes(_whole(op.settings["dim0"]), _whole(op.settings["dim1"])),
+    "permute": lambda op, x: x.transpose(op.settings["dims"]),
+    "cat": lambda op, *parts: np.concatenate(parts, _whole(op.settings["dim"])),
+    "stack": lambda op, *parts: np.stack(parts, _whole(op.settings["dim"])),
+    "gather": lambda op, x, index: np.take_along_axis(x, index, _whole(op.settings["dim"])),
+    "cumsum": lambda op, x: np.cumsum(x, _whole(op.settings["dim"])),
+    "tril": lambda op, x: np.tril(x, op.settings.get("diagonal", 0)), "triu": lambda op, x: np.triu(x, op.settings.get("diagonal", 0)),
+    "einsum": lambda op, *parts: np.einsum(str(op.settings["equation"]), *parts),
+    "one_hot": lambda op, index: np.eye(_whole(op.settings["classes"]), dtype=int)[index],
+    "flip": lambda op, x: np.flip(x, op.settings["dims"]), "roll": lambda op, x: np.roll(x, op.settings["shifts"], op.settings["dims"]),
+    "result": lambda op, x: x, "output": lambda op, x: x, "dropout": lambda op, x: x, "detach": lambda op, x: x,
+}  # fmt: skip
+"""By kind."""

@@ -1,0 +1,341 @@
+"""Every operation of two models held against each other, with parameters and layers standing for their counterparts."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from specdiff.compare.deciding import APART, Decision, Outcome, decide
+from specdiff.compare.held import ENDS, Held, Layer
+from specdiff.compare.model import OTHER_SIZE, Pair
+from specdiff.graph.computed import RAISES, absolute, relative
+from specdiff.results import ClassResult, Computed, ComputedPart
+
+_OUTER = re.compile(r"#(\d+) of (.*)\Z")
+_RESULT = re.compile(r"(result \S+) of (.*)\Z")
+_OTHER_SIZES = Decision(Outcome.OPEN, "not worked out: the two have other sizes")
+_ALIKE = 0.5
+"""Share of a part's operations that must be found again for the others to be told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Operations of one part, the same in some layers, in whose place the other side has others."""
+
+    run: str
+    """Empty for the plain prompt."""
+    paths: tuple[str, ...]
+    """The left side's module paths."""
+    left: tuple[Computed, ...]
+    right: tuple[Computed, ...]
+    rewired: bool
+    """Whether the operations are the same and read something else."""
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """What became of holding all operations against each other."""
+
+    total: int
+    """Operations of the left side in the plain run, equal layers once."""
+    found: int
+    """Those that the right side has too, reading and read by the same."""
+    deviations: tuple[Deviation, ...]
+    otherwise: tuple[str, ...]
+    """Paths of the left's parts that are written otherwise throughout, so that their operations are not told one by one."""
+    why_not: str
+    """Why nothing could be held against each other; empty where it could."""
+
+
+def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> Alignment:
+    """Hold the operations of two results (analysed with `Options.operations`) against each other."""
+    for side, word in ((left, "left"), (right, "right")):
+        if not any(part.run == "" for part in side.computed):
+            return Alignment(0, 0, (), (), f"the {word} side's forward was not followed")
+    names = _names(left, right, pairs)
+    shaped = not any(pair.relation == OTHER_SIZE for pair in pairs)
+    total = found = 0
+    deviations: list[Deviation] = []
+    otherwise: dict[str, None] = {}
+    for run in dict.fromkeys(part.run for part in (*left.computed, *right.computed)):
+        sides = [[part for part in side.computed if part.run == run] for side in (left, right)]
+        refusals = [_refusal(side) for side in sides]
+        if any(refusals):
+            deviations += _refused(run, refusals)
+            continue
+        if not all(sides):
+            continue
+        for paths, one, other in _Run(sides[0], sides[1], names, shaped).parts():
+            told, alike = _told(run, paths, one, other, shaped)
+            if not run:
+                total += len(one.operations)
+                found += alike
+            if told is None:
+                otherwise.update(dict.fromkeys(paths) if not run else {})
+            else:
+                deviations += told
+    return Alignment(total, found, tuple(_once(deviations)), tuple(otherwise), "")
+
+
+def _refusal(parts: Sequence[ComputedPart]) -> tuple[Computed, ...]:
+    return tuple(op for part in parts for op in part.operations if op.kind == RAISES)
+
+
+def _refused(run: str, refusals: Sequence[tuple[Computed, ...]]) -> Iterator[Deviation]:
+    """Where one side alone raises, whatever the input."""
+    left, right = refusals
+    if not left or not right:
+        word = "left" if left else "right"
+        yield Deviation(run, ("",), left, right, False, Decision(Outcome.OTHER, f"the {word} side alone raises"))
+
+
+def _told(
+    run: str, paths: tuple[str, ...], one: Layer, other: Layer, sized: bool
+) -> tuple[list[Deviation] | None, int]:
+    """(what deviates in one part, or None where it is written otherwise throughout; operations found on both sides)."""
+    held = Held(one, other)
+    found = list(_deviations(run, paths, held, sized))
+    outcomes = {each.decision.outcome for each in found}
+    if outcomes <= {Outcome.SAME}:
+        return found, held.found
+    near = Held(one, other, anchored=True)
+    if near.share > held.share:
+        closer = list(_deviations(run, paths, near, sized))
+        others = [each for each in closer if each.decision.outcome is Outcome.OTHER]
+        if others or Outcome.OTHER not in outcomes:
+            if Outcome.OTHER not in outcomes and len({_lines(each) for each in others}) > 1:
+                closer = [_doubted(each) for each in closer]  # one change may make up for the other
+            held, found = near, closer
+    return (found if held.share >= _ALIKE else None), held.found
+
+
+def _lines(deviation: Deviation) -> tuple[frozenset[tuple[str, int, str]], ...]:
+    sides = (deviation.left, deviation.right)
+    return tuple(frozenset((op.file, op.line, op.kind) for op in side) for side in sides)
+
+
+def _doubted(deviation: Deviation) -> Deviation:
+    if deviation.decision.outcome is not Outcome.OTHER:
+        return deviation
+    words = f"{deviation.decision.words} here; whether another change makes up for it is not known"
+    return replace(deviation, decision=Decision(Outcome.OPEN, words))
+
+
+def _deviations(run: str, paths: tuple[str, ...], held: Held, sized: bool) -> Iterator[Deviation]:
+    for place in held.places():
+        sides = [
+            tuple(each for index in sorted(members) if (each := layer.operations[index]).kind not in ENDS)
+            for layer, members in zip(held.sides, (place.left, place.right), strict=True)
+        ]
+        if any(sides):
+            words = [
+                sorted(layer.words[index] for index in members)
+                for layer, members in zip(held.sides, (place.left, place.right), strict=True)
+            ]
+            decision = decide(held, place) if sized else _OTHER_SIZES
+            yield Deviation(run, paths, sides[0], sides[1], words[0] == words[1], decision)
+
+
+def _once(deviations: Sequence[Deviation]) -> Iterator[Deviation]:
+    """Each deviation for its first run alone, with all the layers that it is in."""
+    merged: dict[object, Deviation] = {}
+    runs: dict[object, str] = {}
+    for each in deviations:
+        lines = _lines(each)
+        if runs.setdefault(lines, each.run) != each.run:
+            continue
+        key = (lines, each.decision.outcome)
+        known = merged.get(key)
+        paths = (*known.paths, *each.paths) if known is not None else each.paths
+        merged[key] = replace(known or each, paths=tuple(dict.fromkeys(paths)))
+    yield from merged.values()
+
+
+def _names(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> dict[str, str]:
+    """The left's name of each of the right's parameters that has one."""
+    if left.parameters == right.parameters:
+        return {name: name for name in right.parameters}
+    found: dict[str, str] = {}
+    for pair in pairs:
+        if pair.relation in ("same", OTHER_SIZE) and len(pair.left) == len(pair.right):
+            found.update(zip(pair.right, pair.left, strict=True))
+    for tied, other in right.tied:
+        if other in found:
+            found.setdefault(tied, found[other])
+    return found
+
+
+class _Run:
+    """One way of calling ``forward`` on both sides; owned by one `align` call."""
+
+    def __init__(
+        self, lefts: list[ComputedPart], rights: list[ComputedPart], names: Mapping[str, str], shaped: bool
+    ) -> None:
+        self.names = names
+        self.named = frozenset(names.values())
+        self.shaped = shaped
+        self.lefts = {path: part for part in lefts for path in part.paths}
+        self.rights = {path: part for part in rights for path in part.paths}
+        self.partners = dict(_partners(list(self.lefts), list(self.rights)))
+        """The right's path by the left's."""
+        self.paths = {other: path for path, other in self.partners.items()}
+        self.inputs = self._inputs()
+        self.made: dict[tuple[int, str], Layer] = {}
+        self.read_within = [self._read_within(parts) for parts in (self.lefts, self.rights)]
+        self.handed: dict[tuple[int, str], dict[int, str]] = {}
+
+    def parts(self) -> Iterator[tuple[tuple[str, ...], Layer, Layer]]:
+        """(left paths, left, right) of parts that stand for each other; equal ones once; a missing one is empty."""
+        groups: dict[object, tuple[list[str], Layer, Layer]] = {}
+        nothing = Layer((), [], False)
+        for path in sorted(self.lefts, key=lambda each: (each.count("."), each)):
+            one = self._left(path)
+            partner = self.partners.get(path)
+            other = self._right(partner) if partner is not None else nothing
+            key = (tuple(one.forward), tuple(other.forward), re.sub(r"\d+", "*", path))
+            groups.setdefault(key, ([], one, other))[0].append(path)
+        for path in self.rights:
+            if path not in self.paths:
+                other = self._right(path)
+                groups.setdefault(("right", tuple(other.forward)), ([], nothing, other))[0].append(path)
+        for paths, one, other in groups.values():
+            yield tuple(sorted(paths, key=_numbers)), one, other
+
+    def _left(self, path: str) -> Layer:
+        return self._layer(0, path)
+
+    def _right(self, path: str) -> Layer:
+        return self._layer(1, path)
+
+    def _layer(self, side: int, path: str) -> Layer:
+        known = self.made.get((side, path))
+        if known is None:
+            operations, labels = self._plain(side, path)
+            ends = [
+                self._given(number, operations[number], label) for number, label in self._exports(side, path).items()
+            ]
+            reads = [tuple(seen.label for seen in end.reads) for end in ends]
+            known = self.made[side, path] = Layer((*operations, *ends), [*labels, *reads], self.shaped)
+        return known
+
+    def _plain(self, side: int, path: str) -> tuple[tuple[Computed, ...], list[tuple[str, ...]]]:
+        """A part's operations with what they read in terms that both sides share."""
+        operations = (self.rights if side else self.lefts)[path].operations
+        here = self.paths.get(path, path) if side else path
+        return operations, [
+            tuple(self._translated(side, seen.label, path, here) for seen in op.reads) for op in operations
+        ]
+
+    def _given(self, number: int, operation: Computed, label: str) -> Computed:
+        """That a part hands something on to a part within it."""
+        seen = replace(operation.result, label=f"#{number}", values=None)
+        return Computed("given", label, (seen,), "", None, replace(seen, label=""), {}, operation.file, operation.line)
+
+    def _exports(self, side: int, path: str) -> dict[int, str]:
+        """What a part hands on to parts within it: by what it is where the other side has it too, else by its order."""
+        known = self.handed.get((side, path))
+        if known is not None:
+            return known
+        left = self.paths.get(path) if side else path
+        right = path if side else self.partners.get(path)
+        found: list[dict[int, tuple[str, str]]] = []
+        for number, own in ((0, left), (1, right)):
+            wanted = self.read_within[number].get(own, set()) if own is not None else set()
+            layer = Layer(*self._plain(number, own), self.shaped) if wanted and own is not None else None
+            found.append({i: (layer.forward[i], layer.words[i]) for i in sorted(wanted)} if layer is not None else {})
+        labels = _handed(*found)
+        for number, own in ((0, left), (1, right)):
+            if own is not None:
+                self.handed[number, own] = labels[number]
+        return self.handed[side, path]
+
+    def _translated(self, side: int, label: str, path: str, here: str) -> str:
+        """A label in the left's terms."""
+        match = _OUTER.match(label)
+        if match is not None:
+            return self._exports(side, absolute(path, match[2]))[int(match[1])]
+        if label.startswith("parameter "):
+            own = absolute(path, label.removeprefix("parameter "))
+            name = self.names.get(own) if side else own if own in self.named else None
+            return f"{APART}{side} {label}" if name is None else f"parameter {relative(here, name)}"
+        match = _RESULT.match(label) if side else None
+        if match is not None:
+            there = absolute(path, match[2])
+            return f"{match[1]} of {relative(here, self.paths.get(there, there))}"
+        return self.inputs[side].get(label, label)
+
+    @staticmethod
+    def _read_within(parts: Mapping[str, ComputedPart]) -> dict[str, set[int]]:
+        """By part: its operations that parts within it read."""
+        found: dict[str, set[int]] = defaultdict(set)
+        for path, part in parts.items():
+            for op in part.operations:
+                for seen in op.reads:
+                    match = _OUTER.match(seen.label)
+                    if match is not None:
+                        found[absolute(path, match[2])].add(int(match[1]))
+        return found
+
+    def _inputs(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Inputs by their order where the two sides name them otherwise."""
+        sides = []
+        for parts in (self.lefts, self.rights):
+            read = (seen.label for part in parts.values() for op in part.operations for seen in op.reads)
+            sides.append(list(dict.fromkeys(label for label in read if label.startswith("input "))))
+        if set(sides[0]) == set(sides[1]):
+            return {}, {}
+        ordered = [{label: f"input {index}" for index, label in enumerate(side)} for side in sides]
+        return ordered[0], ordered[1]
+
+
+def _handed(left: dict[int, tuple[str, str]], right: dict[int, tuple[str, str]]) -> list[dict[int, str]]:
+    """Labels for what two parts hand on: equal for what is the same, else for the same operation, else for the same place.
+
+    Args:
+        left: By operation of one part: its digest, and its kind and settings.
+        right: The same of the other.
+    """
+    shared = {each for each, _ in left.values()} & {each for each, _ in right.values()}
+    labels = [{index: each for index, (each, _) in side.items() if each in shared} for side in (left, right)]
+    groups: list[dict[str, list[int]]] = [defaultdict(list), defaultdict(list)]
+    for group, side, known in zip(groups, (left, right), labels, strict=True):
+        for index, (_, words) in side.items():
+            if index not in known:
+                group[words].append(index)
+    for words, members in groups[0].items():
+        others = groups[1].get(words, [])
+        if len(members) == len(others):
+            for rank, pair in enumerate(zip(members, others, strict=True)):
+                for known, index in zip(labels, pair, strict=True):
+                    known[index] = f"{words} {rank}"
+    for side, known in zip((left, right), labels, strict=True):
+        rest = [index for index in side if index not in known]
+        known.update({index: f"other {rank}" for rank, index in enumerate(rest)})
+    return labels
+
+
+def _partners(lefts: Sequence[str], rights: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(left path, right path): equal paths, else the members of stacks that come in the same order and are as many."""
+    if set(lefts) == set(rights):
+        yield from ((path, path) for path in lefts)
+        return
+    stacks = []
+    for side in (lefts, rights):
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in side:
+            found[re.sub(r"\d+", "*", path)].append(path)
+        stacks.append([sorted(members, key=_numbers) for members in found.values()])
+    rest = list(stacks[1])
+    for members in stacks[0]:
+        alike = (each for each in rest if len(each) == len(members) and (members[0] == "") == (each[0] == ""))
+        partner = next(alike, None)
+        if partner is not None:
+            rest.remove(partner)
+            yield from zip(members, partner, strict=True)
+
+
+def _numbers(path: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", path)]
