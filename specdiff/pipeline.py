@@ -21,6 +21,7 @@ from specdiff.audit import (
     verdict,
 )
 from specdiff.audit.gates import branches
+from specdiff.audit.mentioned import Mentioned
 from specdiff.cache import ir_cache
 from specdiff.detect import computation, detect
 from specdiff.detect.longer import with_longer_prompt, without_longer_prompt
@@ -287,6 +288,7 @@ def class_result(
             why_not,
             ran is not None and ran.failure is not None and ran.failure.kind not in ("Undecided", "Limit"),
             untold=kinds_left_out(built.cls, program.run, ran.inputs) if ran is not None else (),
+            text=Mentioned(program, built.config, tree),
         )
         sheet = detect(scene, debug=options.debug)
         parts = split(tree, ties, shares(scene))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from specdiff.detect.agree import agreed
 from specdiff.detect.masks import Mask, read_mask
 from specdiff.detect.norm_written import asks_for_32_bits
-from specdiff.detect.paths import Path, path_from
+from specdiff.detect.paths import Path, bias_of, is_projection, path_from, weight_of
 from specdiff.detect.scene import Scene, Tower, see, sizes
 from specdiff.detect.sites import Attention
 from specdiff.detect.towers import is_cross
@@ -36,8 +38,7 @@ def heads(scene: Scene) -> None:
         )
         graph = scene.operations
         assert graph is not None
-        latent = mla(scene, graph, tower, sites)
-        if latent:
+        if mla(scene, graph, tower):
             continue
         agreed(
             scene,
@@ -74,42 +75,64 @@ def _kind(heads: int | None, kv_heads: int | None) -> str | None:
     return "mha" if heads == kv_heads else "mqa" if kv_heads == 1 else "gqa"
 
 
-def mla(scene: Scene, graph: Operations, tower: Tower, sites: list[Attention]) -> bool:
-    """Latent attention: keys and values are projected up from one narrow projection of the layer's input."""
-    found = []
+@dataclass(frozen=True, slots=True)
+class _Latent:
+    """A product whose keys and values are projected up from one narrow projection of the layer's input."""
+
+    site: Attention
+    down: Op
+    key: Path
+    query: Path
+    query_down: Op | None
+    """The narrow projection that queries come from; None where they are projected directly."""
+
+
+def _latents(graph: Operations, tower: Tower) -> Iterator[tuple[Attention, _Latent | None]]:
     for block in tower.blocks:
         for site in block.attentions:
-            key, value = path_from(graph, site.key), path_from(graph, site.value)
-            up = _latent(graph, key, block.path)
-            if up is None or _latent(graph, value, block.path) is None:
-                return False
-            query = path_from(graph, site.query)
-            found.append((site, key, value, up, _latent(graph, query, block.path), query))
+            key, value, query = (path_from(graph, each) for each in (site.key, site.value, site.query))
+            down = _latent(graph, key, block.path)
+            if down is None or key.projection is None or _latent(graph, value, block.path) is None:
+                yield site, None
+            else:
+                yield site, _Latent(site, down, key, query, _latent(graph, query, block.path))
+
+
+def mla(scene: Scene, graph: Operations, tower: Tower) -> bool:
+    """Latent attention: keys and values are projected up from one narrow projection of the layer's input."""
+    rows = list(_latents(graph, tower))
+    found = [latent for _, latent in rows if latent is not None]
+    name = tower.key
     if not found:
         return False
-    site, key, value, down, query_down, query = found[0]
-    assert key.projection is not None
-    rank = _width_in(graph, key)
-    place = see(key.projection, f"keys are projected up from a latent of {rank}")
-    name = tower.key
-    scene.fact(name("attention.kind"), "mla", [see(down, "a narrow projection that keys and values share"), place])
-    if rank is not None:
-        scene.fact(name("attention.mla.kv_rank"), rank, [place])
-    if query_down is not None and query.projection is not None:
-        query_rank = _width_in(graph, query)
-        if query_rank is not None:
-            scene.fact(
-                name("attention.mla.q_rank"),
-                query_rank,
-                [see(query.projection, f"queries are projected up from a latent of {query_rank}")],
-            )
+    if len(found) < len(rows):
+        why = "only some products have keys and values that are projected up from a latent"
+        for key in ("attention.kind", "attention.kv_heads", "kv_cache.elements_per_token", "kv_cache.bytes_per_token"):
+            scene.unsure(name(key), why, found[0].down)
+        return True
+    projected = [(_width_in(graph, each.key), each.key.projection or each.down) for each in found]
+    here = [see(found[0].down, "a narrow projection that keys and values share"),
+            see(projected[0][1], f"keys are projected up from a latent of {projected[0][0]}")]  # fmt: skip
+    scene.fact(name("attention.kind"), "mla", here)
+    kv_ranks = ((rank, at, f"keys are projected up from a latent of {rank}") for rank, at in projected)
+    agreed(scene, name("attention.mla.kv_rank"), kv_ranks)
+    if any(each.query_down is not None for each in found):
+        agreed(scene, name("attention.mla.q_rank"), (_query_rank(graph, each) for each in found))
     else:
         scene.absent(name("attention.mla.q_rank"), "queries are projected directly")
-    if site.value_dim is not None:
-        scene.fact(name("attention.mla.v_dim"), site.value_dim, [see(site.output, f"values of {sizes(site.value)}")])
-    if site.heads is not None:
-        scene.fact(name("attention.kv_heads"), site.heads, [see(site.product, f"keys of {sizes(site.key)}")])
+    for key in ("attention.mla.v_dim", "attention.v_head_dim"):
+        widths = ((each.site.value_dim, each.site.output, f"values of {sizes(each.site.value)}") for each in found)
+        agreed(scene, name(key), widths)
+    counts = ((each.site.heads, each.site.product, f"keys of {sizes(each.site.key)}") for each in found)
+    agreed(scene, name("attention.kv_heads"), counts)
     return True
+
+
+def _query_rank(graph: Operations, latent: _Latent) -> tuple[int | None, Op, str]:
+    if latent.query_down is None or latent.query.projection is None:
+        return None, latent.site.product, "the latent of queries, which only some layers have,"
+    rank = _width_in(graph, latent.query)
+    return rank, latent.query.projection, f"queries are projected up from a latent of {rank}"
 
 
 def _latent(graph: Operations, path: Path, block: str) -> Op | None:
@@ -154,8 +177,7 @@ def projections(scene: Scene) -> None:
             paths = {name: path_from(graph, op) for name, op in (("q", site.query), ("k", site.key), ("v", site.value))}
             for name, path in paths.items():
                 if path.projection is not None:
-                    words = f"bias {path.bias}" if path.bias else f"{path.weight} without a bias"
-                    rows[name].append((bool(path.bias), path.bias_at or path.projection, words))
+                    rows[name].append(_bias(graph, site, path))
                 else:
                     rows[name].append((None, site.product, "the projection"))
             weights = {path.weight for path in paths.values()}
@@ -174,8 +196,6 @@ def projections(scene: Scene) -> None:
                 )
             out = output_projection(graph, site)
             if out is not None:
-                from specdiff.detect.paths import bias_of, weight_of  # noqa: PLC0415
-
                 bias, bias_at = bias_of(graph, out)
                 rows["o"].append(
                     (bool(bias), bias_at or out, f"bias {bias}" if bias else f"{weight_of(graph, out)} without a bias")
@@ -195,6 +215,17 @@ def projections(scene: Scene) -> None:
             agreed(scene, tower.key("attention.clip_qkv"), clip)
 
 
+def _bias(graph: Operations, site: Attention, path: Path) -> tuple[bool | None, Op, str]:
+    """Whether a projection adds a bias; no answer where it has two steps of which one does."""
+    assert path.projection is not None
+    words = f"bias {path.bias}" if path.bias else f"{path.weight} without a bias"
+    block = site.module.rpartition(".")[0]
+    down = _latent(graph, path, block) if block else None
+    if down is not None and bool(bias_of(graph, down)[0]) != bool(path.bias):
+        return None, path.projection, "one step of the projection adds a bias, the other none: one answer"
+    return bool(path.bias), path.bias_at or path.projection, words
+
+
 def _clamp(path: Path) -> tuple[float | int, Op | None]:
     """What a projection's result is clamped to, to both sides; 0 where it is not."""
     for step in path.steps:
@@ -205,8 +236,6 @@ def _clamp(path: Path) -> tuple[float | int, Op | None]:
 
 def output_projection(graph: Operations, site: Attention) -> Op | None:
     """The projection that reads the product's output."""
-    from specdiff.detect.paths import is_projection  # noqa: PLC0415
-
     seen: set[int] = set()
     stack = [site.output.id]
     while stack and len(seen) < 60:
@@ -438,9 +467,12 @@ def _mask_facts(scene: Scene, tower: Tower, rows: list[tuple[int, Attention, Mas
         scene.unsure(
             key("attention.causal"), odd.unread or "what a position sees follows no simple rule", odd.unread_at
         )
+        scene.waits(key("attention.prefix"), key("attention.causal"))
     elif any(mask.prefix for _, _, mask in rows):
         shown = next(mask.shows["causal"] for _, _, mask in rows if mask.prefix)
         scene.fact(key("attention.prefix"), True, [see(shown[0], "early positions see later ones, late ones do not")])
+        words = "a prefix sees itself both ways and the rest is causal, which is no one answer"
+        scene.unsure(key("attention.causal"), words, shown[0])
     else:
         agreed(scene, key("attention.causal"), ((mask.causal, *mask.shows["causal"]) for _, _, mask in rows))
         shown = rows[0][2].shows["causal"]

@@ -47,27 +47,38 @@ def cross_attention(scene: Scene) -> None:
 
 
 def _gate(scene: Scene, tower: Tower, rows: list[tuple[Block, Attention]]) -> None:
-    """Whether a learned number for the whole layer, through a tanh, stands before the addition."""
+    """Whether a learned number for the whole layer stands before the addition."""
     graph = scene.operations
     assert graph is not None
-    found = {
-        (_gated(graph, block, site) is not None): _gated(graph, block, site) or site.output for block, site in rows
-    }
-    if len(found) == 1:
-        gated, at = found.popitem()
-        words = "a learned gate on what cross attention gives" if gated else "added as it is"
-        scene.fact(tower.key("cross_attention.gated"), gated, [see(at, words)])
+    words = {True: "a learned gate on what cross attention gives", False: "added as it is",
+             None: "what stands between cross attention and the stream, and multiplies it,"}  # fmt: skip
+    found = [_gated(graph, block, site) for block, site in rows]
+    agreed(scene, tower.key("cross_attention.gated"), ((gated, at, words[gated]) for gated, at in found))
 
 
-def _gated(graph: Operations, block: Block, site: Attention) -> Op | None:
+def _gated(graph: Operations, block: Block, site: Attention) -> tuple[bool | None, Op]:
+    """Whether cross attention's output is multiplied with one learned number before it joins the stream.
+
+    None where it is multiplied with several learned or with computed ones.
+    """
+    reached = {site.output.id}
     for op in block.ops:
-        if op.id <= site.output.id or op.kind != "mul" or len(op.inputs) != 2:
+        if op.id <= site.output.id or not any(source in reached for source in op.inputs):
             continue
-        for item in graph.inputs(op):
-            source = graph.source(item, VIEWS)
-            if source.kind == "tanh" and graph.source(graph[source.inputs[0]], VIEWS).kind == "parameter":
-                return op
-    return None
+        others = [graph[source] for source in op.inputs if source not in reached]
+        reached.add(op.id)
+        if op.kind == "add" and others and not graph.parameter(others[0]):
+            break
+        if op.kind != "mul" or len(op.inputs) != 2:
+            continue
+        source = graph.source(others[0], VIEWS) if others else op
+        if source.kind == "tanh":
+            source = graph.source(graph[source.inputs[0]], VIEWS)
+        if source.kind == "parameter" and all(size == 1 for size in source.shape or ()):
+            return True, op
+        if source.kind not in ("constant", "buffer"):
+            return None, op
+    return False, site.output
 
 
 def queries(scene: Scene) -> None:
@@ -141,7 +152,7 @@ def _family(file: str) -> str:
 def frames(scene: Scene) -> None:
     """`max_frames`: the rows that positions of sound have."""
     for part, prefixes in (("", ("encoder", "")), ("audio_config", ("audio",))):
-        setting = scene.setting("max_source_positions", part=part)
+        setting = scene.setting("max_source_positions", "n_audio_ctx", part=part)
         if setting is None or not isinstance(setting[0], int):
             continue
         stems = [f"{prefix}.conv_stem.kernels" if prefix else "conv_stem.kernels" for prefix in prefixes]

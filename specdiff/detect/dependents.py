@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from specdiff import vocab
 from specdiff.detect.scene import Scene, Tower
-from specdiff.facts import Absence, Evidence, Fact, Level, Undecided, Value
+from specdiff.facts import Absence, Evidence, Fact, Level, Value
 from specdiff.graph.operations import VIEWS, Operations
 from specdiff.interp.trace import Op
 
@@ -52,6 +52,8 @@ def _scaling(*names: str) -> tuple[str, ...]:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule("layers", _never, ("hidden_size", "layers.pattern", "layers.shared_blocks"),
+         "of which only what is open about it says something"),
     Rule("layers.pattern", _never, ("attention.kind", "ssm.kind", "linear_attention.kind", "conv.kernel"),
          "of which only what is open about it says something"),
     Rule("norm.kind", _never, ("norm.eps", "norm.dtype", "norm.product_dtype", "norm.bias", "norm.weight_offset"),
@@ -71,6 +73,7 @@ RULES: tuple[Rule, ...] = (
     Rule("position", _not("relative_bias", "disentangled"), ("relative_bias.",), "no bias by distance is added to the scores"),
     Rule("position", _not("disentangled"), ("disentangled.",), "distances take no part in the products"),
     Rule("position", _not("rope"), ("rope.",), "nothing is rotated"),
+    Rule("rope.dims", _none, ("attention.mla.rope_dim",), "nothing is rotated"),
     Rule("rope.theta", lambda value: value is not None, ("rope.local_theta",), "all layers that rotate have one base"),
     Rule("rope.scaling.type", _not("yarn"), _scaling(*_BY_PARTS), "the frequencies are not scaled by parts"),
     Rule("rope.scaling.type", _not("llama3"), _scaling(*_BY_WAVELENGTH), "the frequencies are not scaled by wavelength"),
@@ -94,9 +97,12 @@ SENSES = (
 def implied(scene: Scene) -> None:
     """The absences that others imply; nothing that was found or left open is touched."""
     if scene.operations is not None:
-        for prefix in {tower.prefix for tower in scene.towers}:
+        for prefix in {tower.prefix for tower in scene.towers} or {""}:
+            tower = Tower(prefix, "", [])
             for rule in RULES:
-                _apply(scene, Tower(prefix, "", []), rule)
+                _apply(scene, tower, rule)
+            for rule in RULES:
+                _wait(scene, tower, rule)
         _text_only(scene)
     if scene.setting("quantization_config") is None and scene.config:
         here = [Evidence(*scene.here, scene.here[1], "the configuration has no quantization_config")]
@@ -107,7 +113,6 @@ def implied(scene: Scene) -> None:
 def _apply(scene: Scene, tower: Tower, rule: Rule) -> None:
     key = tower.key(rule.key)
     if key in scene.undecided:
-        _wait(scene, tower, rule, scene.undecided[key])
         return
     known: Fact | Absence | None = scene.facts.get(key) or scene.absences.get(key)
     if known is None or not rule.lacks(known.value if isinstance(known, Fact) else None):
@@ -118,13 +123,11 @@ def _apply(scene: Scene, tower: Tower, rule: Rule) -> None:
                 scene.absent(tower.key(name), rule.why, known.evidence[:2], known.level)
 
 
-def _wait(scene: Scene, tower: Tower, rule: Rule, question: Undecided) -> None:
+def _wait(scene: Scene, tower: Tower, rule: Rule) -> None:
     """What hangs on an open question is open with it, for its reason; what was found all the same stays."""
     for child in rule.children:
-        for name in map(tower.key, _keys(child)):
-            if name not in scene.facts and name not in scene.absences and name not in scene.undecided:
-                follows = question.follows or question.key or ""
-                scene.undecided[name] = Undecided(question.reason, question.file, question.line, name, (), follows)
+        for name in _keys(child):
+            scene.waits(tower.key(name), tower.key(rule.key))
 
 
 _CARRY = VIEWS | frozenset("add sub mul div pad cat stack where clamp layer_norm rms_norm join neg".split())

@@ -145,10 +145,11 @@ def further_predictions(scene: Scene) -> None:
         known.add(head.weight)
     tower = scene.towers[0]
     ran = {block.path + "." for block in tower.blocks}
+    again = {later for later, _ in scene.tied}  # another name of a parameter that counts under its first
     rest = [
         name
         for name, shape in scene.parameters.items()
-        if len(shape) >= 2 and name not in known and not any(name.startswith(path) for path in ran)
+        if len(shape) >= 2 and name not in known and name not in again and not any(name.startswith(path) for path in ran)
     ] if len(ran) < 200 else []  # fmt: skip
     beside = [name for name in rest if name.startswith(tower.path + ".")]
     if beside:

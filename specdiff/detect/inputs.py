@@ -29,6 +29,8 @@ def stems(scene: Scene) -> None:
         kinds = {_input_kind(op) for op in stem if op.kind == "input"}
         if not kinds & {"image", "sound", "text"} and _begins_with_patches(graph, stem):
             kinds.add("image")
+        elif not kinds & {"image", "sound", "text"} and _begins_with_frames(graph, stem):
+            kinds.add("sound")
         if kinds & {"image", "sound"} and "text" not in kinds:
             _convolutions(scene, graph, tower, stem, "image" in kinds)
             if "image" in kinds:
@@ -50,6 +52,15 @@ def _stem(graph: Operations, tower: Tower, owners: Mapping[int, str]) -> list[Op
 def _begins_with_patches(graph: Operations, stem: list[Op]) -> bool:
     first = next((op for op in stem if op.kind == "conv" and kernel_of(graph, op)), None)
     return first is not None and cuts_patches(graph, first)
+
+
+def _begins_with_frames(graph: Operations, stem: list[Op]) -> bool:
+    """Whether the first convolution goes along one axis of an input, whatever that is called."""
+    first = next((op for op in stem if op.kind == "conv" and kernel_of(graph, op)), None)
+    if first is None or len(kernel_of(graph, first)) != 1:
+        return False
+    source = graph.source(graph[first.inputs[0]], VIEWS | {"cast"})
+    return source.kind == "input" and source.dtype.startswith("float")
 
 
 def _input_kind(op: Op) -> str:

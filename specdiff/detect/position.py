@@ -157,14 +157,17 @@ def _rope_facts(scene: Scene, graph: Operations, tower: Tower, rows: list[Any], 
         else:
             scene.unsure(key("rope.sections"), "the rotation was not followed back to its frequencies", first.at)
     if scene.facts.get(key("attention.kind")) and scene.facts[key("attention.kind")].value == "mla":
-        for _, site, r, _ in rotated[:1]:
-            if r.dims and site.head_dim:
-                scene.fact(key("attention.mla.rope_dim"), r.dims, [see(r.at, f"{r.dims} rotated channels")])
-                scene.fact(
-                    key("attention.mla.nope_dim"),
-                    site.head_dim - r.dims,
-                    [see(site.product, f"{site.head_dim} channels, {r.dims} of them rotated")],
-                )
+        turned = ((r.dims, r.at, f"{r.dims} rotated channels") for _, _, r, _ in rotated)
+        agreed(scene, key("attention.mla.rope_dim"), turned)
+        still = (
+            (
+                s.head_dim - r.dims if r.dims and s.head_dim else None,
+                s.product,
+                f"{s.head_dim} channels, {r.dims} of them rotated",
+            )
+            for _, s, r, _ in rotated
+        )
+        agreed(scene, key("attention.mla.nope_dim"), still)
     groups: dict[tuple[float, ...], list[Any]] = {}
     for row in rotated:
         frequencies = row[2].frequencies

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from specdiff.detect.paths import bias_of, is_projection, kernel_of, weight_of
+from specdiff.detect.rotation import region, trigonometric
 from specdiff.detect.scene import Block, Scene, Tower
 from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op
@@ -66,31 +67,32 @@ def recurrences(scene: Scene, tower: Tower) -> dict[int, Recurrence]:
 
 def recurrence_of(graph: Operations, block: Block) -> Recurrence | None:
     """The recurrent mixer of one block; None where nothing decays and nothing is convolved over positions."""
-    conv = next((op for op in block.ops if _short(graph, op)), None)
+    convs = [op for op in block.ops if _short(graph, op)]
+    conv = next(iter(convs), None)
     fixed: Recurrence | None = None
     for op in block.ops:
         if op.kind != "exp":
             continue
         mixer = _decay(graph, block, op, conv)
-        if mixer is not None and mixer.kind != "lightning":
+        if mixer is not None and mixer.state is None:
             return mixer
         fixed = fixed or mixer
     if fixed is not None and not block.attentions:
         return fixed
-    if conv is not None and not _goes_on(graph, block, conv):
+    if conv is not None and not _goes_on(graph, block, convs):
         return Recurrence("conv", conv, "", (), None, conv)
     return None
 
 
-def _goes_on(graph: Operations, block: Block, conv: Op) -> bool:
-    """Whether what a convolution gives takes part in a recurrence or a product of tokens that is not recognised.
+def _goes_on(graph: Operations, block: Block, convs: list[Op]) -> bool:
+    """Whether what a block's convolutions give takes part in a recurrence or a product of tokens that is not recognised.
 
     Looked for up to where the mixer's result joins the stream.
     """
     first = block.ops[0].id
-    reached = {conv.id}
+    reached = {conv.id for conv in convs}
     for op in block.ops:
-        if op.id <= conv.id or not any(source in reached for source in op.inputs):
+        if op.id in reached or not any(source in reached for source in op.inputs):
             continue
         reached.add(op.id)
         if op.kind == "add" and len(op.inputs) == 2 and min(op.inputs) < first:
@@ -99,7 +101,20 @@ def _goes_on(graph: Operations, block: Block, conv: Op) -> bool:
             return True
         if op.kind in ("matmul", "einsum", "bmm") and not is_projection(graph, op):
             return True
+        if _outer(graph, op):
+            return True
     return False
+
+
+def _outer(graph: Operations, op: Op) -> bool:
+    """Whether two values are multiplied each with every one of the other: a state that tokens write to."""
+    if op.kind == "outer":
+        return True
+    if op.kind != "mul" or len(op.inputs) != 2:
+        return False
+    left, right = (item.shape or () for item in graph.inputs(op))
+    pairs = list(zip(reversed(left), reversed(right), strict=False))
+    return any(a == 1 != b for a, b in pairs) and any(b == 1 != a for a, b in pairs)
 
 
 def _short(graph: Operations, op: Op) -> bool:
@@ -170,7 +185,8 @@ def _decay(graph: Operations, block: Block, op: Op, conv: Op | None) -> Recurren
     if fixed and not computed and not slopes and not learned and not steps:
         state = _weighed_state(graph, op)
         if state is not None:
-            return Recurrence("lightning", op, "", (), None, conv, state=state)
+            turned = _turned(graph, graph[state.inputs[0]])
+            return Recurrence("retention" if turned else "lightning", op, "", (), None, conv, state=state)
     return None
 
 
@@ -178,6 +194,21 @@ def _spreads(op: Op) -> bool:
     """Whether an einsum multiplies number by number and adds nothing up."""
     before, _, after = str(op.attrs.get("equation", "")).replace(" ", "").partition("->")
     return op.kind == "einsum" and bool(after) and set(before) - {",", "."} <= set(after)
+
+
+def _turned(graph: Operations, keys: Op) -> bool:
+    """Whether keys are multiplied with cosines and with sines, or with complex numbers; a decay is one factor only."""
+    area = region(graph, keys)
+    factors: set[int] = set()
+    for index in area.derived:
+        op = graph[index]
+        if op.kind == "mul" and len(op.inputs) == 2:
+            other = [item for item in graph.inputs(op) if item.id not in area.derived]
+            if len(other) == 1 and trigonometric(graph, other[0]) is not None:
+                if op.dtype.startswith("complex"):
+                    return True
+                factors.add(other[0].id)
+    return len(factors) > 1
 
 
 def _spelled_softplus(graph: Operations, op: Op) -> int | None:
@@ -216,7 +247,7 @@ def _selective(graph: Operations, block: Block, op: Op, slope: Op, step: Op, con
     width = product.shape[-1] if product.shape else None
     found.gate_width = int(width) if is_number(width) else None
     normalised = next((norm for norm in block.norms if norm.kind == "l2"), None)
-    if normalised is not None and _write_strength(graph, block, heads) is not None:
+    if normalised is not None and _writes_difference(graph, block, heads):
         per_channel = found.gate_width is not None and found.gate_width != heads
         found.kind = "kda" if per_channel else "gated_delta"
         found.keys = graph[normalised.output]
@@ -225,13 +256,17 @@ def _selective(graph: Operations, block: Block, op: Op, slope: Op, step: Op, con
     return found
 
 
-def _write_strength(graph: Operations, block: Block, heads: int) -> Op | None:
-    """The sigmoid of one projected number per head that a delta rule writes with."""
-    for op in block.ops:
-        if op.kind == "sigmoid" and op.shape and heads in op.shape[-2:]:
-            if is_projection(graph, graph.source(graph[op.inputs[0]])):
-                return op
-    return None
+def _writes_difference(graph: Operations, block: Block, heads: int) -> bool:
+    """Whether what is written is a value less what the state has for its key, by the sigmoid of one projected number per head."""
+    strengths = [
+        op
+        for op in block.ops
+        if op.kind == "sigmoid" and op.shape and heads in op.shape[-2:] and graph.consumers[op.id]
+        and is_projection(graph, graph.source(graph[op.inputs[0]]))
+    ]  # fmt: skip
+    differences = [op for op in block.ops if op.kind == "sub" and len(op.inputs) == 2 and len(op.shape or ()) >= 3]
+    keys = [norm.output for norm in block.norms if norm.kind == "l2"]
+    return bool(strengths) and any(graph.reaches(key, op.id) for op in differences for key in keys)
 
 
 def _weighed_state(graph: Operations, op: Op) -> Op | None:

@@ -208,7 +208,8 @@ def _square_table(graph: Operations, block: Block) -> tuple[int, Op] | None:
     for op in block.ops:
         source = graph.source(op) if op.kind == "slice" else op
         shape = source.shape or ()
-        if op.kind == "slice" and source.kind in ("buffer", "constant") and len(shape) >= 2 and shape[-1] == shape[-2]:
+        fixed = source.kind in ("buffer", "constant") or not graph.from_inputs[source.id]
+        if op.kind == "slice" and fixed and len(shape) >= 2 and shape[-1] == shape[-2]:
             if is_number(shape[-1]) and shape[-1] > 1 and len(set((op.shape or ())[-2:])) == 1:
                 return int(shape[-1]), op
     return None
@@ -335,8 +336,11 @@ def _linear(scene: Scene, tower: Tower, rows: list[Row]) -> None:
     known = [(found[0], found[1], "a square of one block's positions") for found in squares.values() if found]
     if len(known) == len(rows):
         agreed(scene, tower.key("linear_attention.block_size"), known)
+    elif mixers_with_state := [mixer for _, mixer in rows if mixer.state is not None]:
+        why = "how many positions a block has is not a known number"
+        scene.unsure(tower.key("linear_attention.block_size"), why, mixers_with_state[0].state)
     if all(mixer.state is not None for _, mixer in rows):
-        for place, name in ((-3, "heads"), (-2, "key_dim"), (-1, "value_dim")):
+        for place, name in ((-3, "heads"), (-2, "key_dim"), (-1, "value_dim"), (-3, "value_heads")):
             readings = []
             for _, mixer in rows:
                 size = (mixer.state.shape or ())[place] if mixer.state is not None else None
@@ -360,6 +364,8 @@ def _linear(scene: Scene, tower: Tower, rows: list[Row]) -> None:
 
 
 def _linear_words(mixer: Recurrence) -> str:
+    if mixer.kind == "retention":
+        return "a fixed decay weighs products of rotated queries and keys"
     if mixer.kind == "lightning":
         return "a fixed decay weighs products of queries and keys"
     return f"a delta rule with a decay per {'channel' if mixer.kind == 'kda' else 'head'} ({mixer.decay})"
@@ -438,12 +444,15 @@ def _conv(scene: Scene, tower: Tower, rows: list[Row]) -> None:
 
 
 def _gated(graph: Operations, conv: Op) -> bool:
-    before = graph.source(graph[conv.inputs[0]])
-    product = (
-        before.kind == "mul" and len(before.inputs) == 2 and not any(graph.parameter(i) for i in graph.inputs(before))
-    )
-    after = any(
-        reader.kind == "mul" and len(reader.inputs) == 2 and not any(graph.parameter(i) for i in graph.inputs(reader))
-        for reader in graph.readers(conv)
-    )
-    return product and after
+    """Whether a convolution's input and its output are each multiplied with something computed."""
+    before = graph.source(graph[conv.inputs[0]], _AROUND)
+    return _of_two(graph, before) and any(_of_two(graph, reader) for reader in graph.readers(conv, _AROUND))
+
+
+_AROUND = VIEWS | {"pad", "cast"}
+"""What may stand between a short convolution and its gates: padding, and the way positions lie."""
+
+
+def _of_two(graph: Operations, op: Op) -> bool:
+    """Whether two values are multiplied of which none is a parameter."""
+    return op.kind == "mul" and len(op.inputs) == 2 and not any(graph.parameter(item) for item in graph.inputs(op))

@@ -284,7 +284,7 @@ def _counted(graph: Operations, angle: Op, length: object) -> list[int]:
             continue
         if not any(isinstance(size, Dim) for size in op.shape) and op.shape[-1] != length:
             continue
-        if any(graph[reader].dtype.startswith("float") for reader in _readers(graph, op)):
+        if any(graph[reader].dtype.startswith(("float", "complex")) for reader in _readers(graph, op)):
             if graph.from_inputs[index]:
                 found.append(index)
     return found

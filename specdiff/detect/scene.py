@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from specdiff import vocab
 from specdiff.detect.norm_sites import Norm, norms
@@ -56,6 +56,16 @@ class Tower:
         return f"{self.prefix}.{key}" if self.prefix else key
 
 
+class Text(Protocol):
+    """The text of the model's code, for what only training does."""
+
+    def reads(self, setting: str) -> bool:
+        """Whether a line may read a setting."""
+
+    def drops(self) -> bool:
+        """Whether anything may set values to zero at random."""
+
+
 class Scene:
     """One analysed class as detectors see it, and the sheet they write to."""
 
@@ -72,6 +82,7 @@ class Scene:
         refused: bool = False,
         length: tuple[int, int | None] | None = None,
         untold: tuple[str, ...] = (),
+        text: Text | None = None,
     ) -> None:
         self.operations = operations
         """None where ``forward`` could not be followed to its end."""
@@ -93,6 +104,8 @@ class Scene:
         """The least and the greatest number of tokens that the prompt stands for, where it is longer than an ordinary one."""
         self.untold = untold
         """Inputs that would say which tokens stand for pictures, and that the run was not given."""
+        self.text = text
+        """What the text of the code mentions; None where it is not at hand."""
         self.facts: dict[str, Fact] = {}
         self.absences: dict[str, Absence] = {}
         self.undecided: dict[str, Undecided] = {}
@@ -137,6 +150,12 @@ class Scene:
             return
         file, line = (op.file, op.line) if op is not None else self.here
         self.undecided[key] = Undecided(reason, file, line, key, values)
+
+    def waits(self, key: str, other: str) -> None:
+        """Leave a key open that hangs on another one which is open, for its reason; what is known of it stays."""
+        question = self.undecided.get(other)
+        if question is not None and not any(key in table for table in (self.facts, self.absences, self.undecided)):
+            self.undecided[key] = replace(question, key=key, values=(), follows=question.follows or other)
 
     def failed(self, keys: Iterable[str], reason: str) -> None:
         """Leave open what a detector that failed should have answered; a key that ends in a dot stands for all below it."""

@@ -100,6 +100,8 @@ def _rows(graph: Operations, op: Op) -> int | None:
 
 def layers(scene: Scene) -> None:
     """`layers` and `hidden_size` of every stack."""
+    if scene.operations is not None and not scene.towers:
+        scene.unsure("layers", "no stack of layers is recognised among what runs")
     for tower in scene.towers:
         first = tower.blocks[0]
         scene.fact(
@@ -473,9 +475,30 @@ def declared(scene: Scene) -> None:
         if name in ("float32", "float16", "bfloat16"):
             scene.fact("dtype", name, [setting[1]], Level.DECLARED)
     for key, names in DROPOUTS.items():
-        setting = scene.setting(*names, part=part) or scene.setting(*names)
-        if setting is not None and isinstance(setting[0], int | float) and not isinstance(setting[0], bool):
+        _of_training(scene, key, names, part)
+
+
+def _of_training(scene: Scene, key: str, names: tuple[str, ...], part: str) -> None:
+    """A number that only training reads: of the settings under such names the first that a line of the code reads.
+
+    One that no line reads says nothing about the model, unless it says that nothing is dropped.
+    """
+    dead: tuple[str, Evidence] | None = None
+    for name in names:
+        setting = scene.setting(name, part=part) or scene.setting(name)
+        if setting is None or not isinstance(setting[0], int | float) or isinstance(setting[0], bool):
+            continue
+        if setting[0] == 0 or scene.text is None or key == "init.std" or scene.text.reads(name):
             scene.fact(key, float(setting[0]), [setting[1]], Level.DECLARED)
+            return
+        dead = dead or (name, setting[1])
+    if scene.operations is None or key == "init.std" or scene.text is None:
+        return
+    if not scene.text.drops():
+        here = Evidence(*scene.here, scene.here[1], "the class, whose code has no dropout")
+        scene.absent(key, "no line of the code drops anything", [here, *([dead[1]] if dead else [])], Level.DECLARED)
+    elif dead is not None:
+        scene.unsure(key, f"no line of the code reads the setting {dead[0]}", dead[1])
 
 
 def pattern(scene: Scene) -> None:

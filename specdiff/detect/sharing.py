@@ -31,7 +31,9 @@ def _shared_blocks(scene: Scene, tower: Tower) -> None:
     paths = {block.path for block in tower.blocks}
     first = tower.blocks[0].ops[0]
     if len(paths) < len(tower.blocks):
-        scene.fact(key, len(paths), [see(first, f"{len(paths)} sets of weights run {len(tower.blocks)} times")])
+        here = [see(first, f"{len(paths)} sets of weights run {len(tower.blocks)} times")]
+        scene.fact(key, len(paths), here)
+        _lora_rank(scene, tower, {block.index for block in tower.blocks}, here)
         return
     sets = _tied_layers(scene, tower)
     if sets:
@@ -65,19 +67,22 @@ def _lora_rank(scene: Scene, tower: Tower, layers: set[int], here: list[Evidence
     assert graph is not None
     ranks: set[int] = set()
     at: Op | None = None
-    for block in tower.blocks:
-        if block.index not in layers:
-            continue
-        for down, up in _narrow_pairs(graph, block.ops):
-            width = down.shape[-1] if down.shape else None
-            if is_number(width) and weight_of(graph, up):
-                ranks.add(int(width or 0))
-                at = at or down
+    pairs = [pair for block in tower.blocks if block.index in layers for pair in _narrow_pairs(graph, block.ops)]
+    first = dict(scene.tied)
+    names = [first.get(weight_of(graph, down), weight_of(graph, down)) for down, _ in pairs]
+    for (down, up), own in zip(pairs, names, strict=True):
+        width = down.shape[-1] if down.shape else None
+        if is_number(width) and weight_of(graph, up) and names.count(own) == 1:
+            ranks.add(int(width or 0))
+            at = at or down
     if len(ranks) == 1 and at is not None:
         rank = ranks.pop()
         scene.fact(tower.key("layers.shared_lora_rank"), rank, [see(at, f"a branch of rank {rank}"), *here])
-    elif not ranks:
-        scene.absent(tower.key("layers.shared_lora_rank"), "uses of a shared block do not differ in rank", here)
+    elif ranks:
+        words = f"changes of several ranks tell uses of a shared block apart: {sorted(ranks)}"
+        scene.unsure(tower.key("layers.shared_lora_rank"), words, at)
+    else:
+        scene.absent(tower.key("layers.shared_lora_rank"), "no change of low rank tells uses of a block apart", here)
 
 
 def _narrow_pairs(graph: Operations, ops: list[Op]) -> Iterator[tuple[Op, Op]]:

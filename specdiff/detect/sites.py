@@ -476,7 +476,9 @@ def _einsum_heads(graph: Operations, site: Attention) -> int | None:
     shared = [letter for letter in left if letter in other and letter in right]
     if len(summed) == 1 and is_number(sizes[summed[0]]):
         site.head_dim = sizes[summed[0]]
-    heads = keys = math.prod(factor(sizes[letter]) for letter in shared)
+    heads = math.prod(factor(sizes[letter]) for letter in shared)
+    of_keys = dict(zip(other, site.key.shape or (), strict=True))
+    keys = math.prod(factor(of_keys[letter]) for letter in shared)  # one head of keys may stand for all
     rows = [letter for letter in right if letter in left and letter not in other]
     places = [letter for letter in rows if not is_number(sizes[letter])] or rows[-1:]  # the query's own position
     for letter in rows:

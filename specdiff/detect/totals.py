@@ -138,9 +138,10 @@ def bytes_needed(scene: Scene) -> None:
     fact = scene.facts.get("dtype")
     width = bits_of_dtype(fact.value) if fact is not None else None
     if fact is None or width is None:
+        scene.unsure("dtype", "the configuration names no number format")
         for name in ("checkpoint.bytes", "kv_cache.bytes_per_token"):
-            if name not in scene.absences and name not in scene.undecided:
-                scene.unsure(name, "the configuration names no number format")
+            if name not in scene.absences:
+                scene.waits(name, "dtype")
         return
     sizes = unique_sizes(scene)
     if sizes is not None:
@@ -205,7 +206,10 @@ def _own_attentions(tower: Tower, scene: Scene) -> list[Attention]:
 
 
 def _kept_of_token(scene: Scene, tower: Tower, site: Attention) -> int | None:
+    kind = scene.facts.get(tower.key("attention.kind"))
     latent = scene.facts.get(tower.key("attention.mla.kv_rank"))
+    if kind is not None and kind.value == "mla" and latent is None:
+        return None
     if latent is not None and isinstance(latent.value, int):
         rotated = scene.facts.get(tower.key("attention.mla.rope_dim"))
         return latent.value + (rotated.value if rotated is not None and isinstance(rotated.value, int) else 0)

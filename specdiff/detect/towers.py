@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -63,8 +63,29 @@ def find_towers(scene: Scene) -> list[Tower]:
             towers.append(Tower("", container, inner, depths if len(depths) > 1 else ()))
         else:
             towers.append(Tower("", container, _runs(scene, outer)))
+    if not towers:
+        towers = [Tower("", path, blocks) for path, blocks in _repeated(scene)]
     _name(scene, towers)
     return towers
+
+
+def _repeated(scene: Scene) -> Iterator[tuple[str, list[Block]]]:
+    """The outermost module without a number that attends and runs several times: one layer at several depths."""
+    from specdiff.detect.scene import Block  # noqa: PLC0415 - the scene reads this module
+
+    graph = scene.operations
+    assert graph is not None
+    pieces = scene.attentions[0].module.split(".") if scene.attentions else []
+    for count in range(1, len(pieces) + 1):
+        path = ".".join(pieces[:count])
+        ops = [op for op in graph.ops if op.module == path or op.module.startswith(f"{path}.")]
+        turns = _turns(scene, ops)
+        if len(turns) > 1:
+            blocks = [Block(index, path, each) for index, each in enumerate(turns)]
+            _fill(scene, blocks)
+            if all(block.attentions and block.norms and _adds_to_a_stream(block) for block in blocks):
+                yield path, blocks
+                return
 
 
 def _fill(scene: Scene, blocks: list[Block]) -> None:

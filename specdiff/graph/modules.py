@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 from specdiff.facts import Value
 from specdiff.interp.dims import Dim
@@ -13,6 +13,9 @@ from specdiff.interp.memo import LazyInstance, origin_of, template_of
 from specdiff.interp.objects import Instance
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.results import ModuleNode, Param
+
+_Entry: TypeAlias = tuple[str, Tensor, Any, int]
+"""Name, tensor, what is equal for two names of one tensor, and when that was made: a copy of a module is made as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,14 @@ class Collector:
     """Lists a tree's parameters. Copies that nobody changed are listed from their template, once."""
 
     def __init__(self) -> None:
-        self._templates: dict[int, list[tuple[str, Tensor, Any]]] = {}
+        self._templates: dict[int, list[_Entry]] = {}
         self._keep: list[Instance] = []
         self.unknown: dict[tuple[str, str], Unknown] = {}
         """What modules hold that is not known, by class and name: parameters may be missing there."""
 
     def parameters(self, root: Instance) -> list[NamedParameter]:
         """All parameters below a module, in torch's order."""
-        return [NamedParameter(name, tensor, key) for name, tensor, key in self._entries(root)]
+        return [NamedParameter(name, tensor, key) for name, tensor, key, _ in self._entries(root)]
 
     def buffers(self, root: Instance, prefix: str = "") -> Iterator[tuple[str, Tensor, bool]]:
         """(name, tensor, whether `state_dict` has it) of all buffers below a module."""
@@ -65,12 +68,15 @@ class Collector:
             if isinstance(child, Instance):
                 yield from self.buffers(child, f"{prefix}{name}.")
 
-    def _entries(self, module: Instance) -> Iterator[tuple[str, Tensor, Any]]:
+    def _entries(self, module: Instance) -> Iterator[_Entry]:
         template = template_of(module)
         if template is not None:
             start = origin_of(module)
-            for name, tensor, key in self._of_template(template):
-                yield name, tensor, key if _older(tensor, key, start) else (id(module), key)
+            for name, tensor, key, made in self._of_template(template):
+                if made < start:
+                    yield name, tensor, key, made  # made before the copies, which all share it
+                else:
+                    yield name, tensor, (id(module), key), module.serial
             return
         attrs = module.attrs
         for name, value in attrs.items():
@@ -78,27 +84,22 @@ class Collector:
                 self.unknown[module.cls.name, name] = value
         for name, tensor in (attrs.get("_parameters") or {}).items():
             if isinstance(tensor, Tensor):
-                yield name, tensor, id(tensor)
+                yield name, tensor, id(tensor), tensor.serial
             elif type(tensor) is Unknown:
                 self.unknown[module.cls.name, name] = tensor
         for name, child in (attrs.get("_modules") or {}).items():
             if type(child) is Unknown:
                 self.unknown[module.cls.name, name] = child
             elif isinstance(child, Instance):
-                for inner, tensor, key in self._entries(child):
-                    yield f"{name}.{inner}", tensor, key
+                for inner, tensor, key, made in self._entries(child):
+                    yield f"{name}.{inner}", tensor, key, made
 
-    def _of_template(self, template: Instance) -> list[tuple[str, Tensor, Any]]:
+    def _of_template(self, template: Instance) -> list[_Entry]:
         found = self._templates.get(id(template))
         if found is None:
             found = self._templates[id(template)] = list(self._entries(template))
             self._keep.append(template)
         return found
-
-
-def _older(tensor: Tensor, key: Any, start: int) -> bool:
-    """Whether a tensor in a template is shared by all its copies because it was made before them."""
-    return isinstance(key, int) and tensor.serial < start
 
 
 def tied_pairs(parameters: list[NamedParameter]) -> list[tuple[str, str]]:

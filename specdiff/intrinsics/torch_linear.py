@@ -17,6 +17,7 @@ from specdiff.intrinsics.torch_core import (
     dtype_name,
     lazily,
     of,
+    promote,
     same,
     tensors,
 )
@@ -154,7 +155,11 @@ def _meet(known: dict[str, Any], letter: str, size: Any, text: str) -> None:
 def _outer(ctx: Any, input: Tensor, vec2: Tensor, **kwargs: Any) -> Any:  # noqa: A002
     shape = (*(input.shape or ()), *(vec2.shape or ()))
     return ctx.emit(
-        "outer", (input, vec2), shape, input.dtype, const=lazily(lambda numpy, a, b: numpy.outer(a, b), input, vec2)
+        "outer",
+        (input, vec2),
+        shape,
+        promote(input, vec2),
+        const=lazily(lambda numpy, a, b: numpy.outer(a, b), input, vec2),
     )
 
 
