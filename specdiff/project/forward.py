@@ -16,7 +16,7 @@ from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import STOPS, Built, Failure, failure_of, undecided
 from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out, with_needed
-from specdiff.project.modes import PADDED, cached, labelled, next_token, padded, without_cache
+from specdiff.project.modes import PADDED, beside_text, cached, labelled, next_token, padded, without_cache
 from specdiff.project.modules import Program
 from specdiff.project.refit import Wanted, refitted, wanted_of
 
@@ -112,6 +112,10 @@ def follow_up(program: Program, built: Built, prompt: Forwarded, mode: str) -> F
         return None
     train(run, built.instance, mode == "train")
     ran = _attempt(run, built, follow if follow is not None else inputs)
+    if mode == "decode" and follow is not None and ran.failure is not None:
+        more = beside_text(inputs, follow)
+        if more is not None:
+            ran = max(ran, _attempt(run, built, more), key=_reach)
     if mode == "train" and ran.failure is not None:
         # What only training asks for: labels of another shape, marks that tell the kinds of tokens apart.
         ran = _with_what_is_missing(program, built, ran)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from specdiff.interp.objects import ClassVal, Instance, Value
+from specdiff.interp.objects import MISSING, ClassVal, Instance, ModuleVal, Value
 from specdiff.interp.run import Run
 from specdiff.interp.values import Tensor
 from specdiff.project.inputs import Inputs, entry_of
@@ -59,8 +59,25 @@ def next_token(cls: ClassVal, run: Run, inputs: Inputs, outputs: Value) -> Input
     memory = part_of(outputs, "encoder_last_hidden_state")
     if text == "decoder_input_ids" and memory is not None and "encoder_outputs" in names:
         memory.node = None
-        made["encoder_outputs"] = (memory,)
+        made["encoder_outputs"] = _encoded(cls, run, memory)
     return made
+
+
+def _encoded(cls: ClassVal, run: Run, memory: Value) -> Value:
+    """What an encoder hands out: transformers' own generation passes it on as a `BaseModelOutput`, which reads as a tuple, too."""
+    if any(isinstance(base, ClassVal) and base.name == "PreTrainedModel" for base in cls.mro):
+        outputs = run.loader.module("transformers.modeling_outputs")
+        made = outputs.get("BaseModelOutput") if isinstance(outputs, ModuleVal) else MISSING
+        if isinstance(made, ClassVal):
+            return run.call(made, (), {"last_hidden_state": memory})
+    return (memory,)
+
+
+def beside_text(inputs: Inputs, follow: Inputs) -> Inputs | None:
+    """A further token with what the prompt had beside text (pictures, sound), for code that asks for it at every step; None for no more."""
+    text = {"attention_mask", "decoder_attention_mask", "position_ids", "input_ids", "inputs_embeds", "labels"}
+    others = {name: value for name, value in inputs.items() if name not in text and name not in follow}
+    return {**others, **follow} if others and "encoder_outputs" not in follow else None
 
 
 _MASKS = (

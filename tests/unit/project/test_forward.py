@@ -8,7 +8,7 @@ import pytest
 
 from specdiff.options import Options
 from specdiff.pipeline import analyse, new_program
-from specdiff.project.build import build
+from specdiff.project.build import build, model_classes
 from specdiff.project.forward import forward, outputs_in
 from specdiff.project.targets import resolve
 from specdiff.session import deeply
@@ -165,6 +165,63 @@ def test_modes(mode: str, name: str, shape: str) -> None:
         return str(outputs_in(ran.outputs)[0][name].shape)
 
     assert deeply(run) == shape
+
+
+SEEN_AT_EVERY_STEP = """
+import torch
+from torch import nn
+from transformers.cache_utils import DynamicCache
+from transformers.modeling_outputs import BaseModelOutputWithPast, Seq2SeqModelOutput
+from transformers.modeling_utils import PreTrainedModel
+from transformers.configuration_utils import PreTrainedConfig
+
+class Config(PreTrainedConfig):
+    model_type = "seen"
+    image_size = 32
+
+class Layers(PreTrainedModel):
+    config_class = Config
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed, self.keys = nn.Embedding(50, 8), nn.Linear(8, 8)
+    def tokens(self, input_ids, past_key_values):
+        past_key_values = DynamicCache() if past_key_values is None else past_key_values
+        k = self.keys(self.embed(input_ids))[:, None]
+        return past_key_values.update(k, k, 0)[0], past_key_values
+
+class WithPicture(Layers):
+    def __init__(self, config):
+        super().__init__(config)
+        self.patches = nn.Conv2d(3, 8, 32, 32)
+    def forward(self, input_ids, pixel_values=None, past_key_values=None, use_cache=None):
+        if pixel_values is None:
+            raise ValueError("You have to specify pixel_values")
+        x, past_key_values = self.tokens(input_ids, past_key_values)
+        x = x[:, 0] + self.patches(pixel_values).mean((2, 3))[:, None]
+        return BaseModelOutputWithPast(last_hidden_state=x, past_key_values=past_key_values)
+
+class WithMemory(Layers):
+    def forward(self, input_ids=None, decoder_input_ids=None, encoder_outputs=None, past_key_values=None, use_cache=None):
+        memory = self.embed(input_ids) if encoder_outputs is None else encoder_outputs.last_hidden_state
+        x, past_key_values = self.tokens(decoder_input_ids, past_key_values)
+        x = x[:, 0] + memory.mean(1, keepdim=True)
+        return Seq2SeqModelOutput(
+            last_hidden_state=x, past_key_values=past_key_values, encoder_last_hidden_state=memory
+        )
+"""
+
+
+@pytest.mark.parametrize(("name", "length"), [("WithPicture", "sequence"), ("WithMemory", "target_sequence")])
+def test_a_further_token_has_what_each_step_asks_for(name: str, length: str, tmp_path: Path) -> None:
+    (tmp_path / "modeling_seen.py").write_text(SEEN_AT_EVERY_STEP)
+    (target,) = resolve(f"{tmp_path / 'modeling_seen.py'}::{name}")
+    program = new_program(target, Options(use_cache=False))
+    module = program.module(target.module)
+    (cls,) = model_classes(program, module, (name,))
+    ran = forward(program, build(program, target, cls, {}), "decode")
+    assert ran.failure is None, ran.failure
+    outputs = {name: str(tensor.shape) for name, tensor in outputs_in(ran.outputs)[0].items()}
+    assert outputs["last_hidden_state"].startswith(f"(batch, {length}+1, 8)"), outputs
 
 
 def test_training_is_given_what_it_alone_asks_for(tmp_path: Path) -> None:
