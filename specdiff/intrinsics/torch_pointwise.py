@@ -115,7 +115,7 @@ def _plain(left: Any, right: Any) -> Any:
     for value in (right, left):
         const = constant(value) if value.shape == () else None
         if const is not None:
-            return float(const)
+            return complex(const) if value.dtype.startswith("complex") else float(const)
     return None
 
 

@@ -35,7 +35,36 @@ def wanted_of(error: object, trace: Trace) -> Wanted | None:
     """What an operation asks of an input, where a size of its operand is one of that input's own."""
     if not isinstance(error, ShapeError) or error.operand is None or error.operand.node is None:
         return None
-    index, axis = error.operand.node, error.axis
+    return _by_its_place(error, error.operand.node, trace) or _by_its_name(error, trace)
+
+
+def _by_its_name(error: ShapeError, trace: Trace) -> Wanted | None:
+    """Where the size is a multiple of one that a single input has open, in one place: channels that a pattern folds into others."""
+    shape = error.operand.shape if error.operand is not None else None
+    size = shape[error.axis] if shape and error.axis else None
+    if not isinstance(size, Dim) or len(size.terms) != 1 or not isinstance(error.wanted, int):
+        return None
+    (monomial, factor), *_ = size.terms
+    if len(monomial) != 1 or error.wanted % factor:
+        return None
+    symbol = Dim.symbol(monomial[0])
+    open_ = [
+        (op, axis - len(op.shape))
+        for op in trace.ops
+        if op.kind == "input" and op.shape
+        for axis, each in enumerate(op.shape)
+        if isinstance(each, Dim) and any(monomial[0] in other for other, _ in each.terms)
+    ]
+    if len(open_) != 1 or open_[0][1] == -len(open_[0][0].shape or ()):
+        return None
+    op, axis = open_[0]
+    if not op.dtype.startswith("float") or (op.shape or ())[axis] != symbol:
+        return None
+    return op.attrs["name"], axis, error.wanted // factor
+
+
+def _by_its_place(error: ShapeError, index: int, trace: Trace) -> Wanted | None:
+    axis = error.axis
     for _ in range(_DEEPEST):
         op = trace.ops[index]
         if op.kind == "input":

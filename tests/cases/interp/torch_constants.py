@@ -55,3 +55,8 @@ drawn = torch.from_numpy(np.random.randn(3, 2))  # => (3, 2)
 bounded = torch.from_numpy(np.random.uniform(0, 1, (2, 5)))  # => (2, 5)
 number = np.random.rand()  # => unknown
 bits = int(np.ceil(np.log2(9)))  # => 4
+
+
+# A complex number times real ones.
+turn = torch.tensor(-1j, dtype=torch.complex64) * 2.0
+turned = (torch.exp(turn * torch.arange(4)[None, :] / 4)).real  # => (1, 4)
