@@ -96,7 +96,7 @@ def truth(run: Run, value: Value) -> bool | None:
         if const is not None and const.size == 1:
             return bool(const.reshape(-1)[0])
         known = decided(run, value) if const is None else None
-        return None if known is None else bool(known)
+        return None if known is None else truth(run, known)
     if kind is Dim:
         answer = value > 0
         return answer if isinstance(answer, bool) else None

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from specdiff.interp.counted import counted_by
+from specdiff.interp.dims import Dim
 from specdiff.interp.values import Tensor
 
 if TYPE_CHECKING:
@@ -55,13 +57,14 @@ class _Open(Exception):  # noqa: N818 - not an error: the values are not known
     pass
 
 
-def decided(run: Run, tensor: Tensor) -> _Number | None:
+def decided(run: Run, tensor: Tensor) -> _Number | Dim | None:
     """The number in a tensor of one element, where it can only be one; None where that is not known."""
     trace = run.trace
     if trace is None or tensor.node is None or trace.open_examples:
         return None
+    counted = counted_by(trace, trace.ops[tensor.node])
     try:
-        found = {value for _, value in _Search(trace).cases(tensor.node, 0)}
+        found = {value for _, value in _Search(trace).cases(tensor.node, 0)} if counted is None else {counted}
     except (_Open, ArithmeticError):
         return None
     if len(found) != 1:
@@ -72,6 +75,8 @@ def decided(run: Run, tensor: Tensor) -> _Number | None:
         recording.impure = True
         recording = recording.parent
     (value,) = found
+    if isinstance(value, Dim):
+        return value
     if tensor.dtype == "bool":
         return bool(value)
     return float(value) if tensor.dtype.startswith(("float", "bfloat")) else int(value)

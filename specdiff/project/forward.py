@@ -188,12 +188,20 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
     if best.failure is not None and fullest is not None:
         other = _with_what_is_missing(program, built, fullest)
         best = max(best, other, key=_reach)
-    if best.failure is not None and best.failure.kind in ("Undecided", "Limit"):
+    if best.failure is not None and best.failure.kind in _OPEN and not any(map(_got_stuck, plain)):
         # What torch refuses of text alone says more than where the run of other inputs got stuck.
         best = next((ran for ran in plain if ran.failure is not None and ran.failure.shape), best)
     # An input that was added later is a guess, too: a failure on it may be the guess's own.
     best.certain = best.failure is not None and all(set(inputs) <= _CERTAIN for inputs in (*choices, best.inputs))
     return best
+
+
+_OPEN = ("Undecided", "Limit")
+"""Kinds of failure that say nothing about the code."""
+
+
+def _got_stuck(ran: Forwarded) -> bool:
+    return ran.failure is not None and ran.failure.kind in _OPEN
 
 
 def _attends_to_unknown_length(ran: Forwarded) -> bool:
@@ -218,7 +226,7 @@ def _with_what_is_missing(program: Program, built: Built, best: Forwarded) -> Fo
     run = program.run
     assert built.instance is not None
     for _ in range(MAX_ADDED):
-        if best.failure is None or best.failure.kind in ("Undecided", "Limit"):
+        if best.failure is None or best.failure.kind in _OPEN:
             return best
         reshaped = _reshaped(run, built, best)
         if _reach(reshaped) > _reach(best):
@@ -257,7 +265,7 @@ def _reshaped(run: Run, built: Built, failed: Forwarded) -> Forwarded:
             ran = _attempt(run, built, inputs)
             if ran.failure is None:
                 return ran
-            if _reach(ran) >= _reach(current) and ran.failure.kind not in ("Undecided", "Limit"):
+            if _reach(ran) >= _reach(current) and ran.failure.kind not in _OPEN:
                 queue.append(ran)
                 best = max(best, ran, key=_reach)
     return best

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from specdiff.api import inspect
 from specdiff.options import Options
 from specdiff.pipeline import analyse, new_program
 from specdiff.project.build import build, model_classes
@@ -82,6 +83,9 @@ SHAPES = [
     ),
     ("return x if torch.all(torch.ones_like(tokens) == 1) else x[:, :1]", "(batch, sequence, 64)"),
     ("return x[:, :1] if 0 < torch.zeros_like(tokens).max() else x", "(batch, sequence, 64)"),
+    ("return x[:, :1] if torch.max(torch.arange(length)[None] + 3) + 1 > 4096 else x", "(batch, sequence, 64)"),
+    ("return x[:, :1] if torch.arange(2, length + 2).min() and 4 > torch.arange(4).max() else x", "(batch, 1, 64)"),
+    ("return x.new_zeros(torch.arange(length).max().item() + 1, 3)", "(sequence, 3)"),
     ("return torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))", "(batch, sequence, 32)"),
 ]
 OPEN = [
@@ -91,6 +95,8 @@ OPEN = [
     "mask = torch.ones(tokens.shape)\n        mask[:, 0] = tokens[:, 0]\n        return x[:, :1] if mask.all() else x",
     "mask = torch.where(tokens > 2, 0.0, 1.0)\n        return x[:, :1] if mask.max() > 0 else x",
     "mask = torch.zeros(tokens.shape)\n        mask[tokens > 2] = 1\n        return x[:, :1] if mask.any() else x",
+    "return x[:, :1] if torch.max(torch.arange(length) * tokens) > 4 else x",
+    "return x[:, :1] if torch.max(torch.arange(length)) > 40 else x",
     "mask = torch.ones(tokens.shape)\n        mask[:, :2].zero_()\n        return x[:, :1] if mask.all() else x",
 ]
 """Branches that hang on what data, or the other turns of a loop, make of a tensor."""
@@ -130,6 +136,21 @@ def test_branches_on_what_is_not_known(tmp_path: Path, body: str) -> None:
     ran = deeply(lambda: _ran(tmp_path, body))
     assert ran.failure is None
     assert [op.kind for op in ran.undecided_operations()] == ["join"]
+
+
+def test_where_a_run_got_stuck_guessed_inputs_prove_nothing(tmp_path: Path) -> None:
+    """Tokens of another rank, tried because the plain run is not known to go on, are refused: that is no defect."""
+    body = """x = torch.cat([self.inner.weight[:1, None].expand(x.shape[0], 1, 64), x], dim=1)
+        scale = None
+        if tokens.sum() > 3:
+            scale = 2.0
+        return self.outer(self.inner(x * scale))"""
+    any_rank = MODEL.replace("batch, length, width = x.shape\n", "\n")
+    path = tmp_path / "model.py"
+    path.write_text(any_rank.replace("{body}", body).replace("tokens", "input_ids"))
+    (result,) = inspect(str(path), Options(only=frozenset({"findings", "verdict"}), use_cache=False))
+    assert result.verdict == "undecided"
+    assert not [each for each in result.findings if each.id.startswith("shape.")]
 
 
 @pytest.mark.parametrize(
