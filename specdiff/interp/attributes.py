@@ -28,7 +28,7 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.tracked import RunRecording, Tracked, plain
-from specdiff.interp.values import Intrinsic, Tensor, Unknown
+from specdiff.interp.values import Intrinsic, Tensor, Unknown, Walk
 
 
 def get(run: Run, obj: Value, name: str, default: Value = MISSING) -> Value:
@@ -89,6 +89,8 @@ def _get(run: Run, obj: Value, name: str) -> Value:
         }.get(name, MISSING)
     if kind is Dim:
         return run.unknown(f"attribute {name} of a symbolic size")
+    if kind is Walk and name not in ("__iter__", "__next__", "__class__"):
+        return MISSING
     return _host(run, obj, name)
 
 

@@ -14,7 +14,7 @@ from specdiff.interp.objects import (
     Value,
 )
 from specdiff.interp.tracked import Tracked
-from specdiff.interp.values import Intrinsic
+from specdiff.interp.values import Intrinsic, Walk
 
 MODULE_TABLES = ("_parameters", "_buffers", "_modules")
 """Where a torch module keeps what is no plain attribute."""
@@ -68,7 +68,7 @@ def type_name(value: Value) -> str:
         return "int"
     if isinstance(value, Tracked):
         return type(value.value).__name__
-    return type(value).__name__
+    return "generator" if type(value) is Walk else type(value).__name__
 
 
 def missing_text(obj: Value, name: str) -> str:

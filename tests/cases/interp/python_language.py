@@ -301,6 +301,7 @@ c09 = [f(2) for f in [lambda x, k=k: x**k for k in range(3)]]  # => [1, 2, 4]
 c10 = next((n for n in numbers(10) if n % 7 == 6), None)  # => 6
 c11 = sum(n for n in numbers(5))  # => 10
 c13 = looked_at()  # => ((True, False, 'x'), [0, 1, 2, 0, 1, 'x'])
+c15 = [hasattr(numbers(3), name) for name in ("__next__", "items", "serial")]  # => [True, False, False]
 c14 = read_on()  # => (1, [2, 4], None, True)
 c12 = sorted({"b": 1, "a": 2}.items(), key=lambda item: item[1], reverse=True)  # => [('a', 2), ('b', 1)]
 
