@@ -54,8 +54,8 @@ def next_token(cls: ClassVal, run: Run, inputs: Inputs, outputs: Value) -> Input
     if text not in inputs:
         return None
     prompt = inputs[text]
-    batch = prompt.shape[0] if isinstance(prompt, Tensor) and prompt.shape else BATCH
-    made[text] = Tensor((batch, 1), "int64")
+    batch, *rest = prompt.shape if isinstance(prompt, Tensor) and prompt.shape else (BATCH,)
+    made[text] = Tensor((batch, 1, *rest[1:]), "int64")  # some tokens are several numbers, one a codebook
     memory = part_of(outputs, "encoder_last_hidden_state")
     if text == "decoder_input_ids" and memory is not None and "encoder_outputs" in names:
         memory.node = None

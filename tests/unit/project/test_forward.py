@@ -188,7 +188,7 @@ def test_modes(mode: str, name: str, shape: str) -> None:
     assert deeply(run) == shape
 
 
-SEEN_AT_EVERY_STEP = """
+SEEN_AT_EVERY_STEP = '''
 import torch
 from torch import nn
 from transformers.cache_utils import DynamicCache
@@ -221,6 +221,16 @@ class WithPicture(Layers):
         x = x[:, 0] + self.patches(pixel_values).mean((2, 3))[:, None]
         return BaseModelOutputWithPast(last_hidden_state=x, past_key_values=past_key_values)
 
+class OfCodebooks(Layers):
+    def forward(self, input_ids, past_key_values=None, use_cache=None):
+        """
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch_size, sequence_length, 4)`):
+                A number for each codebook.
+        """
+        x, past_key_values = self.tokens((input_ids + torch.arange(4)).sum(-1), past_key_values)
+        return BaseModelOutputWithPast(last_hidden_state=x[:, 0], past_key_values=past_key_values)
+
 class WithMemory(Layers):
     def forward(self, input_ids=None, decoder_input_ids=None, encoder_outputs=None, past_key_values=None, use_cache=None):
         memory = self.embed(input_ids) if encoder_outputs is None else encoder_outputs.last_hidden_state
@@ -229,10 +239,12 @@ class WithMemory(Layers):
         return Seq2SeqModelOutput(
             last_hidden_state=x, past_key_values=past_key_values, encoder_last_hidden_state=memory
         )
-"""
+'''
 
 
-@pytest.mark.parametrize(("name", "length"), [("WithPicture", "sequence"), ("WithMemory", "target_sequence")])
+@pytest.mark.parametrize(
+    ("name", "length"), [("WithPicture", "sequence"), ("WithMemory", "target_sequence"), ("OfCodebooks", "sequence")]
+)
 def test_a_further_token_has_what_each_step_asks_for(name: str, length: str, tmp_path: Path) -> None:
     (tmp_path / "modeling_seen.py").write_text(SEEN_AT_EVERY_STEP)
     (target,) = resolve(f"{tmp_path / 'modeling_seen.py'}::{name}")
