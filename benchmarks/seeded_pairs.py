@@ -63,7 +63,11 @@ def main() -> int:
 def copies(family: str, count: int, salt: str) -> Iterator[dict[str, Any]]:
     """One row for each copy of one family."""
     bench = Bench(family)
-    bench.choose()
+    try:
+        bench.choose()
+    except SystemExit as error:
+        print(f"{family}: {error}", file=sys.stderr)
+        return
     bench.options = replace(bench.options, operations=True)
     path = bench.target.path.resolve()
     text = path.read_text(encoding="utf-8")

@@ -7,13 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from specdiff.compare.held import Held, Place, own_place
-from specdiff.compare.numbers import Array, NotEvaluated, distance, evaluate, given, random, spread
+from specdiff.compare.held import Held, Layer, Place, own_place
+from specdiff.compare.numbers import Array, NotEvaluated, distance, evaluate, given, random, spread, weight
 from specdiff.graph.canonical import COMMUTES
 from specdiff.results import Computed, Seen
 
+_SCALES = (1.0, 1e-3, 8.0)
+"""Sizes of the random numbers: a small constant beside them shows in small ones, a limit in large ones."""
 CLOSE = 1e-6
-"""As a share of the largest number: constants were rounded to 32 bits."""
+"""As a share of an ordinary number: constants were rounded to 32 bits."""
 APART = "alone "
 """Begins the label of a parameter that no single one of the other side stands for."""
 _LONG = 8
@@ -41,15 +43,25 @@ def decide(held: Held, place: Place) -> Decision:
     try:
         if not _met(held, place):
             return Decision(Outcome.OPEN, "what reads their result is not the same on both sides")
-        largest = _largest(held, place, False)
-        if largest is None:
-            largest = _largest(held, place, True)  # roots and logarithms
+        largest = 0.0
+        for scale in _SCALES:
+            found = _largest(held, place, scale, False)
+            if found is None:
+                found = _largest(held, place, scale, True)  # roots and logarithms
+            if found is None:
+                return Decision(Outcome.OPEN, "worked out on random numbers, too few of the results are numbers")
+            largest = max(largest, found)
+            if largest > CLOSE:
+                break
     except NotEvaluated as error:
         return Decision(Outcome.OPEN, str(error))
-    if largest is None:
-        return Decision(Outcome.OPEN, "worked out on random numbers, too few of the results are numbers")
     if largest > CLOSE:
         return Decision(Outcome.OTHER, f"worked out on the same random numbers, they differ by {_share(largest)}")
+    limit = _limit(held, place)
+    if limit is not None:
+        return Decision(
+            Outcome.OPEN, f"the same for the numbers that were worked out; {limit} may matter for larger ones"
+        )
     longer = _longer(held, place)
     if longer is not None:
         return Decision(
@@ -59,7 +71,7 @@ def decide(held: Held, place: Place) -> Decision:
 
 
 def _share(largest: float) -> str:
-    return "more than any number" if largest == float("inf") else f"{largest:.2g} of the largest number"
+    return "more than any number" if largest == math.inf else f"{largest:.2g} times an ordinary number"
 
 
 def _met(held: Held, place: Place) -> bool:
@@ -68,8 +80,8 @@ def _met(held: Held, place: Place) -> bool:
     return bool(place.readers) and counts[0] == counts[1]
 
 
-def _largest(held: Held, place: Place, positive: bool) -> float | None:
-    sides = [_Values(held, side, positive) for side in (0, 1)]
+def _largest(held: Held, place: Place, scale: float, positive: bool) -> float | None:
+    sides = [_Values(held, side, scale, positive) for side in (0, 1)]
     largest = 0.0
     for name in sorted(place.readers):
         for one, other in zip(held.readers[0][name], held.readers[1][name], strict=True):
@@ -113,7 +125,8 @@ def _reads(left: _Values, one: int, right: _Values, other: int) -> float | None:
 class _Values:
     """The numbers of one side; owned by one decision."""
 
-    def __init__(self, held: Held, side: int, positive: bool) -> None:
+    def __init__(self, held: Held, side: int, scale: float, positive: bool) -> None:
+        self.scale = scale
         self.positive = positive
         """Whether random numbers are to be positive."""
         self.layer = held.sides[side]
@@ -156,14 +169,30 @@ class _Values:
         own = own_place(label)
         if own is not None:
             return self.of(own)
-        if label.startswith(APART):
+        if seen.values is not None:
+            return given(seen)
+        found = self.layer.values(label) if self.layer.values is not None else None
+        if found is None and label.startswith(APART):
             raise NotEvaluated("its weights are laid out otherwise")
-        return given(seen) if seen.values is not None else self._random(seen, label)
+        return found if found is not None else self._random(seen, label)
 
     def _random(self, seen: Seen, seed: str) -> Array:
         if seen.size is None:
             raise NotEvaluated("a size is not known")
-        return random(seen.size, seen.dtype, seed, self.positive)
+        if seed.startswith("parameter "):
+            return weight(seen.size, seed)
+        return random(seen.size, seen.dtype, seed, self.positive, self.scale)
+
+
+def constant(layer: Layer, index: int) -> Array:
+    """The result of an operation that nothing of the model or its inputs goes into.
+
+    Raises:
+        NotEvaluated: it, or what goes into it, is not worked out.
+    """
+    held = Held(layer, layer)
+    held.cores = [set(range(len(layer.operations))), set()]
+    return _Values(held, 0, 1.0, False).of(index)
 
 
 def _longer(held: Held, place: Place) -> str | None:
@@ -174,6 +203,22 @@ def _longer(held: Held, place: Place) -> str | None:
             if number is not None:
                 return f"{number:g} at {layer.operations[index].file}:{layer.operations[index].line}"
     return None
+
+
+def _limit(held: Held, place: Place) -> str | None:
+    """A bound on numbers that one side alone has."""
+    bounds: list[dict[tuple[float, ...], Computed]] = [{}, {}]
+    for found, layer, members in zip(bounds, held.sides, (place.left, place.right), strict=True):
+        for index in members:
+            op = layer.operations[index]
+            if op.kind in ("clamp", "maximum", "minimum"):
+                numbers = (op.number, *(op.settings.get(name) for name in ("min", "max")))
+                found[tuple(each for each in numbers if isinstance(each, int | float))] = op
+    apart = set(bounds[0]) ^ set(bounds[1])
+    if not apart:
+        return None
+    op = next(found[key] for key in sorted(apart) for found in bounds if key in found)
+    return f"the bound at {op.file}:{op.line}"
 
 
 def _long_number(operation: Computed) -> float | None:

@@ -15,6 +15,7 @@ from specdiff.results import Computed
 
 _TRAINING = frozenset({"dropout", "detach", "loss"})
 _FORMATS = frozenset({"cast"})
+_TAKING = frozenset({"slice", "index", "gather"})
 _RUNS = {
     "": "",
     "padded": "where the prompt is padded",
@@ -83,6 +84,8 @@ def _meaning(deviation: Deviation) -> tuple[Meaning, str]:
     if kinds <= _FORMATS and not deviation.rewired and not any("int" in each or each == "bool" for each in floats):
         return Meaning.NUMERICS, "the same function, computed in another number format"
     words = deviation.decision.words
+    if deviation.paths == ("",) and kinds <= _TAKING and not (deviation.left and deviation.right):
+        return Meaning.LIMIT, "one side alone takes some of the positions; at those the results are compared"
     match deviation.decision.outcome:
         case Outcome.SAME:
             return Meaning.WRITTEN, words

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from specdiff.graph.canonical import COMMUTES
 from specdiff.results import Computed
@@ -23,7 +23,22 @@ ENDS = frozenset({"result", "output", "given"})
 class Layer:
     """One side of one part with labels that mean the same on both sides, and two digests of each operation."""
 
-    def __init__(self, operations: Sequence[Computed], labels: Sequence[tuple[str, ...]], shaped: bool) -> None:
+    def __init__(
+        self,
+        operations: Sequence[Computed],
+        labels: Sequence[tuple[str, ...]],
+        shaped: bool,
+        values: Callable[[str], Any] | None = None,
+    ) -> None:
+        """Take the operations of one part.
+
+        Args:
+            operations: In the order they run.
+            labels: What each reads, in terms that both sides share.
+            shaped: Whether sizes count.
+            values: What an array is that a label stands for; None for any that is to be random.
+        """
+        self.values = values
         self.operations = operations
         self.labels = list(labels)
         """Of each operation: what it reads; ``#N`` for the part's own."""

@@ -15,10 +15,12 @@ import numpy as np
 from specdiff.results import Computed, Seen
 
 Array: TypeAlias = Any
-_MOST = 1 << 26
+_MOST = 1 << 24
 """Elements of an array up to which it is worked out."""
 _PERIOD = 1_000_003
 """Random numbers that are drawn; a larger array repeats them, and no row of it is this long."""
+_ROUNDING = 1e-4
+"""Share of an ordinary number that sums in 32 bits may differ by."""
 _MASKED = -1e30
 """Scores at most this large vanish in any softmax: every way of writing a mask comes to the same."""
 
@@ -44,29 +46,36 @@ def evaluate(operation: Computed, arrays: Sequence[Array]) -> Array:
             result = np.asarray(done(operation, *arrays))
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise NotEvaluated(f"`{operation.kind}` is not worked out: {error}") from error
+    if result.dtype == np.float64 and any(each.dtype == np.float32 for each in arrays):
+        result = result.astype(np.float32)
     if result.shape != size:
         raise NotEvaluated(f"`{operation.kind}` does not come out in its size")
     return result
 
 
-def random(size: tuple[int, ...], dtype: str, seed: str, positive: bool = False) -> Array:
-    """Numbers that depend on the seed alone; whole ones are 0 or 1.
+def random(size: tuple[int, ...], dtype: str, seed: str, positive: bool = False, scale: float = 1.0) -> Array:
+    """Numbers that depend on the arguments alone; whole ones are 0 or 1.
 
     Raises:
         NotEvaluated: too many.
     """
     if math.prod(size) > _MOST:
-        raise NotEvaluated("a tensor is too large")
+        raise NotEvaluated("a tensor is too large to be worked out; a smaller configuration on both sides may be")
     source = np.random.default_rng(list(seed.encode("utf-8", "surrogatepass")))
     if dtype == "bool":
         return source.random(size) < 0.5  # noqa: PLR2004 - as often as not
     if "int" in dtype:
         return source.integers(0, 2, size)
     count = math.prod(size)
-    found = source.standard_normal(min(count, _PERIOD))
+    found = source.standard_normal(min(count, _PERIOD)) * scale
     if positive:
         found = np.abs(found)
     return found.reshape(size) if count <= _PERIOD else np.resize(found.astype(np.float32), size)
+
+
+def weight(size: tuple[int, ...], label: str) -> Array:
+    """A parameter, such that what it makes of ordinary numbers is as large as they are."""
+    return random(size, "float32", label, scale=size[-1] ** -0.5 if len(size) > 1 else 1.0)
 
 
 def given(seen: Seen) -> Array:
@@ -76,7 +85,11 @@ def given(seen: Seen) -> Array:
 
 
 def distance(one: Array, other: Array) -> float | None:
-    """The largest difference as a share of the largest number; None where too few of the numbers are numbers."""
+    """The largest difference as a share of an ordinary number; None where too few of the numbers are numbers.
+
+    What numbers in 32 bits differ by in any case counts as nothing.
+    """
+    rounding = _ROUNDING if np.float32 in (one.dtype, other.dtype) else 0.0
     if spread(one.shape) != spread(other.shape):
         return math.inf
     one, other = (side.reshape(spread(side.shape)) for side in (one, other))
@@ -92,8 +105,9 @@ def distance(one: Array, other: Array) -> float | None:
     plain = known & (one != _MASKED)
     if not plain.any():
         return 0.0
-    largest = max(float(np.abs(one[plain]).max()), float(np.abs(other[plain]).max()))
-    return float(np.abs(one[plain] - other[plain]).max()) / largest if largest else 0.0
+    ordinary = max(float(np.sqrt(np.mean(side[plain] ** 2))) for side in (one, other))
+    found = float(np.abs(one[plain] - other[plain]).max()) / ordinary if ordinary else 0.0
+    return 0.0 if found < rounding else found
 
 
 def spread(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -193,7 +207,12 @@ def _layer_norm(operation: Computed, x: Array, *weights: Array) -> Array:
 
 
 def _linear(operation: Computed, x: Array, weight: Array, *bias: Array) -> Array:
-    return x @ weight.swapaxes(-1, -2) + (bias[0] if bias else 0)
+    return _product(x, weight.swapaxes(-1, -2)) + (bias[0] if bias else 0)
+
+
+def _product(x: Array, y: Array) -> Array:
+    """A matrix product; in 32 bits where one side is so large that it is kept in them."""
+    return x.astype(np.float32) @ y.astype(np.float32) if np.float32 in (x.dtype, y.dtype) else x @ y
 
 
 def _cast(operation: Computed, x: Array) -> Array:
@@ -201,11 +220,17 @@ def _cast(operation: Computed, x: Array) -> Array:
     return x.astype(bool) if to == "bool" else np.trunc(x).astype(np.int64) if "int" in to else x.astype(float)
 
 
-def _constant(operation: Computed) -> Array:
+def _constant(operation: Computed, *made: Array) -> Array:
+    if made:
+        return made[0]  # how it was made is written before it
     size, values = operation.result.size, operation.result.values
     assert size is not None
     if values is not None:
         return given(operation.result)
+    if "fill" in operation.settings and size:
+        return np.full(size, _given(operation, "fill"))
+    if "range" not in operation.settings:
+        raise NotEvaluated("a constant is not known")
     return np.arange(*_given(operation, "range"))
 
 
@@ -278,7 +303,7 @@ def _size(operation: Computed) -> tuple[int, ...]:
 _DONE: dict[str, Callable[..., Array]] = {
     "add": _binary(np.add), "sub": _binary(np.subtract), "mul": _binary(np.multiply), "div": _binary(np.divide),
     "floor_div": _binary(np.floor_divide), "remainder": _binary(np.mod), "pow": _binary(lambda x, y: np.power(np.asarray(x, float), y)),
-    "maximum": _binary(np.maximum), "minimum": _binary(np.minimum), "matmul": lambda op, x, y: x @ y,
+    "maximum": _binary(np.maximum), "minimum": _binary(np.minimum), "matmul": lambda op, x, y: _product(x, y),
     "and": _binary(lambda x, y: np.logical_and(x, y) if bool in (np.asarray(x).dtype, np.asarray(y).dtype) else np.bitwise_and(x, y)),
     "or": _binary(np.logical_or), "logical_and": _binary(np.logical_and), "logical_or": _binary(np.logical_or),
     "logical_not": _unary(np.logical_not), "neg": _unary(np.negative), "exp": _unary(np.exp), "log": _unary(np.log),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from specdiff.compare.deciding import APART, Decision, Outcome, decide
-from specdiff.compare.held import ENDS, Held, Layer
+from specdiff.compare.carrying import Weights
+from specdiff.compare.deciding import APART, Decision, Outcome, constant, decide
+from specdiff.compare.held import ENDS, Held, Layer, Place
 from specdiff.compare.model import OTHER_SIZE, Pair
+from specdiff.compare.numbers import Array, NotEvaluated
 from specdiff.graph.computed import RAISES, absolute, relative
 from specdiff.results import ClassResult, Computed, ComputedPart
 
 _OUTER = re.compile(r"#(\d+) of (.*)\Z")
 _RESULT = re.compile(r"(result \S+) of (.*)\Z")
 _OTHER_SIZES = Decision(Outcome.OPEN, "not worked out: the two have other sizes")
+OTHER = "other "
+"""Begins the label of what an enclosing part hands on and the other side has nothing like."""
 _ALIKE = 0.5
 """Share of a part's operations that must be found again for the others to be told one by one."""
 
@@ -33,6 +37,8 @@ class Deviation:
     rewired: bool
     """Whether the operations are the same and read something else."""
     decision: Decision
+    whole: bool = False
+    """Whether the part is written otherwise throughout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> Align
             return Alignment(0, 0, (), (), f"the {word} side's forward was not followed")
     names = _names(left, right, pairs)
     shaped = not any(pair.relation == OTHER_SIZE for pair in pairs)
+    weights = Weights(left, right, pairs)
     total = found = 0
     deviations: list[Deviation] = []
     otherwise: dict[str, None] = {}
@@ -68,15 +75,14 @@ def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> Align
             continue
         if not all(sides):
             continue
-        for paths, one, other in _Run(sides[0], sides[1], names, shaped).parts():
+        for paths, one, other in _Run(sides[0], sides[1], names, shaped, weights).parts():
             told, alike = _told(run, paths, one, other, shaped)
             if not run:
                 total += len(one.operations)
                 found += alike
-            if told is None:
-                otherwise.update(dict.fromkeys(paths) if not run else {})
-            else:
-                deviations += told
+            if any(each.whole for each in told):
+                otherwise.update(dict.fromkeys(paths))
+            deviations += told
     return Alignment(total, found, tuple(_once(deviations)), tuple(otherwise), "")
 
 
@@ -92,10 +98,8 @@ def _refused(run: str, refusals: Sequence[tuple[Computed, ...]]) -> Iterator[Dev
         yield Deviation(run, ("",), left, right, False, Decision(Outcome.OTHER, f"the {word} side alone raises"))
 
 
-def _told(
-    run: str, paths: tuple[str, ...], one: Layer, other: Layer, sized: bool
-) -> tuple[list[Deviation] | None, int]:
-    """(what deviates in one part, or None where it is written otherwise throughout; operations found on both sides)."""
+def _told(run: str, paths: tuple[str, ...], one: Layer, other: Layer, sized: bool) -> tuple[list[Deviation], int]:
+    """(what deviates in one part; operations found on both sides)."""
     held = Held(one, other)
     found = list(_deviations(run, paths, held, sized))
     outcomes = {each.decision.outcome for each in found}
@@ -109,7 +113,18 @@ def _told(
             if Outcome.OTHER not in outcomes and len({_lines(each) for each in others}) > 1:
                 closer = [_doubted(each) for each in closer]  # one change may make up for the other
             held, found = near, closer
-    return (found if held.share >= _ALIKE else None), held.found
+    if held.share >= _ALIKE:
+        return found, held.found
+    return [_whole(run, paths, one, other, found)] if not run else [], held.found
+
+
+def _whole(run: str, paths: tuple[str, ...], one: Layer, other: Layer, found: Sequence[Deviation]) -> Deviation:
+    """A part that is written otherwise throughout, and whose results are not proven to be the same."""
+    sides = [tuple(op for op in layer.operations if op.kind not in ENDS) for layer in (one, other)]
+    apart = next((each.decision for each in found if each.decision.outcome is Outcome.OTHER), None)
+    open_ = next((each.decision for each in found if each.decision.outcome is Outcome.OPEN), None)
+    words = apart.words if apart is not None else open_.words if open_ is not None else "nothing is read of it"
+    return Deviation(run, paths, sides[0], sides[1], False, Decision(Outcome.OPEN, words), whole=True)
 
 
 def _lines(deviation: Deviation) -> tuple[frozenset[tuple[str, int, str]], ...]:
@@ -130,13 +145,24 @@ def _deviations(run: str, paths: tuple[str, ...], held: Held, sized: bool) -> It
             tuple(each for index in sorted(members) if (each := layer.operations[index]).kind not in ENDS)
             for layer, members in zip(held.sides, (place.left, place.right), strict=True)
         ]
-        if any(sides):
+        if any(sides) and not _judged_within(held, place):
             words = [
                 sorted(layer.words[index] for index in members)
                 for layer, members in zip(held.sides, (place.left, place.right), strict=True)
             ]
             decision = decide(held, place) if sized else _OTHER_SIZES
             yield Deviation(run, paths, sides[0], sides[1], words[0] == words[1], decision)
+
+
+def _judged_within(held: Held, place: Place) -> bool:
+    """Whether what one side makes is only handed on to layers that are held against each other with it."""
+    ends = [
+        layer.operations[index]
+        for layer, members in zip(held.sides, (place.left, place.right), strict=True)
+        for index in members
+        if layer.operations[index].kind in ENDS
+    ]
+    return bool(ends) and not place.readers and all(op.said.startswith(OTHER) for op in ends)
 
 
 def _once(deviations: Sequence[Deviation]) -> Iterator[Deviation]:
@@ -172,8 +198,15 @@ class _Run:
     """One way of calling ``forward`` on both sides; owned by one `align` call."""
 
     def __init__(
-        self, lefts: list[ComputedPart], rights: list[ComputedPart], names: Mapping[str, str], shaped: bool
+        self,
+        lefts: list[ComputedPart],
+        rights: list[ComputedPart],
+        names: Mapping[str, str],
+        shaped: bool,
+        weights: Weights,
     ) -> None:
+        self.weights = weights
+        self.alike = all(name == other for name, other in names.items())
         self.names = names
         self.named = frozenset(names.values())
         self.shaped = shaped
@@ -218,8 +251,34 @@ class _Run:
                 self._given(number, operations[number], label) for number, label in self._exports(side, path).items()
             ]
             reads = [tuple(seen.label for seen in end.reads) for end in ends]
-            known = self.made[side, path] = Layer((*operations, *ends), [*labels, *reads], self.shaped)
+            known = self.made[side, path] = Layer(
+                (*operations, *ends), [*labels, *reads], self.shaped, self._values(side, path)
+            )
         return known
+
+    def _values(self, side: int, path: str) -> Callable[[str], Array | None]:
+        """What arrays stand behind labels that mean nothing to the other side."""
+        here = self.paths.get(path, path) if side else path
+        outer = {
+            self._translated(side, seen.label, path, here): seen.label
+            for op in (self.rights if side else self.lefts)[path].operations
+            for seen in op.reads
+            if _OUTER.match(seen.label)
+        }
+
+        def value(label: str) -> Array | None:
+            if label.startswith(APART):
+                return self.weights.array(side, here, absolute(path, label.rpartition("parameter ")[2]))
+            match = _OUTER.match(outer.get(label, "")) if label.startswith(OTHER) else None
+            if match is None:
+                return None
+            layer = self._layer(side, absolute(path, match[2]))
+            index = int(match[1])
+            if not layer.constant[index]:
+                raise NotEvaluated("something that is made outside of layers has nothing like it on the other side")
+            return constant(layer, index)
+
+        return value
 
     def _plain(self, side: int, path: str) -> tuple[tuple[Computed, ...], list[tuple[str, ...]]]:
         """A part's operations with what they read in terms that both sides share."""
@@ -246,7 +305,7 @@ class _Run:
             wanted = self.read_within[number].get(own, set()) if own is not None else set()
             layer = Layer(*self._plain(number, own), self.shaped) if wanted and own is not None else None
             found.append({i: (layer.forward[i], layer.words[i]) for i in sorted(wanted)} if layer is not None else {})
-        labels = _handed(*found)
+        labels = _handed(found[0], found[1], self.alike)
         for number, own in ((0, left), (1, right)):
             if own is not None:
                 self.handed[number, own] = labels[number]
@@ -291,12 +350,13 @@ class _Run:
         return ordered[0], ordered[1]
 
 
-def _handed(left: dict[int, tuple[str, str]], right: dict[int, tuple[str, str]]) -> list[dict[int, str]]:
+def _handed(left: dict[int, tuple[str, str]], right: dict[int, tuple[str, str]], alike: bool) -> list[dict[int, str]]:
     """Labels for what two parts hand on: equal for what is the same, else for the same operation, else for the same place.
 
     Args:
         left: By operation of one part: its digest, and its kind and settings.
         right: The same of the other.
+        alike: Whether the two are the same code but for some places, so that what is left over stands in the same order.
     """
     shared = {each for each, _ in left.values()} & {each for each, _ in right.values()}
     labels = [{index: each for index, (each, _) in side.items() if each in shared} for side in (left, right)]
@@ -311,9 +371,10 @@ def _handed(left: dict[int, tuple[str, str]], right: dict[int, tuple[str, str]])
             for rank, pair in enumerate(zip(members, others, strict=True)):
                 for known, index in zip(labels, pair, strict=True):
                     known[index] = f"{words} {rank}"
-    for side, known in zip((left, right), labels, strict=True):
-        rest = [index for index in side if index not in known]
-        known.update({index: f"other {rank}" for rank, index in enumerate(rest)})
+    rests = [[index for index in side if index not in known] for side, known in zip((left, right), labels, strict=True)]
+    paired = alike and len(rests[0]) == len(rests[1])
+    for number, (rest, known) in enumerate(zip(rests, labels, strict=True)):
+        known.update({i: f"changed {rank}" if paired else f"{OTHER}{number} {rank}" for rank, i in enumerate(rest)})
     return labels
 
 

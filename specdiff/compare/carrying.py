@@ -1,0 +1,151 @@
+"""Weights of one side as a pair of parameters says that the other side keeps them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from specdiff.compare.model import Pair
+from specdiff.compare.numbers import Array, NotEvaluated, weight
+from specdiff.graph.computed import relative
+from specdiff.results import ClassResult
+
+_ROTATED = re.compile(
+    r"interleaved row 2i is half row i and row 2i\+1 is row i\+(\d+) \(.* the (left|right) side is half\)"
+)
+_COLUMNS = -2
+_VALUE = 2
+"""Place of the value projection, which is not rotated, among three that are fused."""
+
+
+class Weight(NamedTuple):
+    """One parameter of a pair."""
+
+    name: str
+    shape: tuple[int, ...]
+    contracted: int
+    """As in `Use`: -2 where rows are stored as columns."""
+
+
+def carried(
+    pair: Pair, values: Sequence[Array], lefts: Sequence[Weight], rights: Sequence[Weight], head_dim: int | None
+) -> list[Array]:
+    """The right side's tensors of a pair.
+
+    Args:
+        pair: How the two sides keep the same weights.
+        values: The left side's tensors, in the pair's order.
+        lefts: What they are.
+        rights: What is made of them.
+        head_dim: Channels of one head, for rotations.
+
+    Raises:
+        NotEvaluated: the pair does not say how.
+    """
+    if "alternat" in pair.how:
+        raise NotEvaluated("rows that alternate are not carried over")
+    rows = [_turned(value) if each.contracted == _COLUMNS else value for value, each in zip(values, lefts, strict=True)]
+    shapes = [_swapped(each.shape) if each.contracted == _COLUMNS else each.shape for each in rights]
+    match pair.relation:
+        case "same" | "permuted":
+            made = _rotated(pair.how, rows, head_dim)
+        case "transposed":
+            unknown = not (lefts[0].contracted and rights[0].contracted)
+            made = _rotated(pair.how, [_turned(each) for each in rows] if unknown else rows, head_dim)
+        case "reshaped":
+            made = [each.reshape(shape) for each, shape in zip(rows, shapes, strict=True)]
+        case "fused" if len(rights) == 1:
+            made = [np.concatenate(_rotated(pair.how, rows, head_dim), 0)]
+        case "split" if len(lefts) == 1:
+            made = _rotated(pair.how, _split(rows[0], shapes, pair.how), head_dim)
+        case "unstacked":
+            made = list(rows[0])
+        case "stacked":
+            made = [np.stack(rows)]
+        case _:
+            raise NotEvaluated(f"weights that are {pair.relation} are not carried over")
+    if [each.shape for each in made] != shapes:
+        raise NotEvaluated(f"weights that are {pair.relation} do not come out in their shape")
+    return [_turned(value) if each.contracted == _COLUMNS else value for value, each in zip(made, rights, strict=True)]
+
+
+class Weights:
+    """Random weights of both sides, the right ones made of the left ones; owned by one `align` call."""
+
+    def __init__(self, left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> None:
+        self._shapes = (left.parameters, right.parameters)
+        self._contracted = tuple({use.name: use.contracted for use in side.uses} for side in (left, right))
+        self._pairs = {name: pair for pair in pairs for name in pair.right}
+        self._ties = (dict(left.tied), dict(right.tied))
+        head = next(
+            (fact.value for side in (left, right) if (fact := side.sheet.facts.get("attention.head_dim"))), None
+        )
+        self._head_dim = head if isinstance(head, int) else None
+
+    def array(self, side: int, here: str, name: str) -> Array:
+        """A parameter as a part of the model sees it.
+
+        Args:
+            side: 0 for the left one.
+            here: The part's path on the left side: equal parts get equal weights.
+            name: The parameter's whole name on its own side.
+
+        Raises:
+            NotEvaluated: no pair says what it is.
+        """
+        if not side:
+            return weight(self._weight(0, name).shape, f"parameter {relative(here, name)}")
+        pair = self._pairs.get(name) or self._pairs.get(self._ties[1].get(name, ""))
+        if pair is None:
+            raise NotEvaluated(f"nothing on the other side stands for `{name}`")
+        lefts = [self._weight(0, each) for each in pair.left]
+        rights = [self._weight(1, each) for each in pair.right]
+        made = carried(pair, [self.array(0, here, each.name) for each in lefts], lefts, rights, self._head_dim)
+        return made[pair.right.index(name)]
+
+    def _weight(self, side: int, name: str) -> Weight:
+        shape = self._shapes[side].get(name)
+        if shape is None:
+            raise NotEvaluated(f"`{name}` is not trained")
+        return Weight(name, shape, self._contracted[side].get(name, 0))
+
+
+def _turned(value: Array) -> Array:
+    return value.swapaxes(-1, -2) if value.ndim > 1 else value
+
+
+def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape[:-2], shape[-1], shape[-2]) if len(shape) > 1 else shape
+
+
+def _split(whole: Array, shapes: Sequence[tuple[int, ...]], how: str) -> list[Array]:
+    """The rows of one tensor for several; of a stack, each expert's."""
+    if "of them stacked" in how:
+        count = whole.shape[0]
+        sizes = [shapes[index * count][0] for index in range(len(shapes) // count)]
+        return [piece for stack in np.split(whole, np.cumsum(sizes)[:-1], -2) for piece in stack]
+    return list(np.split(whole, np.cumsum([shape[0] for shape in shapes])[:-1], 0))
+
+
+def _rotated(how: str, values: Sequence[Array], head_dim: int | None) -> list[Array]:
+    """Half rotation's rows as interleaved ones, or back, in the query and key projections."""
+    match = _ROTATED.search(how)
+    if match is None:
+        return list(values)
+    half, width = int(match[1]), 2 * int(match[1])
+    order = np.arange(width).reshape(2, half).T.reshape(-1)  # interleaved row 2i is half row i
+    if match[2] == "right":
+        order = np.argsort(order)
+    head = head_dim or width
+    found = []
+    for index, value in enumerate(values):
+        if len(values) > _VALUE and index == _VALUE:
+            found.append(value)
+            continue
+        heads = value.reshape(-1, head, *value.shape[1:]).copy()
+        heads[:, :width] = heads[:, :width][:, order]
+        found.append(heads.reshape(value.shape))
+    return found
