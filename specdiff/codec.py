@@ -12,6 +12,7 @@ _CLASSES: tuple[type, ...] = (
     facts.Absence, facts.Undecided, facts.Evidence, facts.Level, results.Severity, results.Confidence,
     results.Use, results.Step,
     results.Suppression, results.Branch, results.Computed, results.ComputedPart, results.Seen,
+    results.Operation, results.OperationPart,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_CLASSES)}
 _ENUMS = frozenset({facts.Level, results.Severity, results.Confidence})

@@ -189,6 +189,28 @@ class ComputedPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of ``forward`` in a form that the writing of the code leaves no trace in (`graph.canonical`)."""
+
+    text: str
+    """Its kind, with the parameters that it reads and its settings."""
+    digest: str
+    """Of all that its result depends on."""
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPart:
+    """What one part of a model computes, as two states of its code are compared: equal layers once, or everything outside
+    of layers."""
+
+    label: str
+    """``model``, or a path with the members in braces (``model.layers.*{0-31}``)."""
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClassResult:
     """Everything `inspect` says about one model class."""
 
@@ -230,6 +252,8 @@ class ClassResult:
     """Branches that settings decide; only where `branches` was asked for."""
     computed: tuple[ComputedPart, ...] = ()
     """Every operation of every run that could be followed; only where `Options.operations` asks for it."""
+    operations: tuple[OperationPart, ...] = ()
+    """What a prompt runs through; only where `operations` was asked for, and empty where ``forward`` was not followed."""
     parts: dict[str, int] = field(default_factory=dict)
     """Parameters by what they are for (`specdiff.graph.parts.PARTS`), tied ones once."""
 

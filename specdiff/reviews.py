@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Files = Mapping[Path, "bytes | None"]
 """Contents that differ from the disk's; None for a file that is not there."""
 
-PARTS = frozenset({"parameters", "facts", "findings", "verdict", "branches"})
+PARTS = frozenset({"parameters", "facts", "findings", "verdict", "branches", "operations"})
 """What of a class a review looks at; the call graph, which takes a third of the time, is not among it."""
 
 
@@ -54,6 +54,8 @@ class _Sides:
     before: Files
     after: Files
     problems: list[str] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+    """Files of which the head side is no Python, or cannot be read."""
 
     def path(self, name: str) -> Path:
         return self.range.root / name
@@ -96,10 +98,7 @@ def review(
     models = [
         change
         for change in changed
-        if plan.is_model_file(
-            change.path, sides.text(sides.after, change.path) or sides.text(sides.before, change.old_path)
-        )
-        and (not only or any(fnmatch(change.path, pattern) for pattern in only))
+        if (not only or any(fnmatch(change.path, pattern) for pattern in only)) and _is_model(sides, change)
     ]
     everything = git.listing(found)
     shared = [change for change in changed if change not in models and plan.is_shared(change.path)] if not only else []
@@ -107,6 +106,8 @@ def review(
     classes: list[ClassReview] = []
     lines: dict[str, list[dict[int, int]]] = {}
     for item, (old, new) in zip(items, _analysed(sides, items, replace(options, only=PARTS)), strict=True):
+        if item.path in sides.unreadable:
+            continue  # its classes are not gone: nothing is known of them
         reviewed = [
             review_class(item.path, item.why, *both) for both in pairs(old, new, renamed=item.path != item.old_path)
         ]
@@ -133,6 +134,14 @@ def review(
         tuple(_fits(sides, classes, direct, covering, places, options)),
         unread,
         tuple(item.path for item in items if item.why),
+        tuple(sorted(sides.unreadable)),
+    )
+
+
+def _is_model(sides: _Sides, change: Change) -> bool:
+    return plan.is_model_file(
+        change.path,
+        lambda: sides.text(sides.after, change.path) or sides.text(sides.before, change.old_path),
     )
 
 
@@ -342,6 +351,8 @@ def _serial(
 
 def _complain(sides: _Sides, name: str, side: int, problems: Iterable[Problem]) -> None:
     word = ("before", "after")[side]
+    if side:
+        sides.unreadable.add(name)
     sides.problems.extend(f"{name} ({word}): {problem.message}" for problem in problems)
 
 

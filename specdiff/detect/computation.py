@@ -10,6 +10,7 @@ from specdiff.cache import analysis_version
 from specdiff.facts import Evidence, Fact, Level, Undecided
 from specdiff.graph.canonical import Part, Step, canonical, listed
 from specdiff.graph.operations import Operations
+from specdiff.results import OperationPart, Operation
 
 OPERATIONS = "computation.operations"
 NOT_FOLLOWED = "not followed"
@@ -58,6 +59,18 @@ def operations(runs: Sequence[Run], here: tuple[str, int]) -> Fact | Undecided:
         ]
         _write(value, evidence, run.name, [part for part in new if part.steps])
     return Fact(OPERATIONS, tuple(value), Level.USED, tuple(dict.fromkeys(evidence)))
+
+
+def compared(run: Run) -> tuple[OperationPart, ...]:
+    """The parts of one run as they are compared between two states of the code; none where it was not followed."""
+    if run.operations is None or not run.operations.outputs:
+        return ()
+    return tuple(
+        OperationPart(
+            item.label, tuple(Operation(step.text, step.digest, step.file, step.line) for step in item.part.steps)
+        )
+        for item in listed(canonical(run.operations, run.lost))
+    )
 
 
 def refused(failure: str, file: str, line: int) -> Fact:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from specdiff.cache import content_digest
 
@@ -74,6 +74,8 @@ class Overlay:
 
     files: Mapping[Path, bytes | None]
     below: SourceTree = DISK
+    _known: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What is worked out once: a release replaces a thousand files, and folders are asked for at every import."""
 
     def is_file(self, path: Path) -> bool:
         """See `SourceTree.is_file`."""
@@ -83,9 +85,7 @@ class Overlay:
 
     def is_dir(self, path: Path) -> bool:
         """See `SourceTree.is_dir`."""
-        return any(data is not None and path in file.parents for file, data in self.files.items()) or self.below.is_dir(
-            path
-        )
+        return path in self._folders() or self.below.is_dir(path)
 
     def has_source(self, folder: Path) -> bool:
         """See `SourceTree.has_source`."""
@@ -97,9 +97,23 @@ class Overlay:
         return sorted({*self.below.sources(folder), *self._added(folder)} - gone)
 
     def _added(self, folder: Path) -> Iterator[Path]:
-        for path, data in self.files.items():
-            if data is not None and path.parent == folder and path.suffix == ".py":
+        for path in self._folders().get(folder, ()):
+            if path.suffix == ".py":
                 yield path
+
+    def _folders(self) -> dict[Path, list[Path]]:
+        """Files that are there by their folder, and every folder above one."""
+        found: dict[Path, list[Path]] | None = self._known.get("folders")
+        if found is None:
+            found = {}
+            for path, data in self.files.items():
+                if data is None:
+                    continue
+                found.setdefault(path.parent, []).append(path)
+                for folder in path.parents:
+                    found.setdefault(folder, [])
+            self._known["folders"] = found
+        return found
 
     def read(self, path: Path) -> bytes:
         """See `SourceTree.read`."""
@@ -112,8 +126,11 @@ class Overlay:
 
     def digest(self) -> str:
         """See `SourceTree.digest`."""
+        if "digest" in self._known:
+            return str(self._known["digest"])
         parts = [self.below.digest()]
         for path in sorted(self.files):
             data = self.files[path]
             parts += [str(path), "" if data is None else content_digest(data)]
-        return content_digest(repr(parts).encode("utf-8", "surrogatepass"))
+        self._known["digest"] = content_digest(repr(parts).encode("utf-8", "surrogatepass"))
+        return str(self._known["digest"])

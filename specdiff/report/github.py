@@ -38,6 +38,9 @@ def review_document(result: Review) -> str:
         if fit.result is not None and not fit.result.fits and fit.fitted is not False:
             message = "; ".join([fits.sentence(fit), *fits.wrong(fit.result)])
             lines.append(_line("error", fit.file, 1, 1, "specdiff: checkpoint", message))
+    for name in result.unreadable:
+        said = next((text for text in result.problems if text.startswith(f"{name} (after)")), f"{name} cannot be read")
+        lines.append(_line("error", name, 1, 1, "specdiff: unreadable", said))
     if result.unread:
         message = f"{len(result.unread)} more model files use what changed and were not analysed"
         lines.append(_line("notice", result.files[0] if result.files else "", 1, 1, "specdiff: not analysed", message))

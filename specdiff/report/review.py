@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.padding import Padding
@@ -27,10 +28,20 @@ _MOST_EDITS = 6
 _MOST_OPEN = 8
 """Classes whose changes are not folded."""
 _MOST_FILES = 8
+_MOST_DECIDED = 8
+"""Facts that are newly decided; more of them come from a side that could not be built or followed."""
+_MOST_PLACES = 12
+_MOST_OPERATIONS = 6
 
 
 def render(result: Review, style: str, color: bool) -> str:
     """The review as ``terminal``, ``markdown``, ``json``, ``sarif`` or ``github`` text."""
+    text = _rendered(result, style, color)
+    # Names of files need not be UTF-8; what is printed or posted has to be.
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _rendered(result: Review, style: str, color: bool) -> str:
     if style == "json":
         return json.dumps(_document(result), indent=1, ensure_ascii=False) + "\n"
     if style == "markdown":
@@ -55,7 +66,8 @@ def headline(result: Review) -> str:
     )
     errors = sum(str(finding.severity) == "error" for each in result.classes for finding in each.findings)
     failing = [check.name for check in result.checks if str(check.verdict) in ("mismatch", "missing")]
-    tail = [f"{errors} new error{'s' if errors != 1 else ''}"] if errors else []
+    tail = [f"{name.rpartition('/')[2]} cannot be read" for name in result.unreadable]
+    tail += [f"{errors} new error{'s' if errors != 1 else ''}"] if errors else []
     tail += [f"the spec of {name} does not hold" for name in failing]
     misfits = [each for each in result.fits if each.result is not None and not each.result.fits]
     tail += [f"the checkpoint {each.checkpoint} does not fit" for each in misfits]
@@ -155,23 +167,39 @@ def _closest(each: Closest) -> str:
 def _unchanged(result: Review) -> Iterator[tuple[str, list[str]]]:
     """Classes of which nothing changed that is known, those whose code was edited first."""
     same = [each for each in result.classes if each.standing is Standing.SAME]
-    edited = [each.name for each in same if each.reached]
+    edited = [each.name for each in same if each.reached and not each.compared]
+    equal = [each.name for each in same if each.reached and each.compared]
+    if equal:
+        yield "Code was edited that these may reach, and every operation that a prompt runs through is the same", equal
     if edited:
         yield "Code was edited that these may reach, and no fact, parameter or finding of theirs changed", edited
     changed = {each.file for each in result.classes}
     if behind := [name for name in result.behind if name not in changed]:
         yield "These use what changed, and no fact, parameter or finding of theirs changed", behind
-    if len(same) > len(edited):
+    if len(same) > len(edited) + len(equal):
         yield "Unchanged in architecture", [each.name for each in same if not each.reached]
 
 
-def _listed(changes: Sequence[FactChange]) -> tuple[list[FactChange], list[tuple[str, int]]]:
-    """Changes of facts to list one by one; and how many are no longer decided, by the reason, where it is one for
-    several."""
-    counts = Counter(change.reason for change in changes if change.kind == "lost")
+class _Listed(NamedTuple):
+    """Changes of facts as they are told."""
+
+    shown: list[FactChange]
+    """One by one."""
+    lost: list[tuple[str, int]]
+    """Why facts are no longer decided, where it is one reason for several, and how many."""
+    decided: list[FactChange]
+    """What could not be decided before, where that is too much to be the change itself."""
+
+
+def _listed(changes: Sequence[FactChange]) -> _Listed:
+    """Changes that tell something; what follows for many facts from one reason is counted."""
+    telling = [change for change in changes if change.tells]
+    counts = Counter(change.reason for change in telling if change.kind == "lost")
     many = {reason for reason, count in counts.items() if count > 1}
-    shown = [change for change in changes if change.kind != "lost" or change.reason not in many]
-    return shown, [(reason, counts[reason]) for reason in sorted(many)]
+    decided = [change for change in telling if change.kind == "decided"]
+    folded = decided if len(decided) > _MOST_DECIDED else []
+    shown = [each for each in telling if (each.kind != "lost" or each.reason not in many) and each not in folded]
+    return _Listed(shown, [(reason, counts[reason]) for reason in sorted(many)], folded)
 
 
 def _edit(step: Evidence) -> str:
@@ -192,7 +220,11 @@ def alike(result: Review) -> Iterator[tuple[ClassReview, tuple[str, ...]]]:
         if each.standing is Standing.CHANGED:
             facts = tuple((change.key, change.kind, repr(change.before), repr(change.after)) for change in each.facts)
             findings = tuple((finding.id, finding.primary) for finding in each.findings)
-            key: object = (each.file, facts, findings, each.failed, len(each.parameters))
+            computed = tuple(
+                (change.before, change.after, change.before_evidence, change.after_evidence)
+                for change in each.operations
+            )
+            key: object = (each.file, facts, findings, computed, each.failed, len(each.parameters))
         else:
             key = (each.file, each.name)
         groups.setdefault(key, []).append(each)
@@ -215,13 +247,16 @@ def _class_section(each: ClassReview, names: tuple[str, ...], told: set[Finding]
             for key, fact in sorted(each.after.sheet.facts.items())
         ]
         lines.append(_folded(f"{len(rows)} facts", ("key", "value", "line"), rows))
-    facts, lost = _listed(each.facts)
+    facts, lost, decided = _listed(each.facts)
     for reason, count in lost:
         lines.append(f"\n{count} facts are no longer decided: {_text(reason)}\n")
+    head = ("fact", "before", "after", "line")
     if facts:
-        changed = [(f"`{c.key}`", _value(c.before, c.key), _value(c.after, c.key) if c.kind != "lost" else f"undecided: {_text(c.reason)}",
-                 f"{_places(c.before_evidence)} → {_places(c.after_evidence)}") for c in facts]  # fmt: skip
-        lines.append(_table(("fact", "before", "after", "line"), changed))
+        lines.append(_table(head, [_fact_row(change) for change in facts]))
+    if decided:
+        rows = [_fact_row(change) for change in decided]
+        lines.append(_folded(f"{len(rows)} facts are decided that were not before", head, rows))
+    lines += _operations(each)
     if each.parameters:
         rows = [(_code(name), kind, size) for name, kind, size in folded(each.parameters)]
         count = len(each.parameters)
@@ -241,6 +276,35 @@ def _class_section(each: ClassReview, names: tuple[str, ...], told: set[Finding]
     if each.resolved:
         lines.append(f"\n{len(each.resolved)} earlier finding{'s are' if len(each.resolved) != 1 else ' is'} gone.\n")
     return "".join(lines)
+
+
+def _fact_row(change: FactChange) -> tuple[str, ...]:
+    before = "undecided" if change.kind == "decided" else _value(change.before, change.key)
+    after = _value(change.after, change.key) if change.kind != "lost" else f"undecided: {_text(change.reason)}"
+    where = " → ".join(place for place in (_places(change.before_evidence), _places(change.after_evidence)) if place)
+    return f"`{change.key}`", before, after, where
+
+
+def _operations(each: ClassReview) -> Iterator[str]:
+    """Where a prompt is computed otherwise: beside facts that say so folded, else at once."""
+    if not each.operations:
+        return
+    rows = [(f"`{c.part}`", _done(c.before), "the same, of something else" if c.reads else _done(c.after),
+             " → ".join(place for place in (_places(c.before_evidence[:1]), _places(c.after_evidence[:1])) if place))
+            for c in each.operations]  # fmt: skip
+    head = ("where", "before", "after", "line")
+    told = any(change.tells for change in each.facts) or each.parameters
+    title = f"{len(rows)} place{'s' if len(rows) != 1 else ''} where a prompt is computed otherwise"
+    if told or len(rows) > _MOST_PLACES:
+        yield _folded(title, head, rows)
+    else:
+        yield f"\n{title}, and no fact says so:\n{_table(head, rows)}"
+
+
+def _done(texts: Sequence[str]) -> str:
+    """Operations in a row."""
+    shown = ", ".join(texts[:_MOST_OPERATIONS]) + _and_more(len(texts) - _MOST_OPERATIONS)
+    return _code(shown) if texts else "nothing"
 
 
 def _settings(gate: GatedBranch) -> str:
@@ -346,11 +410,19 @@ def _print(console: Console, result: Review) -> None:
         if each.standing is Standing.ADDED and each.after is not None:
             text = f"{wording.amount(each.after.total_parameters)} parameters, {len(each.after.sheet.facts)} facts, {each.after.verdict}"
             console.print(Padding(Text(text), (0, 0, 0, 2)))
-        facts, lost = _listed(each.facts)
+        facts, lost, decided = _listed(each.facts)
         for change in facts:
             console.print(Padding(Text(_fact_line(change)), (0, 0, 0, 2)))
+        if decided:
+            keys = ", ".join(change.key for change in decided[:_MOST_EDITS])
+            line = (
+                f"{len(decided)} facts are decided that were not before: {keys}{_and_more(len(decided) - _MOST_EDITS)}"
+            )
+            console.print(Padding(Text(line), (0, 0, 0, 2)))
         for reason, number in lost:
             line = f"{number} facts are no longer decided: {reason}"
+            console.print(Padding(Text(wording.clean(line)), (0, 0, 0, 2)))
+        for line in _computed_lines(each):
             console.print(Padding(Text(wording.clean(line)), (0, 0, 0, 2)))
         for name, kind, size in folded(each.parameters):
             console.print(Padding(Text(f"parameter {kind}: {name}  {size}"), (0, 0, 0, 2)))
@@ -381,6 +453,21 @@ def _print(console: Console, result: Review) -> None:
         console.print(Text(wording.clean(line), "dim"))
     for problem in result.problems:
         console.print(Text(wording.clean(problem), "yellow"))
+
+
+def _computed_lines(each: ClassReview) -> Iterator[str]:
+    """Where a prompt is computed otherwise, a line per place."""
+    for change in each.operations[:_MOST_EDITS]:
+        before, after = (
+            ", ".join(texts[:_MOST_OPERATIONS]) + _and_more(len(texts) - _MOST_OPERATIONS) or "nothing"
+            for texts in (change.before, change.after)
+        )
+        steps = [steps[0] for steps in (change.before_evidence, change.after_evidence) if steps]
+        where = " → ".join(f"{step.file.rpartition('/')[2]}:{step.line}" for step in steps)
+        said = f"{before}, of something else" if change.reads else f"{before} → {after}"
+        yield f"computed otherwise in {change.part}: {said}  ({where})"
+    if len(each.operations) > _MOST_EDITS:
+        yield f"computed otherwise in{_and_more(len(each.operations) - _MOST_EDITS).removeprefix(' and')} places"
 
 
 def _fact_line(change: FactChange) -> str:
@@ -431,6 +518,12 @@ def _document(result: Review) -> dict[str, object]:
                     for f in each.findings
                 ],
                 "resolved": [f.id for f in each.resolved],
+                "operations": [
+                    {"part": o.part, "before": list(o.before), "after": list(o.after), "reads": o.reads,
+                     "before_evidence": steps(o.before_evidence), "after_evidence": steps(o.after_evidence)}
+                    for o in each.operations
+                ],
+                "compared": each.compared,
                 "was": each.was,
                 "reached": each.reached,
                 "unreached": [

@@ -9,6 +9,7 @@ from itertools import takewhile
 from specdiff.facts import Absence, Fact, FactSheet
 from specdiff.results import ClassResult, Finding
 from specdiff.review.model import ClassReview, FactChange, ParameterChange, Standing
+from specdiff.review.operations import operations
 
 
 def pairs(
@@ -62,18 +63,23 @@ def review_class(file: str, why: str, before: ClassResult | None, after: ClassRe
         if before and after
         else ()
     )
+    compared = bool(before and after and before.operations and after.operations)
+    changes = operations(before.operations, after.operations) if before and after and compared else ()
     standing = Standing.SAME
     if before is None:
         standing = Standing.ADDED
     elif after is None:
         standing = Standing.REMOVED
-    elif facts or parameters or findings or resolved or was:
+    elif any(each.tells for each in facts) or parameters or findings or resolved or was or changes:
         standing = Standing.CHANGED
     failed = ""
     for side, result in (("before", before), ("after", after)):
         if result is not None and result.tree is None and result.findings:
             failed = f"{side} the change the class could not be built: {result.findings[0].message}"
-    return ClassReview(one.name, file, standing, why, facts, parameters, findings, resolved, before, after, failed, was)
+    return ClassReview(
+        one.name, file, standing, why, facts, parameters, findings, resolved, before, after, failed, was,
+        operations=changes, compared=compared,
+    )  # fmt: skip
 
 
 _EMPTY = FactSheet({}, {}, {})

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from specdiff.errors import Problem, TargetError
 
-MAIN_BRANCHES = ("origin/main", "origin/master", "upstream/main", "main", "master")
-"""Where a change is measured from when nothing is said, in this order."""
+MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "upstream/main", "main", "master")
+"""Where a change is measured from when nothing is said, in this order; the first is what the remote itself calls its main one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,34 @@ def find_range(folder: Path, text: str) -> Range:
     Raises:
         TargetError: it is no repository, or a revision is not there.
     """
-    root = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+    if _run(folder, "rev-parse", "--is-bare-repository").stdout.strip() == b"true":
+        raise TargetError(
+            Problem(str(folder), 0, 0, "a bare repository has no files; give one of its worktrees or a clone")
+        )
+    root = Path(_git(folder, "rev-parse", "--show-toplevel").rstrip("\n"))
     base, separator, head = text.partition("..")
     head = head.lstrip(".")
-    if not base:
-        base = _main_branch(root)
-        base = _git(root, "merge-base", base, head or "HEAD").strip()
-    elif "..." in text:
-        base = _git(root, "merge-base", base, head or "HEAD").strip()
+    if not base or "..." in text:
+        base = _merge_base(root, base or _main_branch(root), head or "HEAD")
     found_head = _commit(root, head) if separator and head else ""
     if found_head and found_head == _commit(root, "HEAD") and not _git(root, "status", "--porcelain", "-uno").strip():
         found_head = ""  # what is checked out is that commit: the files themselves can be read
     return Range(root, _commit(root, base), found_head)
+
+
+def _merge_base(root: Path, base: str, head: str) -> str:
+    """The last commit that two revisions have in common."""
+    run = _run(root, "merge-base", _commit(root, base), _commit(root, head))
+    if run.returncode:
+        raise TargetError(Problem(str(root), 0, 0, f"{base} and {head} have no commit in common{_shallow(root)}"))
+    return run.stdout.decode().strip()
+
+
+def _shallow(root: Path) -> str:
+    """What to do about a revision that is not there, where the reason may be that only some of the history is."""
+    if _run(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
+        return "; the clone is shallow and lacks history (git fetch --unshallow)"
+    return ""
 
 
 def _main_branch(root: Path) -> str:
@@ -63,14 +79,16 @@ def _main_branch(root: Path) -> str:
         if _run(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").returncode == 0:
             return name
     raise TargetError(
-        Problem(str(root), 0, 0, f"no branch to compare with ({', '.join(MAIN_BRANCHES)}); give BASE..HEAD")
+        Problem(
+            str(root), 0, 0, f"no branch to compare with ({', '.join(MAIN_BRANCHES)}); give BASE..HEAD{_shallow(root)}"
+        )
     )
 
 
 def _commit(root: Path, revision: str) -> str:
     run = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if run.returncode:
-        raise TargetError(Problem(str(root), 0, 0, f"no revision {revision!r} in this repository"))
+        raise TargetError(Problem(str(root), 0, 0, f"no revision {revision!r} in this repository{_shallow(root)}"))
     return run.stdout.decode().strip().splitlines()[-1]
 
 
@@ -185,7 +203,8 @@ def listing(sides: Range) -> list[str]:
 def importers(sides: Range) -> dict[str, list[str]]:
     """Python files of the head side by the words of their import statements' first lines: who may import a module is
     found under the last part of its name, all by one run of git."""
-    arguments = ["grep", "-z", "--untracked" if not sides.head else "--no-color", "-E", "-e", r"^\s*(from|import)\s"]
+    # Plain text: git takes fifty times as long for a pattern.
+    arguments = ["grep", "-z", "--untracked" if not sides.head else "--no-color", "-F", "-e", "import "]
     if sides.head:
         arguments.append(sides.head)
     said = _run(sides.root, *arguments, "--", "*.py").stdout.decode("utf-8", "surrogateescape")
@@ -193,9 +212,10 @@ def importers(sides: Range) -> dict[str, list[str]]:
     found: dict[str, dict[str, None]] = {}
     for line in said.split("\n"):
         name, _, statement = line.partition("\0")
-        for word in set(_WORD.findall(statement)):
+        for word in set(_WORD.findall(statement)) if _IMPORT.match(statement) else ():
             found.setdefault(word, {})[name.removeprefix(prefix)] = None
     return {word: sorted(names) for word, names in found.items()}
 
 
 _WORD = re.compile(r"\w+")
+_IMPORT = re.compile(r"\s*(?:from|import)\s")

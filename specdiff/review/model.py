@@ -34,6 +34,12 @@ class FactChange:
     reason: str = ""
     """Why it is undecided now."""
 
+    @property
+    def tells(self) -> bool:
+        """Whether something is known on a side beyond that there is none of it: a proof of absence that comes or goes
+        changes nothing."""
+        return self.kind not in ("lost", "decided") or self.before is not None or self.after is not None
+
 
 @dataclass(frozen=True, slots=True)
 class ParameterChange:
@@ -58,6 +64,21 @@ class GatedBranch:
     """What they are in the known configurations, each different combination once."""
     configurations: int
     """How many were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationChange:
+    """Operations in a row that differ between the two sides."""
+
+    part: str
+    """Where in the model: ``model``, or the path of its layers (``model.layers.*{0-31}``)."""
+    before: tuple[str, ...]
+    """Kinds with parameters and settings; empty where operations were only added."""
+    after: tuple[str, ...]
+    before_evidence: tuple[Evidence, ...]
+    after_evidence: tuple[Evidence, ...]
+    reads: bool = False
+    """Whether the operation is the same and what it reads has another shape, order or origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,10 @@ class ClassReview:
     that is known about it says what the edit does."""
     gates: tuple[GatedBranch, ...] = ()
     """Branches on the path that no known configuration reaches; new on the head side."""
+    operations: tuple[OperationChange, ...] = ()
+    """Where a prompt is computed otherwise, in the order it runs."""
+    compared: bool = False
+    """Whether the operations of both sides are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +170,16 @@ class Review:
     """Model files that use what changed and were not analysed: there are more than `plan.MAX_DEPENDENTS`."""
     behind: tuple[str, ...] = ()
     """Model files that were analysed because they use what changed."""
+    unreadable: tuple[str, ...] = ()
+    """Model files that the head side leaves unreadable (no valid Python)."""
 
     @property
     def fails(self) -> bool:
-        """Whether a spec is contradicted, a change brings a finding at error level, or takes away a checkpoint's place."""
+        """Whether a spec is contradicted, a change brings a finding at error level, takes away a checkpoint's place, or leaves
+        a file that is no Python."""
         return (
-            any(str(check.verdict) in ("mismatch", "missing") for check in self.checks)
+            bool(self.unreadable)
+            or any(str(check.verdict) in ("mismatch", "missing") for check in self.checks)
             or any(str(finding.severity) == "error" for each in self.classes for finding in each.findings)
             or any(each.result is not None and not each.result.fits and each.fitted is not False for each in self.fits)
         )

@@ -95,5 +95,13 @@ def at_edited_lines(review: ClassReview, before: Mapping[int, int], after: Mappi
             )
             for finding in review.findings
         ),
+        operations=tuple(
+            replace(
+                change,
+                before_evidence=tuple(moved(each, before) for each in change.before_evidence),
+                after_evidence=tuple(moved(each, after) for each in change.after_evidence),
+            )
+            for change in review.operations
+        ),
         gates=tuple(replace(gate, place=moved(gate.place, after)) for gate in review.gates),
     )

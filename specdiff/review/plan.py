@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -31,14 +32,14 @@ def is_source(path: str) -> bool:
     return not _NOT_IMPORTED.search(path) and (path.endswith(".py") or PurePosixPath(path).name == "config.json")
 
 
-def is_model_file(path: str, text: str) -> bool:
-    """Whether a file holds a model or its configuration: by its name, or by what its classes extend."""
+def is_model_file(path: str, text: Callable[[], str]) -> bool:
+    """Whether a file holds a model or its configuration: by its name, or by what its classes extend, for which it is read."""
     name = PurePosixPath(path).name
     if name == "config.json":
         return not _NOT_MODELS.search(path)
     if not name.endswith(".py") or name.startswith("test_") or _NOT_MODELS.search(path):
         return False
-    return bool(_MODEL.search(path)) or bool(_MODULE.search(text))
+    return bool(_MODEL.search(path)) or bool(_MODULE.search(text()))
 
 
 def targets_of(changed: Iterable[Change], listing: Iterable[str]) -> dict[str, str]:
@@ -155,7 +156,7 @@ def dependents(
             if modular:
                 stale.append(reader)
                 continue
-            if is_model_file(other, there) and not is_configuration(other) and other not in direct:
+            if is_model_file(other, partial(str, there)) and not is_configuration(other) and other not in direct:
                 found.append(reader)
             if not enough:
                 queue.append(reader)

@@ -1,0 +1,134 @@
+"""States of a git checkout that a review is asked for in: what it compares with, and what it says in one line where it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from test_action import git
+from test_review import FILE, MODELING, TOY, commit, repository, reviewed, standings
+
+from specdiff import reviews
+from specdiff.cli import main
+from specdiff.errors import SpecdiffError
+from specdiff.options import Options
+from specdiff.review.git import Range, find_range
+
+EDITED = MODELING.replace("1e-6", "1e-3")
+
+
+def changed(tmp_path: Path, branch: str = "main") -> Path:
+    """A repository with a change on a branch of its own, which is checked out."""
+    folder = repository(tmp_path, TOY)
+    git(folder, "branch", "-M", branch)
+    git(folder, "checkout", "-qb", "change")
+    commit(folder, {FILE: EDITED})
+    return folder
+
+
+def base_of(folder: Path, text: str = "") -> str:
+    """The subject of the commit that a review compares with, as a name of that commit."""
+    found: Range = find_range(folder, text)
+    return git(folder, "rev-parse", found.base).strip()
+
+
+@pytest.mark.parametrize("state", ["branch", "detached", "worktree", "merged", "master", "remote", "trunk"])
+def test_what_a_change_is_measured_from(tmp_path: Path, state: str) -> None:
+    folder = changed(tmp_path, {"master": "master", "trunk": "trunk"}.get(state, "main"))
+    first = git(folder, "rev-parse", "HEAD~1").strip()
+    if state == "detached":
+        git(folder, "checkout", "-q", "--detach")
+    elif state == "worktree":
+        git(folder, "worktree", "add", "-q", "--detach", str(tmp_path / "other"))
+        folder = tmp_path / "other"
+    elif state == "merged":
+        git(folder, "checkout", "-q", "main")
+        commit(folder, {"README": "words"})
+        first = git(folder, "rev-parse", "HEAD").strip()
+        git(folder, "checkout", "-q", "change")
+        git(folder, "merge", "-q", "--no-edit", "main")
+    elif state in ("remote", "trunk"):
+        # A remote whose main branch has any name, and no branch of that name here.
+        git(folder, "checkout", "-q", "trunk" if state == "trunk" else "main")
+        git(tmp_path, "clone", "-q", str(folder), "clone")
+        folder = tmp_path / "clone"
+        git(folder, "checkout", "-q", "-b", "change", "origin/change")
+        git(folder, "branch", "-D", "trunk" if state == "trunk" else "main")
+    assert base_of(folder) == first
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no branch to compare with"),
+        ("main...HEAD", "no revision 'main' in this repository; the clone is shallow and lacks history"),
+        ("HEAD~1..HEAD", "no revision 'HEAD~1' in this repository; the clone is shallow"),
+    ],
+)
+def test_a_shallow_clone_says_what_it_lacks(tmp_path: Path, text: str, said: str) -> None:
+    folder = changed(tmp_path)
+    git(tmp_path, "init", "-q", "shallow")
+    shallow = tmp_path / "shallow"
+    git(shallow, "fetch", "-q", "--depth", "1", f"file://{folder}", "change")
+    git(shallow, "checkout", "-q", "FETCH_HEAD")
+    with pytest.raises(SpecdiffError, match=said) as told:
+        reviews.review(shallow, text)
+    assert "\n" not in str(told.value)
+
+
+def test_a_bare_repository_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(changed(tmp_path)), "bare.git")
+    with pytest.raises(SpecdiffError, match="a bare repository has no files"):
+        reviews.review(tmp_path / "bare.git", "main..change")
+
+
+def test_revisions_without_a_commit_in_common(tmp_path: Path) -> None:
+    folder = changed(tmp_path)
+    git(folder, "checkout", "-q", "--orphan", "apart")
+    git(folder, "commit", "-qm", "Apart")
+    with pytest.raises(SpecdiffError, match=r"main and apart have no commit in common$"):
+        reviews.review(folder, "main...apart")
+
+
+def test_line_ends_alone_change_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = repository(tmp_path, TOY)
+    (folder / FILE).write_bytes(MODELING.replace("\n", "\r\n").encode())
+    code, document = reviewed(capsys, folder, "HEAD")
+    assert (code, standings(document)) == (0, {"ToyModel": "same"})
+
+
+def test_what_is_staged_and_changed_again_counts_as_it_lies_on_disk(tmp_path: Path) -> None:
+    folder = repository(tmp_path, TOY)
+    (folder / FILE).write_text(EDITED)
+    git(folder, "add", "-A")
+    (folder / FILE).write_text(MODELING.replace("1e-6", "1e-2"))
+    (review,) = reviews.review(folder, "HEAD", Options(jobs=1)).classes
+    assert [(change.key, change.after) for change in review.facts] == [("norm.eps", 0.01)]
+
+
+def test_a_name_that_is_no_text_leaves_the_output_text(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    folder = repository(tmp_path, TOY)
+    (folder / FILE).write_text(EDITED)
+    try:
+        Path(os.fsdecode(os.fsencode(folder) + b"/models/modeling_t\xffy.py")).write_text(MODELING)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert main(["review", "HEAD", "--repository", str(folder), "--format", "json", "--jobs", "1"]) in (0, 1)
+    document = json.loads(capsysbinary.readouterr().out.decode("utf-8"))
+    assert any(name.endswith("modeling_t\N{REPLACEMENT CHARACTER}y.py") for name in document["files"])
+
+
+def test_a_file_that_is_no_python_any_more_fails_and_is_not_called_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = repository(tmp_path, TOY)
+    (folder / FILE).write_text(MODELING + "\n def broken(:\n")
+    code, document = reviewed(capsys, folder, "HEAD")
+    assert (code, standings(document)) == (1, {})
+    assert [f"{FILE} (after): not valid Python" in text for text in document["problems"]] == [True]
+    main(["review", "HEAD", "--repository", str(folder), "--format", "github", "--jobs", "1"])
+    assert capsys.readouterr().out.startswith(f"::error file={FILE},line=1")
