@@ -360,7 +360,7 @@ def class_result(
         branches=gated,
         parts=parts,
         computed=_computed(program, built, ran) if ran is not None and options.operations else (),
-        operations=computation.compared(_followed("", ran)) if ran is not None and "operations" in options.only else (),
+        operations=computation.compared(_followed("", ran)) if ran and "operations" in options.only else (),
     )
 
 

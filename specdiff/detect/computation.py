@@ -10,7 +10,7 @@ from specdiff.cache import analysis_version
 from specdiff.facts import Evidence, Fact, Level, Undecided
 from specdiff.graph.canonical import Part, Step, canonical, listed
 from specdiff.graph.operations import Operations
-from specdiff.results import OperationPart, Operation
+from specdiff.results import Operation, OperationPart
 
 OPERATIONS = "computation.operations"
 NOT_FOLLOWED = "not followed"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from specdiff.facts import Evidence
-from specdiff.results import OperationPart, Operation
+from specdiff.results import Operation, OperationPart
 from specdiff.review.model import OperationChange
 
 _CROSSINGS = ("output ", "result ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from specdiff.results import OperationPart, Operation
+from specdiff.results import Operation, OperationPart
 from specdiff.review.operations import operations
 
 
