@@ -254,8 +254,8 @@ def _class_section(each: ClassReview, names: tuple[str, ...], told: set[Finding]
     if facts:
         lines.append(_table(head, [_fact_row(change) for change in facts]))
     if decided:
-        rows = [_fact_row(change) for change in decided]
-        lines.append(_folded(f"{len(rows)} facts are decided that were not before", head, rows))
+        later = [_fact_row(change) for change in decided]
+        lines.append(_folded(f"{len(later)} facts are decided that were not before", head, later))
     lines += _operations(each)
     if each.parameters:
         rows = [(_code(name), kind, size) for name, kind, size in folded(each.parameters)]
