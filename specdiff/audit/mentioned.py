@@ -32,9 +32,15 @@ class Mentioned:
         self._config = config
         self._tree = tree
 
-    def reads(self, setting: str) -> bool:
-        """Whether a line may read a setting: by its name, or by another that the configuration gives it."""
-        if self._takes_all:
+    def reads(self, setting: str, library: bool = False) -> bool:
+        """Whether a line may read a setting: by its name, or by another that the configuration gives it.
+
+        Args:
+            setting: Its name.
+            library: Whether the library itself reads such a setting of any configuration that is one of its own.
+        """
+        ours = isinstance(self._config, Instance) and "config" in self._config.cls.flags
+        if self._takes_all or (library and ours):
             return True
         names = {setting}
         for renames in self._renames:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from specdiff.detect.attention import self_attentions
+from specdiff.detect.disentangled import disentangled
 from specdiff.detect.entering import DATA, Leaf, added_to_input
 from specdiff.detect.masks import lengths, ordinary
 from specdiff.detect.networks import carried
@@ -35,6 +36,9 @@ def other_positions(scene: Scene) -> None:
         if biased and key not in scene.facts and key not in scene.undecided:
             scene.fact(key, biased[0], biased[1])
         if key in scene.facts or key in scene.undecided:
+            _beside(scene, graph, tower, added)
+            continue
+        if disentangled(scene, graph, tower, sites):
             _beside(scene, graph, tower, added)
             continue
         odd = _computed_bias(graph, sites)

@@ -153,9 +153,10 @@ def frames(scene: Scene) -> None:
     """`max_frames`: the rows that positions of sound have."""
     for part, prefixes in (("", ("encoder", "")), ("audio_config", ("audio",))):
         setting = scene.setting("max_source_positions", "n_audio_ctx", part=part)
-        if setting is None or not isinstance(setting[0], int):
-            continue
-        stems = [f"{prefix}.conv_stem.kernels" if prefix else "conv_stem.kernels" for prefix in prefixes]
-        if scene.operations is None or any(stem in scene.facts for stem in stems):
-            for prefix in prefixes:
-                scene.fact(f"{prefix}.max_frames" if prefix else "max_frames", setting[0], [setting[1]], Level.DECLARED)
+        keys = [f"{prefix}." if prefix else "" for prefix in prefixes]
+        hears = scene.operations is None or any(f"{key}conv_stem.kernels" in scene.facts for key in keys)
+        for key in keys if hears else ():
+            if setting is not None and isinstance(setting[0], int):
+                scene.fact(f"{key}max_frames", setting[0], [setting[1]], Level.DECLARED)
+            elif f"{key}mel_bins" in scene.facts:
+                scene.unsure(f"{key}max_frames", "no setting says how many frames an input may have")

@@ -314,6 +314,8 @@ def _low(points: Points, op: Op, index: Index, sign: int) -> Any:
             left, right = (points.within(item, index) for item in inputs)
             other = -sign if op.kind == "sub" else sign
             return _low(points, inputs[0], left, sign) | _low(points, inputs[1], right, other)
+        if op.kind == "add" and len(inputs) == 1 and op.attrs.get("other") == 0:
+            return _low(points, inputs[0], index, sign)  # a sum that begins with nothing
         if op.kind == "join" and inputs:
             found = [_low(points, item, points.within(item, index), sign) for item in inputs]
             if any(not numpy.array_equal(found[0], each) for each in found[1:]):
@@ -323,7 +325,7 @@ def _low(points: Points, op: Op, index: Index, sign: int) -> Any:
             if op.kind in ("mul", "div") and any(_hides(points, item, index) for item in inputs):
                 raise
             return numpy.zeros(numpy.shape(index[-1]), dtype=bool)
-        if op.kind in ("index", "gather") and inputs and graph.source(inputs[0]).kind == "parameter":
+        if op.kind in ("index", "gather") and inputs and graph.source(inputs[0]).kind in _DATA:
             return numpy.zeros(numpy.shape(index[-1]), dtype=bool)
         moved = points.moved(op, index)
         if moved is None:

@@ -59,8 +59,8 @@ class Tower:
 class Text(Protocol):
     """The text of the model's code, for what only training does."""
 
-    def reads(self, setting: str) -> bool:
-        """Whether a line may read a setting."""
+    def reads(self, setting: str, library: bool = False) -> bool:
+        """Whether a line may read a setting, one of the library's too if it reads such a setting of any model."""
 
     def drops(self) -> bool:
         """Whether anything may set values to zero at random."""

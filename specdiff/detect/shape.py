@@ -465,6 +465,8 @@ def declared(scene: Scene) -> None:
     setting = scene.setting(*CONTEXT, part=part) or scene.setting(*CONTEXT)
     if setting is not None and isinstance(setting[0], int):
         scene.fact("context_length", setting[0], [setting[1]], Level.DECLARED)
+    elif scene.config and (table := token_table(scene)) is not None:
+        scene.unsure("context_length", "no setting says how long an input may be", table)
     for prefix, name in (("encoder", "max_source_positions"), ("decoder", "max_target_positions")):
         setting = scene.setting(name)
         if setting is not None and isinstance(setting[0], int):
@@ -488,13 +490,13 @@ def _of_training(scene: Scene, key: str, names: tuple[str, ...], part: str) -> N
         setting = scene.setting(name, part=part) or scene.setting(name)
         if setting is None or not isinstance(setting[0], int | float) or isinstance(setting[0], bool):
             continue
-        if setting[0] == 0 or scene.text is None or key == "init.std" or scene.text.reads(name):
+        if setting[0] == 0 or scene.text is None or scene.text.reads(name, library=key == "init.std"):
             scene.fact(key, float(setting[0]), [setting[1]], Level.DECLARED)
             return
         dead = dead or (name, setting[1])
-    if scene.operations is None or key == "init.std" or scene.text is None:
+    if scene.operations is None or scene.text is None:
         return
-    if not scene.text.drops():
+    if key != "init.std" and not scene.text.drops():
         here = Evidence(*scene.here, scene.here[1], "the class, whose code has no dropout")
         scene.absent(key, "no line of the code drops anything", [here, *([dead[1]] if dead else [])], Level.DECLARED)
     elif dead is not None:
