@@ -77,6 +77,8 @@ def _from_input(graph: Operations, op: Op) -> bool:
     for _ in range(12):
         if op.kind == "input":
             return True
+        if op.kind == "cat":  # tokens of a learned prompt before those of the input
+            return any(_from_input(graph, item) for item in graph.inputs(op))
         if not op.inputs or op.kind not in (
             *VIEWS,
             "masked_fill",
@@ -381,7 +383,8 @@ def output_head(scene: Scene) -> None:
     head = head_of(scene)
     rows = _rows(graph, table)
     width = head.projection.shape[-1] if head is not None and head.projection.shape else None
-    if head is None or width != rows:
+    spoken = scene.setting("vocab_size")
+    if head is None or (width != rows and (spoken is None or width != spoken[0])):  # a table may hold more than words
         _tied_unused(scene, name, table)
         return
     at = see(head.projection, f"the output head multiplies with {head.weight}")

@@ -284,12 +284,30 @@ MULTIPLIERS = group(
     "Constant factors inside blocks (maximal update parametrisation). The embedding's is `embedding.scale`, the "
     "output head's `logits.scale`, a sub-layer output's `residual.scale`, a query-key product's `attention.scale`.",
     number("multiplier.attention_in", "Factor on attention's input.", FALCON_H1, neutral=1.0),
-    number("multiplier.attention_out", "Factor on attention's output.", FALCON_H1, neutral=1.0),
+    number(
+        "multiplier.attention_out",
+        "Factor on attention's output.",
+        FALCON_H1,
+        neutral=1.0,
+        implied_by=("residual.scale",),
+    ),
     number("multiplier.key", "Factor on the keys.", FALCON_H1, neutral=1.0),
     number("multiplier.ssm_in", "Factor on the state-space mixer's input.", FALCON_H1, neutral=1.0),
-    number("multiplier.ssm_out", "Factor on the state-space mixer's output.", FALCON_H1, neutral=1.0),
+    number(
+        "multiplier.ssm_out",
+        "Factor on the state-space mixer's output.",
+        FALCON_H1,
+        neutral=1.0,
+        implied_by=("residual.scale",),
+    ),
     number("multiplier.mlp_gate", "Factor on the feed-forward gate before its activation.", FALCON_H1, neutral=1.0),
-    number("multiplier.mlp_down", "Factor on the feed-forward output.", FALCON_H1, neutral=1.0),
+    number(
+        "multiplier.mlp_down",
+        "Factor on the feed-forward output.",
+        FALCON_H1,
+        neutral=1.0,
+        implied_by=("residual.scale",),
+    ),
 )
 
 TOTALS = group(
