@@ -288,7 +288,7 @@ def class_result(
             why_not,
             ran is not None and ran.failure is not None and ran.failure.kind not in ("Undecided", "Limit"),
             untold=kinds_left_out(built.cls, program.run, ran.inputs) if ran is not None else (),
-            text=Mentioned(program, built.config, tree),
+            text=Mentioned(program, built, tree, settings),
         )
         sheet = detect(scene, debug=options.debug)
         parts = split(tree, ties, shares(scene))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from specdiff.audit.initial import written_sines
 from specdiff.audit.subject import Words, words
 from specdiff.audit.walk import without_words
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import Instance, Value
+from specdiff.project.build import Built
 from specdiff.project.modules import Program
 from specdiff.results import ModuleNode
 
@@ -27,10 +30,12 @@ _NO_DROPOUT = re.compile(r"\bdropout(?:_p)?\s*=\s*0(?:\.0*)?(?![\w.])")
 class Mentioned:
     """The names and words of the code that was read for one class, configurations and the library left out."""
 
-    def __init__(self, program: Program, config: Value, tree: ModuleNode) -> None:
+    def __init__(self, program: Program, built: Built, tree: ModuleNode, settings: Mapping[str, Any]) -> None:
         self._program = program
-        self._config = config
+        self._cls = built.cls
+        self._config = built.config
         self._tree = tree
+        self._settings = settings
 
     def reads(self, setting: str, library: bool = False) -> bool:
         """Whether a line may read a setting: by its name, or by another that the configuration gives it.
@@ -51,6 +56,14 @@ class Mentioned:
         """Whether anything may set values to zero at random: a line that mentions it, or a module of a library."""
         texts = (_NO_DROPOUT.sub("", without_words(unit.text)) for unit in self._units)
         return any(_DROPS.search(text) for text in texts) or _drops(self._tree)
+
+    def sines(self, parameter: str) -> tuple[bool | None, str, int] | None:
+        """Whether the weight initialiser writes sines and cosines into a parameter, with file and line.
+
+        None where it writes nothing into it; an answer of None where a condition is not known.
+        """
+        texts = (unit.text for unit in self._units)
+        return written_sines(self._cls, self._tree, parameter, texts, self._settings.get)
 
     @cached_property
     def _words(self) -> list[Words]:

@@ -129,7 +129,15 @@ def _from_input(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]
     key = tower.key("position")
     table = _entering(added)
     if table is not None:
-        if table.kind == "fixed":
+        sines = scene.text.sines(table.name) if scene.text is not None and table.name else None
+        if sines is not None:
+            answer, file, line = sines
+            here = Evidence(file, line, line, f"the initialiser writes sines and cosines into {table.name}")
+            if answer:
+                scene.fact(key, "sinusoidal", [see(table.op, f"{table.name} by position, added to the input"), here])
+            else:
+                scene.unsure(key, f"whether the initialiser writes sines into {table.name} hangs on a condition", here)
+        elif table.kind == "fixed":
             scene.unsure(
                 key,
                 f"{table.name} is added by position, and training leaves it as it is: its content is not in the code",

@@ -62,6 +62,9 @@ class Text(Protocol):
     def reads(self, setting: str, library: bool = False) -> bool:
         """Whether a line may read a setting, one of the library's too if it reads such a setting of any model."""
 
+    def sines(self, parameter: str) -> tuple[bool | None, str, int] | None:
+        """Whether the weight initialiser writes sines and cosines into a parameter, with file and line."""
+
     def drops(self) -> bool:
         """Whether anything may set values to zero at random."""
 
