@@ -139,16 +139,18 @@ def dependents(
         place = PurePosixPath(path)
         # What a package's __init__ hands on is imported from the package.
         stem = place.parent.name if place.stem == "__init__" else place.stem
-        if not stem or not names:
-            continue
+        if not stem or not names or (place.stem == "__init__" and names == EVERYTHING):
+            continue  # a package hands on names; without any, all that imports it would count
         for other in readers.get(stem, ()):
             if other in seen or _NOT_IMPORTED.search(other) or _RUNS_MODELS.search(other):
                 continue
             there = text(other)
             modular = PurePosixPath(other).name.startswith("modular_")
             enough = count >= MAX_READ or (not modular and len(found) >= MAX_DEPENDENTS)
-            count += not enough
-            reached = _by_words(there, stem, names) if enough else reached_names(there, stem, names)
+            reached = _by_words(there, stem, names)
+            if reached and not enough:
+                count += 1
+                reached = reached_names(there, stem, names)
             if not reached:
                 continue
             seen.add(other)
@@ -156,11 +158,16 @@ def dependents(
             if modular:
                 stale.append(reader)
                 continue
-            if is_model_file(other, partial(str, there)) and not is_configuration(other) and other not in direct:
+            if other not in direct and _holds_models(other, there):
                 found.append(reader)
             if not enough:
                 queue.append(reader)
     return found, stale
+
+
+def _holds_models(path: str, text: str) -> bool:
+    name = PurePosixPath(path).name
+    return name != "__init__.py" and not is_configuration(path) and is_model_file(path, partial(str, text))
 
 
 def _by_words(text: str, stem: str, names: frozenset[str]) -> frozenset[str]:

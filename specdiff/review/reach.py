@@ -17,7 +17,7 @@ def changed_names(before: str, after: str) -> frozenset[str]:
     old, new = _pieces(before), _pieces(after)
     if old is None or new is None:
         return EVERYTHING
-    edited = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    edited = {name for name in {*old, *new} if old.get(name) != new.get(name) and name != "__all__"}
     if "" in edited:
         return EVERYTHING
     return frozenset(edited | mentioning(edited, old) | mentioning(edited, new))
@@ -34,10 +34,12 @@ def reached_names(text: str, module: str, names: frozenset[str]) -> frozenset[st
     pieces = _pieces(text)
     if pieces is None:
         return EVERYTHING
-    seeds = set()
+    seeds: set[str] = set()
     for alias, name in imports(text, module):
         if name == "*" and names:
-            return EVERYTHING
+            if names == EVERYTHING or alias == "*":
+                return EVERYTHING
+            seeds |= names  # what is taken over has the same names here
         if names == EVERYTHING or name in names or name == module:
             seeds.add(alias)
     return frozenset(mentioning(seeds, pieces) | seeds) if seeds else frozenset()
@@ -55,7 +57,8 @@ def imports(text: str, module: str) -> Iterator[tuple[str, str]]:
             last = (node.module or "").rpartition(".")[2]
             for alias in node.names:
                 if last == module or alias.name == module:
-                    yield alias.asname or alias.name, alias.name
+                    # A module that cannot be read has a star for both.
+                    yield ("" if alias.name == "*" else alias.asname or alias.name), alias.name
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.rpartition(".")[2] == module:
@@ -68,7 +71,7 @@ def mentioning(names: Iterable[str], pieces: dict[str, str]) -> set[str]:
     found: set[str] = set()
     wanted = set(names)
     while wanted:
-        more = {name for name, said in words.items() if name and name not in found and said & wanted}
+        more = {name for name, said in words.items() if name and name not in found and said & wanted} - {"__all__"}
         found |= more
         wanted = more
     return found

@@ -283,6 +283,8 @@ SHARED = (
             "models/a/modeling_a.py": user("A", "layers", "made")}, {"masks.py": EDITED}, {"models/a/modeling_a.py"}),
     Shared("through a package", {"lib/masks.py": MASKS, "lib/__init__.py": "from .masks import window\n",
             "net/model.py": user("A", "lib", "window")}, {"lib/masks.py": EDITED}, {"net/model.py"}),
+    Shared("through packages that hand on all", {"lib/masks.py": MASKS, "lib/__init__.py": "from .masks import *\n", "all/__init__.py": "from lib import *\n",
+            "net/model.py": user("A", "all", "window"), "net/other.py": user("B", "all", "other", "")}, {"lib/masks.py": EDITED}, {"net/model.py"}),
     Shared("code that runs models", {"masks.py": MASKS, "generation/loop.py": "from masks import window\n\n\nclass Loop:\n    size = window(3)\n",
             "models/a/modeling_a.py": user("A", "generation.loop", "Loop", "")}, {"masks.py": EDITED}, set()),
     Shared("a comment", {"masks.py": MASKS, "models/a/modeling_a.py": user("A", "masks", "window")}, {"masks.py": "# words\n" + MASKS}, set()),
