@@ -31,6 +31,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="hold SHA-256 hashes against a manifest (sha256sum's format, or JSON from names to hashes)",
     )
     weights.add_argument(
+        "--spec",
+        metavar="SPEC",
+        help="hold SHA-256 hashes against those that a spec's release.hashes gives as published",
+    )
+    weights.add_argument(
         "--signature",
         type=Path,
         metavar="FILE",
@@ -57,10 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     options = pipeline_options(arguments)
     result = deeply(lambda: checkpoints.weights(arguments.checkpoint, arguments.target, options))
     digests: dict[str, str] = {}
-    if arguments.hashes or arguments.manifest is not None:
-        digests = hashes.of(result.checkpoint)
+    published = _published(arguments.spec) if arguments.spec is not None else {}
+    if arguments.hashes or arguments.manifest is not None or published:
+        digests = hashes.of(result.checkpoint, published)
     if arguments.manifest is not None:
         result = hashes.verified(result, digests, hashes.manifest(arguments.manifest))
+    if published:
+        result = hashes.verified(result, digests, published, "the spec")
     if arguments.signature is not None or arguments.public_key is not None or arguments.identity:
         folder = arguments.checkpoint if arguments.checkpoint.is_dir() else arguments.checkpoint.parent
         place = arguments.signature or signature.find(folder) or folder / signature.NAMES[0]
@@ -71,3 +79,19 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{place.name}: the signature holds", file=sys.stderr)  # noqa: T201
     emit(arguments, report.render(result, arguments.format, wants_colour(arguments), digests))
     return OK if result.fits else DIFFERS
+
+
+def _published(place: str) -> dict[str, str]:
+    """Hashes by file name that a spec's `release.hashes` gives.
+
+    Raises:
+        SpecdiffError: the spec does not load, or gives none.
+    """
+    from specdiff.errors import Problem, SpecdiffError
+    from specdiff.spec.load import load_specs
+
+    items = [item for spec in load_specs([Path(place)]) for item in spec.release if item.name == "hashes"]
+    found = {name: digest for item in items for name, digest in item.files}
+    if not found:
+        raise SpecdiffError(Problem(place, 0, 0, "its release.hashes gives no files with their SHA-256"))
+    return found

@@ -208,4 +208,6 @@ def _release_value(item: ReleaseItem) -> Value:
     said |= {"source": item.source.id, "where": item.source.where, "quote": item.source.quote}
     if item.note:
         said["note"] = item.note
+    if item.files:
+        said["files"] = dict(item.files)
     return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from specdiff import vocab
@@ -93,7 +94,9 @@ def read_release(name: Scalar, node: Node, context: Context) -> ReleaseItem | No
     if body is None:
         return None
     before = len(report.problems)
-    check_known(body, what, ("value", "license", "source", "where", "quote", "note"), report)
+    hashes = ("files",) if what == "release.hashes" else ()
+    check_known(body, what, ("value", *hashes, "license", "source", "where", "quote", "note"), report)
+    files = _files(body, what, report) if hashes else ()
     value: Value = None
     if "value" in body.entries:
         value = read_scalar(body.entries["value"][1], what, key, report)
@@ -104,7 +107,29 @@ def read_release(name: Scalar, node: Node, context: Context) -> ReleaseItem | No
     note = text(body, "note", what, report)
     if len(report.problems) > before:
         return None
-    return ReleaseItem(name.text, value, source, license, note)
+    if files and value is not True:
+        report.add(name, f"{what}: files are given, so that value is true")
+    return ReleaseItem(name.text, value, source, license, note, files)
+
+
+def _files(body: Mapping, what: str, report: Report) -> tuple[tuple[str, str], ...]:
+    """The published SHA-256 of files by their names within the checkpoint."""
+    if "files" not in body.entries:
+        return ()
+    table = mapping(body.entries["files"][1], f"{what}: files", report)
+    found = []
+    for name, node in table.entries.values() if table else ():
+        digest = node.text.strip().lower() if isinstance(node, Scalar) else ""
+        if _SHA256.fullmatch(digest):
+            found.append((name.text, digest))
+        else:
+            report.add(
+                node, f"{what}: files: {shorten(name.text)} has no SHA-256 (64 hex digits), found {describe(node)}"
+            )
+    return tuple(found)
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_source(body: Mapping, what: str, context: Context, *, quote: bool = True) -> SourceRef:

@@ -100,6 +100,8 @@ class ReleaseItem:
     source: SourceRef
     license: str = ""
     note: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    """Of `hashes`: (file, SHA-256 in hex) as published."""
 
 
 @dataclass(frozen=True, slots=True)

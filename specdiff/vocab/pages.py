@@ -317,10 +317,22 @@ def _release_definition(key: Key) -> Json:
         "additionalProperties": False,
         "properties": {
             "value": _element(key),
+            **(_hashes() if key.id == "release.hashes" else {}),
             "license": _text("Licence, as an SPDX id where there is one."),
             "note": _text("Anything a reader should know."),
             **_source_fields(),
         },
+    }
+
+
+def _hashes() -> dict[str, Json]:
+    return {
+        "files": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+            "description": "The published SHA-256 of each file, by its name in the checkpoint; `weights --spec` holds files against them.",
+        }
     }
 
 

@@ -1,12 +1,12 @@
-"""SHA-256 of a checkpoint's files, held against a manifest."""
+"""SHA-256 of a checkpoint's files, held against a manifest or against what a spec says was published."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from specdiff.errors import Problem, TargetError
 from specdiff.results import Severity
@@ -16,11 +16,12 @@ from specdiff.weights.model import Checkpoint, Issue, WeightsResult
 _LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(.+?)\s*\Z")
 
 
-def of(checkpoint: Checkpoint) -> dict[str, str]:
-    """Hashes by file name; reads each file whole."""
+def of(checkpoint: Checkpoint, published: Iterable[str] = ()) -> dict[str, str]:
+    """Hashes by file name of a checkpoint's files, and of published ones that lie beside them; reads each file whole."""
     path = Path(checkpoint.path)
     folder = path if path.is_dir() else path.parent
-    return {name: file_hash(folder / name) for name in sorted(checkpoint.files)}
+    beside = {name for name in published if PurePath(name).name == name and (folder / name).is_file()}
+    return {name: file_hash(folder / name) for name in sorted({*checkpoint.files, *(beside if path.is_dir() else ())})}
 
 
 def manifest(path: Path) -> dict[str, str]:
@@ -52,13 +53,26 @@ def manifest(path: Path) -> dict[str, str]:
     return found
 
 
-def verified(result: WeightsResult, digests: Mapping[str, str], wanted: Mapping[str, str]) -> WeightsResult:
-    """A result with an issue for each file whose hash differs or that the manifest does not name."""
-    issues = []
+def verified(
+    result: WeightsResult, digests: Mapping[str, str], wanted: Mapping[str, str], where: str = "the manifest"
+) -> WeightsResult:
+    """A result with an issue for each file whose hash differs, or that is on one side alone.
+
+    Args:
+        result: What is known so far.
+        digests: Hashes of the files that are there.
+        wanted: Published ones.
+        where: What names them, in words.
+    """
+    issues = [
+        Issue("hash", Severity.ERROR, name, f"{where} names it, and it is not there", name)
+        for name in sorted(set(wanted) - set(digests))
+        if name.endswith(".safetensors") and Path(result.checkpoint.path).is_dir()
+    ]
     for name, digest in digests.items():
         published = wanted.get(name)
         if published is None:
-            issues.append(Issue("hash", Severity.WARNING, name, "the manifest does not name it", name))
+            issues.append(Issue("hash", Severity.WARNING, name, f"{where} does not name it", name))
         elif published != digest:
             issues.append(Issue("hash", Severity.ERROR, name, f"SHA-256 is {digest}, published {published}", name))
     return replace(result, issues=(*issues, *result.issues))

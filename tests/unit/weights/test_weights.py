@@ -397,6 +397,42 @@ def test_hashes_are_held_against_a_manifest(tmp_path: Path, capsys: pytest.Captu
     assert "error hash (1)" in capsys.readouterr().out
 
 
+SPEC = """\
+specdiff: 1
+name: small
+target: llama::LlamaForCausalLM
+sources:
+  card: {title: "A card", url: "https://example.org/card"}
+claims:
+  layers: {value: 2, source: card, where: "table 1", quote: "2 layers"}
+release:
+  hashes: {value: true, FILES source: card, where: "files", quote: "SHA-256"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "said"),
+    [
+        ("files: {model.safetensors: DIGEST},", 0, ""),
+        ("files: {model.safetensors: %s}," % ("0" * 64), 1, "published 0000"),
+        ("files: {model.safetensors: DIGEST, more.safetensors: DIGEST},", 1, "the spec names it, and it is not there"),
+        ("", 2, "its release.hashes gives no files with their SHA-256"),
+        ("files: {model.safetensors: 12ab},", 2, "model.safetensors has no SHA-256 (64 hex digits)"),
+    ],
+)
+def test_hashes_are_held_against_a_spec(
+    files: str, code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(tmp_path, LLAMA, tensors(LLAMA))
+    main(["weights", str(folder), "--hashes", "--format", "json"])
+    digest = json.loads(capsys.readouterr().out)["sha256"]["model.safetensors"]
+    spec = tmp_path / "small.yaml"
+    spec.write_text(SPEC.replace("FILES", files.replace("DIGEST", f"'{digest}'").replace("0" * 64, f"'{'0' * 64}'")))
+    assert main(["weights", str(folder), "--spec", str(spec)]) == code
+    printed = capsys.readouterr()
+    assert said in " ".join((printed.out + printed.err).split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
