@@ -15,6 +15,7 @@ import ast
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,8 @@ class Extends(NamedTuple):
     base: str
     bare: bool
     """Whether it adds nothing."""
+    written: frozenset[str]
+    """Members that its authors wrote."""
 
 
 def extensions(path: Path) -> list[Extends]:
@@ -51,8 +54,19 @@ def extensions(path: Path) -> list[Extends]:
             bases = [places[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in places]
             if len(bases) == 1 and Path(bases[0][0]).name.startswith("modeling_"):
                 bare = all(isinstance(each, ast.Pass | ast.Expr) for each in node.body)
-                found.append(Extends(node.name, *bases[0], bare))
+                found.append(Extends(node.name, *bases[0], bare, frozenset(members(node))))
     return found
+
+
+def members(node: ast.ClassDef) -> Iterator[str]:
+    """Methods and attributes in a class's body."""
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield each.name
+        elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            yield each.target.id
+        elif isinstance(each, ast.Assign):
+            yield from (target.id for target in each.targets if isinstance(target, ast.Name))
 
 
 def descendants(file: str, parents: dict[str, set[str]]) -> set[str]:
@@ -83,11 +97,12 @@ def main() -> int:
     library = Index(pool, origins(arguments.library))
     counts: Counter[str] = Counter()
     apart: list[str] = []
+    renamed: list[str] = []
     for path, found in written.items():
         file = f"{path.parent.name}/{path.name.replace('modular_', 'modeling_', 1)}"
         if not found or file not in pool or (arguments.models and path.parent.name not in arguments.models):
             continue
-        _one(library.without(descendants(file, parents)), pool, file, found, parents[file], counts, apart)
+        _one(library.without(descendants(file, parents)), pool, file, found, parents[file], counts, apart, renamed)
     lines = [
         f"{counts['models']} models, {counts['classes']} classes that extend another model's.",
         "",
@@ -102,12 +117,19 @@ def main() -> int:
                 ("the closest class is the one extended, or the same up to renaming", "class", "classes"),
                 ("the same, for classes that add nothing", "bare class", "bare"),
                 ("the closest class is at least as like as the one extended", "at least", "classes"),
+                ("a class that adds nothing is the same up to renaming as the one extended", "bare same", "bare"),
+                ("a class that adds code is another", "more other", "more"),
+                ("members that its authors wrote and that are told as different", "members told", "members"),
             )
         ),
         "",
         "Classes that differ, with the share of statements of both:",
         "",
         *apart[:60],
+        "",
+        "Told otherwise than the modular file says:",
+        "",
+        *renamed[:60],
     ]
     text = "\n".join(lines) + "\n"
     if arguments.output:
@@ -126,6 +148,7 @@ def _one(
     above: set[str],
     counts: Counter[str],
     apart: list[str],
+    renamed: list[str],
 ) -> None:
     own = {shape.name: shape for shape in pool[file]}
     ranked = library.models(list(own.values()))
@@ -152,7 +175,26 @@ def _one(
         )
         counts["class"] += agrees
         counts["bare class"] += agrees and each.bare
-        extended = likeness(shape, base).share
+        alike = likeness(shape, base)
+        extended = alike.share
+        same = shape.digest == base.digest
+        told = {*alike.other, *alike.mine, *alike.theirs}
+        if each.bare:
+            counts["bare same"] += same
+            if not same:
+                renamed.append(
+                    f"- `{each.name}` adds nothing to `{each.base}`; told as different: {', '.join(sorted(told)) or 'bases'}"
+                )
+        else:
+            counts["more"] += 1
+            counts["more other"] += not same
+            counts["members"] += len(each.written)
+            counts["members told"] += len(each.written & told)
+            counts["whole"] += each.written <= told
+            if same:
+                renamed.append(
+                    f"- `{each.name}` writes {', '.join(sorted(each.written))} over `{each.base}` and is told as the same"
+                )
         reached = near.alike.share if near.alike else 0.0
         counts["at least"] += reached >= extended
         if not agrees:

@@ -80,7 +80,7 @@ def _shape(unit: SourceUnit, node: ir.ClassDef, own: set[str], prefix: str) -> S
             members.append(_member(item.name, body, own, prefix))
         elif isinstance(item, ir.ClassDef | ir.Pass):
             continue
-        elif not (isinstance(item, ir.ExprStmt) and isinstance(item.value, ir.Const)):
+        elif not _says_nothing(item):
             members.append(_member(_bound(item), item, own, prefix))
     bases = tuple(_words(_Writer(own, prefix).text(base.value)) for base in node.bases if hasattr(base, "value"))
     return Shape(node.name, node.line, bases, tuple(members))
@@ -105,7 +105,7 @@ def _statements(node: Any) -> Iterator[Any]:
     body = getattr(node, "body", None)
     if isinstance(body, tuple):
         for each in body:
-            if not (isinstance(each, ir.ExprStmt) and isinstance(each.value, ir.Const)):
+            if not _says_nothing(each):
                 yield each
                 yield from _statements(each)
 
@@ -138,14 +138,15 @@ class _Writer:
         if isinstance(node, tuple):
             names = getattr(node, "_fields", None)
             if names is None:
-                return f"({','.join(self.text(each) for each in node if not _is_doc(each))})"
+                return f"({','.join(self.text(each) for each in node if not _says_nothing(each))})"
             values = (self.text(value) for name, value in zip(names, node, strict=True) if name not in _SKIPPED)
             return f"{type(node).__name__}({','.join(values)})"
         return repr(node)
 
 
-def _is_doc(node: Any) -> bool:
-    return isinstance(node, ir.ExprStmt) and isinstance(node.value, ir.Const)
+def _says_nothing(node: Any) -> bool:
+    """A docstring, or `...` in the place of one."""
+    return isinstance(node, ir.ExprStmt) and isinstance(node.value, ir.Const | ir.Ellipsis_)
 
 
 def _neutral(text: str, prefix: str) -> str:

@@ -173,5 +173,5 @@ def _holds_models(path: str, text: str) -> bool:
 def _by_words(text: str, stem: str, names: frozenset[str]) -> frozenset[str]:
     """Whether a file imports a module and has one of some names in it: everything or nothing."""
     imported = re.search(rf"^\s*(?:from|import)\s.*\b{re.escape(stem)}\b", text, re.MULTILINE) is not None
-    named = names == EVERYTHING or not names.isdisjoint(re.findall(r"\w+", text))
+    named = names == EVERYTHING or "import *" in text or not names.isdisjoint(re.findall(r"\w+", text))
     return EVERYTHING if imported and named else frozenset()

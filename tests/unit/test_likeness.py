@@ -74,6 +74,13 @@ def test_a_difference_is_told_by_member(
     assert 0 < alike.share < 1
 
 
+@pytest.mark.parametrize("body", ["pass", "...", '"""Words."""', '"""Words."""\n\n    ...'])
+def test_a_class_that_adds_nothing_is_the_same_however_that_is_written(tmp_path: Path, body: str) -> None:
+    text = "from torch import nn\n\n\nclass LlamaNorm(nn.Module):\n    {}\n"
+    one = read(tmp_path, text.format("pass"))["LlamaNorm"]
+    assert read(tmp_path, text.format(body))["LlamaNorm"].digest == one.digest
+
+
 def test_another_base_class_is_another_class(tmp_path: Path) -> None:
     one = read(tmp_path, ONE)["LlamaNorm"]
     other = read(tmp_path, ONE.replace("class LlamaNorm(nn.Module)", "class LlamaNorm(nn.LayerNorm)"))["LlamaNorm"]
