@@ -244,9 +244,11 @@ def named(issues: list[Issue] | str, names: tuple[str, ...]) -> bool:
 
 
 def _near(one: str, other: str) -> bool:
-    """Whether two names are in the same numbered place, as far as both have one."""
+    """Whether two names are in the same numbered place, or, outside of layers, end alike."""
     numbers = [re.findall(r"\d+", name)[:1] for name in (one, other)]
-    return numbers[0] == numbers[1] and bool(numbers[0])
+    if numbers[0] or numbers[1]:
+        return numbers[0] == numbers[1]
+    return one.split(".")[-2:] == other.split(".")[-2:]
 
 
 if __name__ == "__main__":
