@@ -17,6 +17,8 @@ from specdiff.facts import Evidence
 from specdiff.graph.operations import VIEWS, Operations
 from specdiff.interp.trace import Op
 
+_UNCAST = VIEWS - {"cast"}
+
 
 def self_attentions(tower: Tower) -> list[tuple[int, Attention]]:
     """(layer, product) of every product of a tower's own positions."""
@@ -293,7 +295,7 @@ def scores(scene: Scene) -> None:
             key("attention.softmax_dtype"),
             (
                 (
-                    _softmax_dtype(graph, s.softmax),
+                    _softmax_dtype(graph, s),
                     s.softmax,
                     "the softmax",
                 )
@@ -304,16 +306,29 @@ def scores(scene: Scene) -> None:
         _gate(scene, graph, tower, sites)
 
 
-def _softmax_dtype(graph: Operations, softmax: Op) -> str:
-    """`float32` where the code asks for it, by the softmax's dtype or by a cast before it."""
-    if softmax.attrs.get("computed_in") == "float32":
+def _softmax_dtype(graph: Operations, site: Attention) -> str:
+    """`float32` where the code asks for it: by the softmax's dtype, a cast on the way to it, or one of both its factors."""
+    if site.softmax.attrs.get("computed_in") == "float32":
         return "float32"
-    before = graph[softmax.inputs[0]]
-    while before.kind in ("cast", "slice", "view", "sub") and before.inputs:
-        if before.kind == "cast":
-            return "float32" if asks_for_32_bits(before) else "input"
-        before = graph[before.inputs[0]]
-    return "input"
+    for step in _back(graph, site.softmax, site.product):
+        if step.kind == "cast":
+            return "float32" if asks_for_32_bits(step) else "input"
+    factors = [graph.source(item, _UNCAST) for item in graph.inputs(site.product)[:2]]
+    return "float32" if len(factors) == 2 and all(asks_for_32_bits(factor) for factor in factors) else "input"
+
+
+def _back(graph: Operations, softmax: Op, product: Op) -> list[Op]:
+    """The operations from a softmax back to the product whose scores it reads, nearest first; empty where there is no way."""
+    ways = [[item] for item in graph.inputs(softmax)]
+    seen: set[int] = set()
+    while ways:
+        way = ways.pop(0)
+        if way[-1].id == product.id:
+            return way
+        if way[-1].id > product.id and way[-1].id not in seen:
+            seen.add(way[-1].id)
+            ways += [[*way, item] for item in graph.inputs(way[-1])]
+    return []
 
 
 def _sinks(scene: Scene, graph: Operations, tower: Tower, sites: list[Attention]) -> None:

@@ -42,18 +42,20 @@ def norms(graph: Operations) -> list[Norm]:
     """All normalisations, in order of their last operation."""
     found: list[Norm] = []
     for op in graph.kind("layer_norm", "rms_norm"):
-        parameters = [graph.parameter(item) for item in graph.inputs(op)[1:]]
-        weight = parameters[0] if parameters and op.attrs.get("affine") else ""
-        bias = parameters[-1] if op.attrs.get("bias") and parameters else ""
+        others = graph.inputs(op)[1:]
+        weight, offset = _weight(graph, others[0]) if others and op.attrs.get("affine") else ("", 0.0)
+        bias = graph.parameter(others[-1]) if op.attrs.get("bias") and others else ""
         kind = "layer" if op.kind == "layer_norm" else "rms"
         source = graph[op.inputs[0]]
         cast = asks_for_32_bits(source)
         found.append(
-            Norm(kind, op.inputs[0], op.id, op.attrs.get("eps"), weight, 0.0, bias, "float32" if cast else "input",
+            Norm(kind, op.inputs[0], op.id, op.attrs.get("eps"), weight, offset, bias, "float32" if cast else "input",
                  op.module, op, op if weight else None, op, op.shape[-1] if op.shape else None)
         )  # fmt: skip
         if cast:
             found[-1].input = source.inputs[0]
+        if not op.attrs.get("affine"):
+            _affine(graph, found[-1], op, 1.0)
     found += [_from_written(graph, each) for each in written(graph)]
     found += [_from_normalize(graph, op) for op in graph.kind("normalize")]
     return sorted(found, key=lambda norm: norm.output)

@@ -345,7 +345,7 @@ def _within(graph: Operations, norm: Any, area: Region) -> bool:
 
 
 def _kind(norm: Any) -> str:
-    return "l2" if not norm.weight else str(norm.kind)
+    return "l2" if not norm.weight and norm.kind == "rms" else str(norm.kind)
 
 
 def _scope(graph: Operations, norm: Any, site: Attention) -> str | None:
