@@ -53,7 +53,7 @@ from specdiff.project.modes import PADDED
 from specdiff.project.modules import Program
 from specdiff.project.programs import ProgramCalls, calls_of_program
 from specdiff.project.reach import Edges, calls_of_modes, possible_calls, possible_reads
-from specdiff.project.settings import about_weights, plain_settings, setting_places
+from specdiff.project.settings import about_weights, asks_in_vain, plain_settings, setting_places
 from specdiff.project.targets import Target
 from specdiff.project.unreached import unreached
 from specdiff.results import Branch, ClassResult, ComputedPart, Confidence, Finding, Severity, Suppression
@@ -569,7 +569,7 @@ def _failed(
     entry = Undecided(f"the class could not be built: {finding.message}", primary.file, primary.line)
     notes = tuple(Undecided(reason, place.file, place.line) for reason, place in built.notes) if built else ()
     sheet = _declared_only(file, line, built, entry.reason) if built is not None else FactSheet({}, {}, {})
-    if given and _certainly(failure):
+    if given and (_certainly(failure) or (built and asks_in_vain(failure.kind, failure.message, built.config))):
         sheet = replace(sheet, raises=Evidence(primary.file, primary.line, primary.line, finding.message))
     return ClassResult(
         name,

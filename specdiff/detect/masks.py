@@ -90,6 +90,8 @@ def read_mask(graph: Operations, site: Attention, prompt: tuple[int, int | None]
             }
             seen = {row: _visible(points, site, row, size, shape, start) for row in sorted(rows)}
             mask = _read(points, site, seen, size, shape)
+            if mask.window is None and mask.chunk is None and not mask.unread and is_number(shape[-1]):
+                _beyond_the_run(graph, site, size, mask)
             mask.tokens = tokens or 0
             if tokens is None:
                 mask.causal, mask.window, mask.chunk = mask.causal or None, None, None
@@ -111,6 +113,21 @@ def read_mask(graph: Operations, site: Attention, prompt: tuple[int, int | None]
                 else Mask(None, unread=why, unread_at=stop.op)
             )
     return Mask(None, unread="the mask's tables are too short", unread_at=site.softmax)
+
+
+def _beyond_the_run(graph: Operations, site: Attention, size: int, mask: Mask) -> None:
+    """Leave open what positions see where a mask compares them with more than the fixed length that was run through."""
+    parts = graph.ancestors((bound.op.id for bound in site.bounds), lambda op: op.kind not in _DATA)
+    for op in (graph[index] for index in parts):
+        if op.kind != "compare" or op.attrs.get("op") not in ("<", "<=", ">", ">="):
+            continue
+        sums = graph.ancestors(op.inputs, lambda item: item.kind in ("add", "sub"))
+        for place in (op, *(graph[index] for index in sums if graph[index].kind in ("add", "sub"))):
+            number = place.attrs.get("other")
+            if is_number(number) and size <= abs(number) <= LARGEST_BOUND:
+                words = f"the mask compares distances with {abs(number)}, and only {size} positions were followed"
+                mask.unread, mask.unread_at = words, place
+                return
 
 
 def _why(reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -119,7 +120,11 @@ def _waves(sizes: Sizes, names: list[str]) -> list[Value]:
     length = sizes.number(("max_length",), 1024)
     rate = sizes.number(("sampling_rate", "sample_rate"), 16000)
     spectrum = floats(BATCH, length, sizes.bins())
-    wave, chunk = floats(BATCH, SAMPLES), floats(BATCH, channels, SAMPLES)
+    # Where positions see a window, the sound is longer than that, so that its end shows.
+    steps = sizes.value(("upsampling_ratios", "downsampling_ratios"), ())
+    window = sizes.number(("sliding_window",), 0, ()) if isinstance(steps, list | tuple) else 0
+    samples = max(SAMPLES, (window + 17) * math.prod(steps)) if window else SAMPLES
+    wave, chunk = floats(BATCH, samples), floats(BATCH, channels, samples)
     second = floats(BATCH, channels, rate), floats(BATCH, rate)
     if sizes.value(("num_mel_bins",), ()) is not None and sizes.value(("conv_dim",), ()) is None:
         return [spectrum, wave, chunk]

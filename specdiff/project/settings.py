@@ -37,6 +37,25 @@ def about_weights(published: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _plain(published[name], 0) for name in OF_WEIGHTS if name in published}
 
 
+def asks_in_vain(kind: str, message: str, config: Value) -> bool:
+    """Whether an error says that code asks its configuration for a setting that is not in it, or calculates with one that is None."""
+    if kind == "TypeError":
+        return message.startswith("unsupported operand type(s)") and "'NoneType'" in message
+    asked = re.fullmatch(r"'(\w+)' object has no attribute '(\w+)'", message)
+    return kind == "AttributeError" and asked is not None and asked[1] in _configurations(config)
+
+
+def _configurations(config: Value) -> frozenset[str]:
+    """The names of a configuration's class and of its parts' classes."""
+    if isinstance(config, Tracked):
+        config = config.observe()
+    if not isinstance(config, Instance):
+        return frozenset()
+    return frozenset([config.cls.name]).union(
+        *(_configurations(item) for name, item in config.attrs.items() if str(name).endswith("_config"))
+    )
+
+
 def _plain(value: Value, depth: int) -> Any:
     if isinstance(value, Tracked):
         value = value.observe()
