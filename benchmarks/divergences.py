@@ -4,7 +4,8 @@
 Releases are fetched with pip (wheels without their dependencies, nothing is installed or imported) and unpacked under
 ``--releases``; the folder is kept.
 
-``python benchmarks/divergences.py [--releases FOLDER] [--only WORD] [--jobs N] [--json FILE]``
+``python benchmarks/divergences.py [--releases FOLDER] [--only WORD] [--jobs N]
+[--file ROWS.yaml] [--json FILE]``
 """
 
 from __future__ import annotations
@@ -65,9 +66,9 @@ class Row:
         return self.before in FAILS and self.after == "match"
 
 
-def divergences() -> list[Divergence]:
-    """The committed list."""
-    return [Divergence(**entry) for entry in yaml.safe_load(DATA.read_text(encoding="utf-8"))]
+def divergences(data: Path = DATA) -> list[Divergence]:
+    """The committed list, or another."""
+    return [Divergence(**entry) for entry in yaml.safe_load(data.read_text(encoding="utf-8"))]
 
 
 def fetched(version: str, folder: Path) -> Path:
@@ -142,11 +143,12 @@ def main() -> None:
     parser.add_argument("--releases", type=Path, default=RELEASES, help="where unpacked releases are kept")
     parser.add_argument("--only", default="", help="only those whose name, kind, model or key holds this word")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--file", type=Path, default=DATA, help="another list of divergences")
     parser.add_argument("--json", type=Path, help="write every row there")
     arguments = parser.parse_args()
     items = [
         item
-        for item in divergences()
+        for item in divergences(arguments.file)
         if any(arguments.only in text for text in (item.name, item.kind, item.model, item.key))
     ]
     for version in sorted({version for item in items for version in (item.before, item.after)}):

@@ -88,7 +88,7 @@ RULES: tuple[Rule, ...] = (
 
 SENSES = (
     "patch_size", "image_size", "channels", "temporal_patch_size", "spatial_merge", "class_token", "register_tokens",
-    "stages.", "object_queries", "tokens_per_image", "projector", "projection_size", "mel_bins", "max_frames",
+    "object_queries", "tokens_per_image", "projector", "mel_bins", "max_frames",
     "conv_stem.", "backbone",
 )  # fmt: skip
 """What only a model that sees or hears has."""
@@ -173,8 +173,13 @@ def _text_only(scene: Scene) -> None:
     for child in SENSES:
         for name in _keys(child):
             scene.absent(name, why, table.evidence[:1])
+    for tower in scene.towers:
+        lengths = {site.scores[-1] for block in tower.blocks for site in block.attentions if site.scores}
+        if not tower.stages and len(lengths) < 2:  # noqa: PLR2004 - one length from the first block to the last
+            for name in _keys("stages."):
+                scene.absent(tower.key(name), "one stack of layers, all of one length", table.evidence[:1])
     if "embedding.tied" in scene.facts:
-        for name in ("pooling", "classes"):
+        for name in ("pooling", "classes", "projection_size"):
             scene.absent(
                 name, "every position has scores over the vocabulary", scene.facts["embedding.tied"].evidence[:1]
             )

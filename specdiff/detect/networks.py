@@ -134,10 +134,15 @@ def network_of(graph: Operations, down: Op, block: Block) -> Network | None:
 
 
 def carried(graph: Operations, op: Op) -> Op:
-    """Back through what changes neither values nor order."""
-    while (op.kind in _CARRY or op.kind in ("view", "reshape")) and op.inputs:
+    """Back through what changes neither values nor order within a position; an expert's own positions may be cut out."""
+    while op.inputs and (op.kind in _CARRY or op.kind in ("view", "reshape") or _cut_out(op)):
         op = graph[op.inputs[0]]
     return op
+
+
+def _cut_out(op: Op) -> bool:
+    """Whether a value is some positions of another: as many as chose an expert, which no number says."""
+    return op.kind == "split" and op.attrs.get("dim", -1) != -1 and not is_number(op.attrs.get("length", 0))
 
 
 def activation(graph: Operations, op: Op) -> tuple[str, Op, Op, float | None] | None:
@@ -240,6 +245,10 @@ def projected(graph: Operations, op: Op, first: int) -> Op | None:
             if not op.inputs:
                 return None
             op = graph[op.inputs[0]]
+        elif op.kind == "cat" and op.attrs.get("dim", -1) != -1:  # each expert's positions after the other's
+            parts = [projected(graph, item, first) for item in graph.inputs(op)]
+            weights = {weight_of(graph, part) if part is not None else "" for part in parts}
+            return parts[0] if len(weights) == 1 else None
         elif op.kind in ("add", "mul", "div", "sub") and op.inputs:
             if len(op.inputs) == 1:
                 op = graph[op.inputs[0]]

@@ -35,11 +35,32 @@ def mixers(scene: Scene) -> None:
         ):  # fmt: skip
             if families[family]:
                 write(scene, tower, families[family])
+            elif family == "conv" and not families["ssm"] and not families["linear"] and _beside(scene, tower):
+                continue
             elif known:
                 words = "no layer has such a mixer"
                 scene.absent(
                     tower.key(name), words, [see(tower.blocks[0].ops[0], "every layer's mixer is another one")]
                 )
+
+
+def _beside(scene: Scene, tower: Tower) -> bool:
+    """`conv.kernel` of blocks that attend and convolve over positions too (Conformer); False where no block does."""
+    graph = scene.operations
+    assert graph is not None
+    wide = [
+        (block, next((op for op in block.ops if max(kernel_of(graph, op), default=1) > 1), None))
+        for block in tower.blocks
+    ]
+    if not any(op for _, op in wide):
+        return False
+    if all(op is not None and block.attentions and len(kernel_of(graph, op)) == 1 for block, op in wide):
+        agreed(
+            scene,
+            tower.key("conv.kernel"),
+            ((kernel_of(graph, op)[0], op, f"kernel {kernel_of(graph, op)}") for _, op in wide if op is not None),
+        )
+    return True
 
 
 def _tell(

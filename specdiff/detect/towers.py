@@ -108,10 +108,13 @@ def _inner(scene: Scene, stage: Block) -> list[Block]:
 
     found: dict[str, dict[int, Block]] = {}
     for op in stage.ops:
-        where = split_path(op.module[len(stage.path) + 1 :])
+        below = op.module[len(stage.path) + 1 :]
+        number = below.partition(".")[0]
+        # A list of lists numbers its blocks right below the stage.
+        where = ("", int(number)) if number.isdecimal() else split_path(below)
         if where is None:
             continue
-        container = f"{stage.path}.{where[0]}"
+        container = f"{stage.path}.{where[0]}".rstrip(".")
         blocks = found.setdefault(container, {})
         block = blocks.get(where[1])
         if block is None:
