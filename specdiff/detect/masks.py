@@ -124,7 +124,7 @@ def _beyond_the_run(graph: Operations, site: Attention, size: int, mask: Mask) -
         sums = graph.ancestors(op.inputs, lambda item: item.kind in ("add", "sub"))
         for place in (op, *(graph[index] for index in sums if graph[index].kind in ("add", "sub"))):
             number = place.attrs.get("other")
-            if is_number(number) and size <= abs(number) <= LARGEST_BOUND:
+            if is_number(number) and size < abs(number) <= LARGEST_BOUND:
                 words = f"the mask compares distances with {abs(number)}, and only {size} positions were followed"
                 mask.unread, mask.unread_at = words, place
                 return
