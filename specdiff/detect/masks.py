@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from specdiff.detect.sites import Attention, Bound
 
 _DATA = frozenset({"parameter", "linear", "embedding", "conv", "matmul", "einsum", "bmm", "softmax"})
+_DISTANCE = frozenset("add sub abs neg cast view reshape transpose unsqueeze slice expand".split())
 MASKED = -9_000.0
 """A score this low takes no part in the softmax: -10,000 is the highest number that published code masks with."""
 
@@ -121,8 +122,10 @@ def _beyond_the_run(graph: Operations, site: Attention, size: int, mask: Mask) -
     for op in (graph[index] for index in parts):
         if op.kind != "compare" or op.attrs.get("op") not in ("<", "<=", ">", ">="):
             continue
-        sums = graph.ancestors(op.inputs, lambda item: item.kind in ("add", "sub"))
-        for place in (op, *(graph[index] for index in sums if graph[index].kind in ("add", "sub"))):
+        sums = [graph[index] for index in graph.ancestors(op.inputs, lambda item: item.kind in _DISTANCE)]
+        if len(op.inputs) == 1 and not any(item.kind in ("add", "sub") and len(item.inputs) == 2 for item in sums):
+            continue  # where a position stands, not how far it is from another
+        for place in (op, *(item for item in sums if item.kind in ("add", "sub"))):
             number = place.attrs.get("other")
             if is_number(number) and size < abs(number) <= LARGEST_BOUND:
                 words = f"the mask compares distances with {abs(number)}, and only {size} positions were followed"
