@@ -383,8 +383,7 @@ def output_head(scene: Scene) -> None:
     head = head_of(scene)
     rows = _rows(graph, table)
     width = head.projection.shape[-1] if head is not None and head.projection.shape else None
-    spoken = scene.setting("vocab_size")
-    if head is None or (width != rows and (spoken is None or width != spoken[0])):  # a table may hold more than words
+    if head is None or (width != rows and width != _vocabulary(scene)):
         _tied_unused(scene, name, table)
         return
     at = see(head.projection, f"the output head multiplies with {head.weight}")
@@ -425,6 +424,12 @@ def output_head(scene: Scene) -> None:
         bool(head.bias),
         [see(head.projection, f"bias {head.bias}" if head.bias else f"{head.weight} without a bias")],
     )
+
+
+def _vocabulary(scene: Scene) -> int | None:
+    """The vocabulary's size as configured; a table may have rows for tokens that are only read (Llama 3.2 Vision)."""
+    found = next((hit for part in ("", "text_config") if (hit := scene.setting("vocab_size", part=part))), None)
+    return found[0] if found is not None and isinstance(found[0], int) else None
 
 
 def _scale_before(scene: Scene, graph: Operations, projection: Op) -> tuple[float | None, Op | None]:

@@ -128,6 +128,8 @@ def _inner(scene: Scene, stage: Block) -> list[Block]:
         return []
     _fill(scene, inside)
     attends = bool(stage.attentions)
+    if not attends and inside[0].path == f"{stage.path}.{inside[0].index}":
+        return []  # a list in a list of layers may hold a layer's parts
     if not all(block.attentions if attends else block.norms for block in inside):
         return []
     return _runs(scene, inside)

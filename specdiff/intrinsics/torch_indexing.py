@@ -241,6 +241,15 @@ def _bound(part: Any) -> Any:
     return part
 
 
+def _ends(part: slice) -> tuple[Any, Any, Any]:
+    return part.start, part.stop, part.step
+
+
+def _plain_slice(part: Any) -> Any:
+    """A slice whose bounds are numbers where tensors of one known number stood."""
+    return slice(*map(_bound, _ends(part))) if isinstance(part, slice) else part
+
+
 def _advanced_shape(item: Any) -> tuple[tuple[Any, ...], int]:
     if isinstance(item, Tensor):
         if item.shape is None:
@@ -263,6 +272,7 @@ def _advanced_shape(item: Any) -> tuple[tuple[Any, ...], int]:
 
 def setitem(ctx: Any, input: Tensor, index: Any, value: Any) -> None:  # noqa: A002
     """``tensor[index] = value``."""
+    index = tuple(map(_plain_slice, index)) if isinstance(index, tuple) else _plain_slice(index)
     items = tuple([as_tensor(item) for item in (index if isinstance(index, tuple) else (index,))])
     value = as_tensor(value)
     const = None
@@ -270,6 +280,7 @@ def setitem(ctx: Any, input: Tensor, index: Any, value: Any) -> None:  # noqa: A
         input.const is not None
         and not isinstance(value, Unknown | Dim)
         and not any(isinstance(item, Tensor | Unknown | Dim | Turns) for item in items)
+        and all(isinstance(end, int | None) for item in items if isinstance(item, slice) for end in _ends(item))
     ):
 
         def changed(numpy: Any, array: Any, new: Any) -> Any:
