@@ -218,7 +218,7 @@ def measured(rows: list[dict[str, Any]], every: int) -> tuple[str, bool]:
 
 
 def held(damaged: Damaged, row: dict[str, Any], session: Session) -> list[Issue] | str:
-    """Errors and warnings; a sentence where it cannot be held."""
+    """Errors and warnings, and notes on what was damaged; a sentence where it cannot be held."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, row["config"], damaged.shards, damaged.index)
@@ -228,7 +228,8 @@ def held(damaged: Damaged, row: dict[str, Any], session: Session) -> list[Issue]
             found = checkpoints.weights(folder, session=session)
         except SpecdiffError as error:
             return error.problems[0].message
-    return [issue for issue in found.issues if str(issue.severity) != "note"]
+    # What the class says may be missing is told as a note.
+    return [issue for issue in found.issues if str(issue.severity) != "note" or issue.name in damaged.names]
 
 
 def named(issues: list[Issue] | str, names: tuple[str, ...]) -> bool:
