@@ -155,7 +155,7 @@ def main() -> int:
     """Hold all of them, and damage some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", action="append", default=[])
-    parser.add_argument("--every", type=int, default=5, metavar="N", help="damage each Nth")
+    parser.add_argument("--every", type=int, default=8, metavar="N", help="damage each Nth")
     parser.add_argument("--truth", type=Path, default=TRUTH)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()

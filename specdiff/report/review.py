@@ -103,12 +103,14 @@ def comment(result: Review) -> str:
         parts.append(f"\n{title}: {_names(same)}.\n")
     parts += [_check(check) for check in result.checks if check not in failing]
     parts += [f"\n{_text(line)}\n" for line in fits.together([each for each in result.fits if each.result is None])]
-    text = ""
-    for index, part in enumerate(parts):
+    text, left_out = "", 0
+    for part in parts:
         if len(text) + len(part) > MAX_CHARACTERS:
-            text += f"\n{len(parts) - index} more sections do not fit into a comment; the JSON has all of them.\n"
-            break
-        text += part
+            left_out += 1
+        else:
+            text += part
+    if left_out:
+        text += f"\n{left_out} more sections do not fit into a comment; the JSON has all of them.\n"
     return text
 
 
@@ -237,7 +239,7 @@ def _class_section(each: ClassReview, names: tuple[str, ...], told: set[Finding]
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
     lines = [f"\n### `{each.name}`{others} {each.standing}{because}\n"]
     if others:
-        lines.append(f"\nThe same in {', '.join(f'`{name}`' for name in names[1:])}.\n")
+        lines.append(f"\nThe same in {_names(names[1:])}.\n")
     if each.failed:
         lines.append(f"\n{_text(each.failed)}\n")
     if each.standing is Standing.ADDED and each.after is not None:
@@ -263,9 +265,10 @@ def _class_section(each: ClassReview, names: tuple[str, ...], told: set[Finding]
         lines.append(_folded(f"{count} parameter{'s' if count != 1 else ''} changed", ("parameter", "", "shape"), rows))
     new = [finding for finding in each.findings if finding not in told]
     told.update(new)
-    for number, finding in enumerate(new):
+    for number, finding in enumerate(new[:_MOST_ROWS]):
         place = f"`{finding.id}` `{wording.place(finding.primary)}`"
         lines.append(f"{'' if number else chr(10)}- **{finding.severity}** {place}: {_text(finding.message)}\n")
+    lines.append(_rest(new))
     if len(new) < len(each.findings):
         lines.append(f"\n{len(each.findings) - len(new)} of its findings are told above.\n")
     if each.gates:
