@@ -168,6 +168,8 @@ def plain_attribute(run: Run, obj: Instance, name: str) -> Value:
             return BoundMethod(value, obj)
         if kind is Intrinsic and owner is not None and "bind" in owner.flags:
             return BoundMethod(value, obj)
+        if kind in SHARED and run.recording is not None:
+            run.looked_up(value)
         return bind(run, value, obj, cls)
     special = _special(run, obj, name)
     if special is not MISSING:

@@ -367,6 +367,8 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
     bound = bind_arguments(run, function, args, kwargs)
     frame = Frame(function.module, function.closure, function)
     frame.locals = bound
+    run.serial += 1
+    frame.serial = run.serial
     if args:
         frame.self_ = args[0]
     node = node_of(function)

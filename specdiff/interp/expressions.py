@@ -48,12 +48,17 @@ def load(run: Run, name: str, frame: Frame) -> Value:
     while scope is not None:
         value = scope.locals.get(name, MISSING)
         if value is not MISSING:
-            if run.recording is not None and isinstance(value, list | dict | set):
-                run.reached(value, value)
+            if run.recording is not None and type(value) in containers.SHARED:
+                if scope.serial:
+                    run.looked_up(value, scope.serial)
+                else:
+                    run.reached(value, value)
             return value
         scope = scope.parent
     value = frame.module.get(name)
     if value is not MISSING:
+        if run.recording is not None and type(value) in containers.SHARED:
+            run.looked_up(value)
         return value
     return run.builtins.get(name, MISSING)
 

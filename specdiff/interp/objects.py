@@ -43,6 +43,7 @@ class Frame:
         "parent",
         "pending",
         "self_",
+        "serial",
         "yields",
     )
 
@@ -61,6 +62,8 @@ class Frame:
         self.nonlocals: set[str] | None = None
         self.yields: list[Value] | None = None
         """What a generator has yielded so far (generators run to their end when they are called)."""
+        self.serial = 0
+        """Its age among the objects of the run; 0 where that is not asked for."""
         self.pending: list[Value] | None = None
         """Values returned on paths whose condition was not decided."""
 

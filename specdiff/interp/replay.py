@@ -171,7 +171,8 @@ def forward(
         _failed(trace, function)
     if len(known) >= MAX_VARIANTS:
         return body()
-    recording = RunRecording(run.serial + 1, run.recording, trace.varying.get(id(function), frozenset()))
+    # The frame of the run, which was made last, is its own.
+    recording = RunRecording(run.serial, run.recording, trace.varying.get(id(function), frozenset()))
     return _recorded(run, function, _Past(module, path, given, len(trace.ops), recording), known, body)
 
 

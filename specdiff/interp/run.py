@@ -439,6 +439,13 @@ class Run:
                 recording.outside[id(container)] = container
                 recording = recording.parent
 
+    def looked_up(self, container: Any, serial: int = 0) -> None:
+        """Note that a recording came to a list, dict or set by a name that was bound before it began (``serial``: of its frame)."""
+        recording = self.recording
+        while recording is not None and serial < recording.start:
+            recording.outside[id(container)] = container
+            recording = recording.parent
+
     def model_place(self) -> tuple[str, int]:
         """The line being executed, or where library code that runs was called from in model code."""
         if not self.file.startswith(STUB_PREFIX) and (self.caller is None or self.caller.file == self.file):

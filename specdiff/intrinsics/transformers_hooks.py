@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from specdiff.interp.builtins import raw
 from specdiff.interp.memo import template_of
-from specdiff.interp.objects import ClassVal, Instance, Value
+from specdiff.interp.objects import ClassVal, Function, Instance, ModuleVal, Value
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import plain
 from specdiff.interp.values import Intrinsic
 
 _MODULE = "transformers.utils.output_capturing"
+_INSTALL = ("install_output_capturing_hook", "install_output_capuring_hook")
+"""The library's function for one module: 5.6 spells it right, other releases do not."""
 
 
 class _Task(NamedTuple):
@@ -77,7 +79,17 @@ def _concerns(module: Instance, name: str, tasks: list[_Task]) -> bool:
     )
 
 
-def _install(run: Run, module: Instance, name: str, tasks: list[_Task], library: Value) -> None:
+def _one(run: Run, module: Instance, task: _Task, library: ModuleVal) -> None:
+    """Set a hook on one module; earlier releases (5.5, 5.6) know nothing of the first hidden state."""
+    install = next((found for name in _INSTALL if isinstance(found := library.get(name), Function)), None)
+    if install is None:
+        run.note("the library sets its hooks in another way than is known here")
+        return
+    given = (module, task.key, task.index, task.initial)
+    run.call(install, given[: len(run.plan_of(install).names)], {})
+
+
+def _install(run: Run, module: Instance, name: str, tasks: list[_Task], library: ModuleVal) -> None:
     for part, child in list(_children(module)):
         path = f"{name}.{part}"
         if not (_is_model(child.cls) or _concerns(child, path, tasks)):
@@ -89,13 +101,16 @@ def _install(run: Run, module: Instance, name: str, tasks: list[_Task], library:
             _install(run, child, path, tasks, library)
     for task in tasks:
         if task.wants(module, name):
-            given = (module, task.key, task.index, task.initial)
-            run.call(run.getattr(library, "install_output_capuring_hook"), given, {})
+            _one(run, module, task, library)
 
 
 def _recursively_install_hooks(ctx: Run, parent_module: Instance, module_name: str, capture_tasks: Any) -> None:
-    tasks = [_task(ctx, pair) for pair in ctx.listed(capture_tasks)]
-    _install(ctx, parent_module, plain(module_name), tasks, ctx.loader.module(_MODULE))
+    library = ctx.loader.module(_MODULE)
+    if isinstance(library, ModuleVal):
+        tasks = [_task(ctx, pair) for pair in ctx.listed(capture_tasks)]
+        _install(ctx, parent_module, plain(module_name), tasks, library)
+    else:
+        ctx.note(f"the library's hooks are not where they are known to be: {library.reason}", library.place)
 
 
 REPLACEMENTS: dict[str, Value] = {

@@ -20,12 +20,15 @@ import functools
 import torch
 from torch import nn
 
+SEEN = []
+
 class Slot:
     def __init__(self):
         self.keys = None
         self.states = {{0: None}}
 
 class Shared(nn.Module):
+    seen = []
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(8))
@@ -93,6 +96,29 @@ CASES: dict[str, tuple[str, str, int]] = {
         f"def forward(self, x, seen):\n    {MLP}\n    seen.append(x)\n    return x",
         "seen = []\nfor layer in self.layers:\n    x = layer(x, seen)\nx = seen[2] + x",
         0,
+    ),
+    "a list of the file that the layers fill": (
+        f"def forward(self, x):\n    {MLP}\n    SEEN.append(x)\n    return x",
+        LOOP + "x = torch.stack(SEEN, 1)",
+        0,
+    ),
+    "a list of the class that the layers fill": (
+        f"def forward(self, x):\n    {MLP}\n    self.shared.seen.append(x)\n    return x",
+        LOOP + "x = torch.stack(self.shared.seen, 1)",
+        0,
+    ),
+    "a list of the caller's that a function fills": (
+        f"def forward(self, x, keep):\n    {MLP}\n    keep(x)\n    return x",
+        "seen = []\ndef keep(item):\n    seen.append(item)\nfor layer in self.layers:\n    x = layer(x, keep)\nx = torch.stack(seen, 1)",
+        0,
+    ),
+    "a list of its own that is gone through and filled": (
+        (
+            f"def forward(self, x):\n    seen = [x]\n    {MLP}\n    x = x + sum(each for each in seen)\n"
+            "    seen.append(x)\n    return x + sum([each for each in seen])"
+        ),
+        LOOP,
+        5,
     ),
     "a counter read from outside": (
         f"def forward(self, x, count):\n    {MLP}\n    return x * count[0]",
