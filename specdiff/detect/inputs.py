@@ -324,7 +324,8 @@ def _projector(scene: Scene, graph: Operations, tower: Tower, text: Tower, end: 
     last = projections[-1] if projections else way[-1]
     kind = "none"
     if attends:
-        kind = "resampler"
+        own = [site for site in attends if site.scores and site.scores[-2] == site.scores[-1]]
+        kind = "qformer" if 0 < len(own) < len(attends) else "resampler"
     elif len(projections) == 1:
         kind = "pool" if any(op.kind == "pool" for op in way) else "linear"
     elif projections:
