@@ -389,13 +389,21 @@ def _calls_of(program: Program, function: Function, node: ir.FunctionDef) -> Ite
 def _brought_in(program: Program, module: ModuleVal, node: ir.ImportFrom) -> Iterator[Function]:
     if node.level == 0 and node.module.partition(".")[0] != module.name.partition(".")[0]:
         return
-    home = program.module(absolute(node.level, node.module, module.package))
+    home = _imported(program, module, node)
     if not isinstance(home, ModuleVal):
         return
     for alias in node.names:
         found = _code(_global(home, alias.name))
         if isinstance(found, Function):
             yield found
+
+
+def _imported(program: Program, module: ModuleVal, node: ir.ImportFrom) -> Value:
+    """The module that a line imports from; `MISSING` where it is not there."""
+    try:
+        return program.module(absolute(node.level, node.module, module.package))
+    except (Raised, BudgetExceeded, SourceError):
+        return MISSING
 
 
 # --- Decorators -------------------------------------------------------------------------------------
@@ -439,7 +447,7 @@ def defined_at(program: Program, module: ModuleVal, name: str) -> tuple[ModuleVa
                 for item in nodes_in(unit.readable(position)):
                     if isinstance(item, ir.ImportFrom):
                         alias = next((a for a in item.names if (a.asname or a.name) == name), None)
-                        target = program.module(absolute(item.level, item.module, module.package)) if alias else None
+                        target = _imported(program, module, item) if alias else None
                         if alias is not None and isinstance(target, ModuleVal):
                             following, name = target, alias.name
                             break

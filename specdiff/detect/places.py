@@ -173,11 +173,16 @@ class Places:
         """A position in a sliced dimension, for a position in the slice."""
         if item == ":":
             return at
-        start, stop, step = (self.size(part, op) if isinstance(part, Dim) else part for part in item)
-        if any(part is not None and not isinstance(part, int) for part in (start, stop, step)):
-            raise NotKnown(op, "the bounds of a slice depend on data")
-        low, _, stride = slice(start, stop, step).indices(size)
+        low, _, stride = self.bounds(item, size, op)
         return low + numpy.asarray(at) * stride
+
+    def bounds(self, item: Any, size: int, op: Op) -> tuple[int, int, int]:
+        """Start, stop and step of a slice of a dimension, as numbers."""
+        parts = (None, None, None) if item == ":" else item
+        numbers = [self.size(part, op) if isinstance(part, Dim) else part for part in parts]
+        if any(part is not None and not isinstance(part, int) for part in numbers):
+            raise NotKnown(op, "the bounds of a slice depend on data")
+        return slice(*numbers).indices(size)
 
 
 def _ravelled(index: Index, shape: tuple[int, ...]) -> Any:

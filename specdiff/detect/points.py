@@ -417,13 +417,13 @@ class Points(Places):
         inside: Any = True
         places: list[Any] = []
         for position, item in enumerate(spec):
+            if item is None:
+                raise NotKnown(op, "a part with a further dimension")
             at = numpy.asarray(index[position])
-            if is_number(item):
-                inside = inside & (at == item % shape[position])
+            if isinstance(item, int | Dim):
+                inside = inside & (at == self.size(item, op) % shape[position])
                 continue
-            start, stop, step = (None, None, None) if item == ":" else item
-            bounds = [self.size(part, op) if isinstance(part, Dim) else part for part in (start, stop, step)]
-            low, high, stride = slice(*bounds).indices(shape[position])
+            low, high, stride = self.bounds(item, shape[position], op)
             inside = inside & (at >= low) & (at < high) & ((at - low) % stride == 0)
             places.append(numpy.clip((at - low) // stride, 0, None))
         places.extend(index[len(spec) :])

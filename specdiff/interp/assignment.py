@@ -129,6 +129,8 @@ def _module_set(run: Run, obj: Instance, name: str, value: Value) -> None:
         return
     if buffers is not None and name in buffers:
         _replace(run, buffers, name, value, "buffer", "torch.nn.Buffer, torch.Tensor or None", Tensor)
+        if isinstance(value, Tensor) and value.kind == "tensor" and value.node is None:
+            value.kind = "registered"
         return
     attrs[name] = value
 

@@ -15,6 +15,8 @@ _HOLD_ALL = frozenset(
     "view reshape transpose permute unsqueeze squeeze expand copy contiguous detach flatten repeat flip cast".split()
 )
 
+_KEEP_ORDER = frozenset({"cast", "contiguous", "copy", "detach"})
+
 
 def counted_by(trace: Trace, op: Op) -> bool | int | Dim | None:
     """What a tensor of one element holds: ``positions.max() + 1``, or whether that is above 4,096.
@@ -41,9 +43,26 @@ def _number(trace: Trace, op: Op, depth: int) -> int | Dim | None:
         return None
     if len(op.inputs) != 1:
         return None
+    if op.kind == "slice" and op.attrs.get("spec") in ((0,), (-1,)):
+        return _at(trace, source, op.attrs["spec"][0], depth + 1)
     if _holds_all(op) or op.kind == "item":
         return _number(trace, source, depth + 1)
     return _moved(op, _number(trace, source, depth + 1))
+
+
+def _at(trace: Trace, op: Op, place: int, depth: int) -> int | Dim | None:
+    """The first or the last of numbers that count on: ``positions[-1]``."""
+    if depth > _DEPTH or op.dtype not in ("int64", "int32") or op.shape is None or len(op.shape) != 1:
+        return None
+    if op.kind == "constant":
+        counted = op.attrs.get("range")
+        if op.inputs or counted is None or not all(isinstance(part, int | Dim) for part in counted):
+            return None
+        return _end(trace, op, (place == -1) is not (counted[2] < 0), depth)
+    if len(op.inputs) != 1:
+        return None
+    inner = _at(trace, trace.ops[op.inputs[0]], place, depth + 1)
+    return inner if op.kind in _KEEP_ORDER else _moved(op, inner)
 
 
 def _end(trace: Trace, op: Op, last: bool, depth: int) -> int | Dim | None:

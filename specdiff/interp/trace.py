@@ -115,7 +115,7 @@ class Trace:
         """The operation that made a tensor's current value."""
         if tensor.node is None:
             attrs: dict[str, Any] = {}
-            kind = {"parameter": "parameter", "buffer": "buffer"}.get(tensor.kind, "constant")
+            kind = {"parameter": "parameter", "buffer": "buffer", "registered": "buffer"}.get(tensor.kind, "constant")
             if tensor.place is not None:
                 attrs["made"] = tensor.place
             if kind != "constant":

@@ -10,6 +10,7 @@ from specdiff.interp.builtins import raw
 from specdiff.interp.dims import Dim, fresh
 from specdiff.interp.lookups import lookup
 from specdiff.interp.objects import Instance
+from specdiff.interp.possible import decided
 from specdiff.interp.scalars import as_tensor
 from specdiff.interp.tracked import plain
 from specdiff.interp.values import Device, DType, Tensor, Turns, Unknown
@@ -39,7 +40,7 @@ def _filled(shape: tuple[int, ...], fill: float) -> Any:
 
 def _full(ctx: Any, size: Any, fill_value: Any, *, dtype: Any = None, **kwargs: Any) -> Any:
     shape = sizes((size,), "full")
-    value = _scalar(fill_value)
+    value = _single(fill_value)
     default = "bool" if isinstance(value, bool) else "int64" if isinstance(value, int) else "float32"
     const = (lambda: _filled(shape, value)) if isinstance(value, int | float) and small(shape) else None
     return ctx.emit("constant", (), shape, dtype_name(dtype, default), const=const, fill=value)
@@ -47,9 +48,9 @@ def _full(ctx: Any, size: Any, fill_value: Any, *, dtype: Any = None, **kwargs: 
 
 def _like(name: str, fill: float | None) -> Callable[..., Any]:
     def model(ctx: Any, input: Tensor, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:  # noqa: A002
-        value = _scalar(args[0]) if args else fill
+        value = _single(args[0]) if args else fill
         if "fill_value" in kwargs:
-            value = _scalar(kwargs["fill_value"])
+            value = _single(kwargs["fill_value"])
         const = (lambda: _filled(input.shape, value)) if isinstance(value, int | float) and small(input.shape) else None  # type: ignore[arg-type]
         return ctx.emit("constant", (), input.shape, dtype_name(dtype, input.dtype), const=const, fill=value)
 
@@ -63,7 +64,7 @@ def _new(name: str, fill: float | None) -> Callable[..., Any]:
     ) -> Any:  # noqa: A002
         value = fill
         if name == "new_full":
-            value = _scalar(args[1] if len(args) > 1 else fill_value)
+            value = _single(args[1] if len(args) > 1 else fill_value)
             args = args[:1]
         shape = sizes((size,) if size is not None else args, name)
         const = (lambda: _filled(shape, value)) if isinstance(value, int | float) and small(shape) else None
@@ -83,7 +84,7 @@ def _arange(
         step = args[2] if len(args) > 2 else step
     else:
         begin, stop = (0 if start is None else start), end
-    begin, stop, step = [_scalar(value) for value in (begin, stop, step)]
+    begin, stop, step = [_scalar(ctx, value) for value in (begin, stop, step)]
     if begin is None or stop is None or step is None:
         return ctx.emit("constant", (), (fresh("length"),), dtype_name(dtype, "int64"), range=None)
     floating = any(isinstance(value, float) for value in (begin, stop, step))
@@ -104,11 +105,18 @@ def _arange(
     return ctx.emit("constant", (), shape, dtype_name(dtype, default), const=const, range=(begin, stop, step))
 
 
-def _scalar(value: Any) -> Any:
+def _single(value: Any) -> Any:
+    """The number in a constant of one element; None for any other tensor."""
     if isinstance(value, Tensor):
         const = constant(value)
         return const.reshape(-1)[0].item() if const is not None and const.size == 1 else None
     return value
+
+
+def _scalar(ctx: Any, value: Any) -> Any:
+    """The same, or a number that the code counted itself (the last position and one)."""
+    found = _single(value)
+    return decided(ctx, value) if found is None and isinstance(value, Tensor) else found
 
 
 def _normal(ctx: Any, mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, dtype: Any = None, **kwargs: Any) -> Any:
@@ -123,7 +131,7 @@ def _normal(ctx: Any, mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, dtyp
 
 
 def _linspace(ctx: Any, start: Any, end: Any, steps: Any = None, *, dtype: Any = None, **kwargs: Any) -> Any:
-    begin, stop, count = _scalar(start), _scalar(end), _scalar(steps)
+    begin, stop, count = _scalar(ctx, start), _scalar(ctx, end), _scalar(ctx, steps)
     if not isinstance(count, int):
         return ctx.emit(
             "constant", (), (count if isinstance(count, Dim) else fresh("steps"),), dtype_name(dtype, "float32")
@@ -255,6 +263,13 @@ def _buffer(ctx: Any, data: Any = None, persistent: Any = True) -> Any:
     made.kind = "buffer"
     made.tags = {"persistent": persistent}
     return made
+
+
+def _registered(ctx: Any, data: Any) -> Any:
+    """A tensor that becomes part of a module's state; it stays the same object, and no `torch.nn.Buffer`."""
+    if isinstance(data, Tensor) and data.kind == "tensor" and data.node is None:
+        data.kind = "registered"
+    return data
 
 
 @raw
@@ -455,6 +470,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     ),
     "specdiff_native.parameter": _parameter,
     "specdiff_native.buffer": _buffer,
+    "specdiff_native.registered": _registered,
     "specdiff_native.uninitialized": _uninitialized,
     "specdiff_native.tensor_of": _tensor_of,
     "specdiff_native.set_training": _set_training,

@@ -6,7 +6,15 @@ The interpreter itself implements setting, getting and deleting attributes over 
 
 from collections import OrderedDict, namedtuple
 
-from specdiff_native import named_buffers, named_children, named_modules, named_parameters, second, set_training
+from specdiff_native import (
+    named_buffers,
+    named_children,
+    named_modules,
+    named_parameters,
+    registered,
+    second,
+    set_training,
+)
 from torch.utils.hooks import RemovableHandle
 
 from ..parameter import Parameter
@@ -110,7 +118,7 @@ class Module:
             raise TypeError(
                 f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = registered(tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
