@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +26,12 @@ import checkout  # noqa: F401
 
 from specdiff import api
 from specdiff.cli.options import main_class
-from specdiff.compare.model import Comparison
+from specdiff.compare.model import OPERATIONS, Comparison, Meaning
 from specdiff.compare.sides import compare
 from specdiff.options import Options
 from specdiff.report import wording
-from specdiff.report.compare import by_reason, folded
+from specdiff.report.compare import by_reason, folded, held, place
+from specdiff.results import ClassResult
 
 Settings = dict[str, object]
 
@@ -251,17 +253,23 @@ def run(pair: Pair, checkouts: Path) -> Comparison:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "params.json"
         config.write_text(json.dumps(pair.right_settings))
-        left = main_class(api.inspect(pair.left, Options(settings=tuple(pair.left_settings.items()))), pair.left)
-        target = str(checkouts / pair.right)
+        left = whole(pair.left, Options(settings=tuple(pair.left_settings.items())))
         own = config if pair.right_settings else None
-        right = main_class(api.inspect(target, Options(config=own)), target)
+        right = whole(str(checkouts / pair.right), Options(config=own))
     return compare(left, right, pair.left, f"{pair.right.partition('::')[0]}::{right.name}")
+
+
+def whole(target: str, options: Options) -> ClassResult:
+    """A target's main class with every operation."""
+    named = target if "::" in target else f"{target}::{main_class(api.inspect(target, options), target).name}"
+    return main_class(api.inspect(named, replace(options, operations=True)), named)
 
 
 def comes_out(known: Known, result: Comparison) -> bool:
     """Whether a known difference is among those reported."""
     if known.where == NOTHING:
-        return not result.differences and not result.open and all(pair.relation == "same" for pair in result.pairs)
+        same = all(pair.relation == "same" for pair in result.pairs)
+        return same and not result.open and all(each.meaning is Meaning.WRITTEN for each in result.differences)
     for each in result.differences:
         if each.key == known.where:
             return known.text in (str(each.left.value).lower(), str(each.right.value).lower())
@@ -273,17 +281,18 @@ def comes_out(known: Known, result: Comparison) -> bool:
 
 def section(pair: Pair, result: Comparison) -> Iterator[str]:
     """One pair's differences, each with its lines and why."""
-    yield f"## {pair.name}\n\n`{pair.left}` and `{result.right_target}`\n"
+    yield f"## {pair.name}\n\n`{pair.left}` and `{result.right_target}`; operations: {held(result)}\n"
     yield "| what | transformers | publisher | means | why |\n|---|---|---|---|---|"
     for each in result.differences:
         sides = [
             f"{'none' if side.value is None else wording.value(side.value, each.key)}"
-            + (f" `{wording.place(side.evidence[-1])}`" if side.evidence else "")
+            + (f" `{place(side, each.key)}`" if side.evidence else "")
             for side in (each.left, each.right)
         ]
         said = [known.why for known in pair.known if known.where == each.key]
         why = "; ".join([each.explanation, *said])
-        yield f"| `{each.key}` | {sides[0]} | {sides[1]} | {each.meaning} | {why} |"
+        key = f"operations {each.where}" if each.key == OPERATIONS else f"`{each.key}`"
+        yield f"| {key} | {sides[0]} | {sides[1]} | {each.meaning} | {why} |"
     for left, right, relation, how, count in folded(result.pairs):
         if relation != "same" or how:
             said = [

@@ -49,13 +49,16 @@ def main() -> int:
     parser.add_argument("--prove", default="", metavar="PYTHON")
     parser.add_argument("--output", type=Path, help="one JSON line per copy")
     arguments = parser.parse_args()
-    rows = deeply(
-        lambda: [row for family in arguments.families for row in copies(family, arguments.per_family, arguments.salt)]
-    )
-    if arguments.prove:
-        proved(rows, arguments.prove)
-    if arguments.output:
-        arguments.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows: list[dict[str, Any]] = []
+    for family in arguments.families:
+        found = deeply(lambda family=family: list(copies(family, arguments.per_family, arguments.salt)))  # type: ignore[misc]
+        if arguments.prove:
+            proved(found, arguments.prove)
+        rows += found
+        if arguments.output:
+            with arguments.output.open("a") as file:
+                file.writelines(json.dumps(each) + "\n" for each in found)
+        print(f"{family}: {Counter(judged(each) for each in found)}", file=sys.stderr, flush=True)
     print(table(rows))
     return 1 if any(judged(row) in ("missed", "false", "told of a copy") for row in rows) else 0
 
@@ -90,7 +93,6 @@ def copies(family: str, count: int, salt: str) -> Iterator[dict[str, Any]]:
                 given = {"module": bench.target.module, "class": bench.name, "path": str(path), "text": mutant.text}
                 yield found | {"before": mutant.before, "after": mutant.after, "request": given}
                 break
-    print(f"{family}: {bench.name}", file=sys.stderr, flush=True)
 
 
 def changed(bench: Bench, path: Path, text: str) -> ClassResult:

@@ -36,6 +36,8 @@ class Decision:
 
     outcome: Outcome
     words: str
+    shapes: bool = False
+    """Whether already the shapes differ, or where there are numbers at all."""
 
 
 def decide(held: Held, place: Place) -> Decision:
@@ -56,7 +58,8 @@ def decide(held: Held, place: Place) -> Decision:
     except NotEvaluated as error:
         return Decision(Outcome.OPEN, str(error))
     if largest > CLOSE:
-        return Decision(Outcome.OTHER, f"worked out on the same random numbers, they differ by {_share(largest)}")
+        words = f"worked out on the same random numbers, they differ by {_share(largest)}"
+        return Decision(Outcome.OTHER, words, math.isinf(largest))
     limit = _limit(held, place)
     if limit is not None:
         return Decision(

@@ -50,8 +50,7 @@ def _settled(fact: Difference) -> Difference:
 
 def _tells(fact: Difference, made: Difference) -> bool:
     """Whether a fact that differs stands on the same lines, and says no less than the operations do."""
-    order = list(Meaning)
-    if order.index(fact.meaning) > order.index(made.meaning):
+    if fact.meaning not in (Meaning.RESULT, made.meaning):
         return False
     sides = ((fact.left, made.left), (fact.right, made.right))
     return all(not _places(own) or _places(own) & _places(other) for other, own in sides)
@@ -65,7 +64,7 @@ def difference(deviation: Deviation) -> Difference:
     """A deviation with its meaning and where it is."""
     meaning, words = _meaning(deviation)
     where = ", ".join(each for each in (_RUNS[deviation.run], _where(deviation.paths)) if each)
-    return Difference(OPERATIONS, _side(deviation.left), _side(deviation.right), meaning, f"{where}: {words}")
+    return Difference(OPERATIONS, _side(deviation.left), _side(deviation.right), meaning, words, where)
 
 
 def _where(paths: Sequence[str]) -> str:

@@ -49,6 +49,8 @@ class Difference:
     meaning: Meaning
     explanation: str
     """What to do about it, or why it is the same; one sentence."""
+    where: str = ""
+    """Of operations: which run and which layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Comparison:
     """Why parameters could not be paired; empty where they were."""
     operations: tuple[int, int] = (0, 0)
     """How many of the left side's operations the right side has too, reading and read by the same, of how many."""
+    places: int = 0
+    """In how many places the operations are others, those included that a fact tells of."""
     otherwise: tuple[str, ...] = ()
     """Paths of the left side's layers whose code is written otherwise throughout."""
     unheld: str = ""

@@ -254,7 +254,7 @@ def _index(operation: Computed, x: Array, *indices: Array) -> Array:
 
 def _split(operation: Computed, x: Array) -> Array:
     start, length = _whole(operation.settings["start"]), _whole(operation.settings["length"])
-    return x.take(range(start, start + length), axis=_whole(operation.settings["dim"]))
+    return x.take(range(start, start + length), axis=_whole(operation.settings["dim"])).reshape(_size(operation))
 
 
 def _where(operation: Computed, condition: Array, *sides: Array) -> Array:

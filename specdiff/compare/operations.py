@@ -124,6 +124,8 @@ def _whole(run: str, paths: tuple[str, ...], one: Layer, other: Layer, found: Se
     apart = next((each.decision for each in found if each.decision.outcome is Outcome.OTHER), None)
     open_ = next((each.decision for each in found if each.decision.outcome is Outcome.OPEN), None)
     words = apart.words if apart is not None else open_.words if open_ is not None else "nothing is read of it"
+    if apart is not None and apart.shapes:
+        words = "its results are in other shapes, so that they are not held against each other"
     return Deviation(run, paths, sides[0], sides[1], False, Decision(Outcome.OPEN, words), whole=True)
 
 

@@ -65,10 +65,15 @@ def pair(left: ClassResult, right: ClassResult) -> tuple[list[Pair], list[str], 
     pairs += untrained
     used_left = {use.name for use in left.uses}
     used_right = {use.name for use in right.uses}
-    tied_left, tied_right = {name for name, _ in left.tied}, {name for name, _ in right.tied}
+    tied_left, tied_right = _told_by_ties(left, used_left), _told_by_ties(right, used_right)
     one_only += [name for name in left.parameters if name not in used_left and name not in tied_left]
     other_only += [name for name in right.parameters if name not in used_right and name not in tied_right]
     return pairs, one_only, other_only, ""
+
+
+def _told_by_ties(side: ClassResult, used: set[str]) -> set[str]:
+    """Names of tied parameters of which another name is paired."""
+    return {name for name, _ in side.tied} | {other for name, other in side.tied if name in used}
 
 
 def _buffers(
@@ -216,8 +221,8 @@ def _in_order(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[I
 
 
 def _shape(item: Item) -> tuple[object, ...]:
-    """What must be equal; what a bias is added to is told by its order alone."""
-    return (item.rows, len(item.names), item.role if len(item.shape) > 1 else "", bool(item.contracted))
+    """What must be equal; where nothing says what a bias is added to, its order alone does."""
+    return (item.rows, len(item.names), item.role, bool(item.contracted))
 
 
 def _one_to_one(a: Item, b: Item) -> Pair:

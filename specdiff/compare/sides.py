@@ -70,6 +70,7 @@ def compare(left: ClassResult, right: ClassResult, left_target: str, right_targe
         tuple(right_only),
         pairing,
         (told.found, told.total) if told is not None else (0, 0),
+        len(told.deviations) if told is not None else 0,
         told.otherwise if told is not None else (),
         told.why_not if told is not None else "operations were not asked for",
     )

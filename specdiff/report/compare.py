@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from specdiff.compare.model import Comparison, Difference, Meaning, Open, Pair, Side
+from specdiff.compare.model import OPERATIONS, Comparison, Difference, Meaning, Open, Pair, Side
 from specdiff.report import terminal, wording
 from specdiff.report.json_v1 import plain
 
@@ -25,6 +26,7 @@ _TITLES = {
     Meaning.LIMIT: "limits",
 }
 _MOST = 30
+_SEVERAL = 2
 
 
 def render(result: Comparison, style: str, color: bool) -> str:
@@ -60,8 +62,15 @@ def _says(side: Side, key: str) -> str:
     return "none" if side.value is None else wording.value(side.value, key)
 
 
-def _place(side: Side) -> str:
-    return wording.place(side.evidence[-1]) if side.evidence else ""
+def place(side: Side, key: str) -> str:
+    """Where a side says so; of operations, all the lines that they stand on."""
+    if not side.evidence:
+        return ""
+    last = side.evidence[-1]
+    lines = sorted({each.line for each in side.evidence if each.file == last.file})
+    if key != OPERATIONS or len(lines) < _SEVERAL:
+        return wording.place(last)
+    return f"{wording.place(replace(last, line=lines[0], end_line=lines[0]))}-{lines[-1]}"
 
 
 def by_reason(questions: Sequence[Open]) -> list[tuple[str, list[str]]]:
@@ -84,6 +93,10 @@ def _verdict(result: Comparison) -> str:
         return "DIFFERENT PARAMETERS"
     if result.pairing:
         return "NOT KNOWN"
+    if any(each.meaning is Meaning.UNKNOWN for each in result.differences):
+        return "NO DIFFERENCE PROVEN, and not all of it proven to be the same"
+    if result.proven:
+        return "THE SAME FUNCTION"
     return "THE SAME FUNCTION, as far as is proven" if not result.open else "NO DIFFERENCE FOUND, with open questions"
 
 
@@ -102,6 +115,7 @@ def _print(console: Console, result: Comparison) -> None:
             ("left", f"{result.left_target} ({result.left.file}:{result.left.line}), {count(result.left.total_parameters)}"),
             ("right", f"{result.right_target} ({result.right.file}:{result.right.line}), {count(result.right.total_parameters)}"),
             ("facts", f"{len(result.same)} agree, {len(result.differences)} differ, {len(result.open)} cannot be compared"),
+            ("operations", held(result)),
             ("parameters", result.pairing or f"{len(result.pairs):,} pairs, {len(result.left_only):,} on the left and "
                                              f"{len(result.right_only):,} on the right without a partner"),
         )
@@ -110,14 +124,8 @@ def _print(console: Console, result: Comparison) -> None:
         console.print()
         console.print(Text(f"{_TITLES[meaning]} ({len(found)})", "bold red" if meaning is Meaning.RESULT else "bold"))
         for each in found:
-            console.print(
-                Padding(
-                    Text(f"{each.key}: {_says(each.left, each.key)} | {_says(each.right, each.key)}", "bold"),
-                    (0, 0, 0, 2),
-                )
-            )
-            rows = [("left", _place(each.left)), ("right", _place(each.right)), ("", each.explanation)]
-            console.print(Padding(terminal.label_table(*((a, b) for a, b in rows if b)), (0, 0, 0, 4)))
+            console.print(Padding(Text(_headline(each), "bold"), (0, 0, 0, 2)))
+            console.print(Padding(terminal.label_table(*_rows(each)), (0, 0, 0, 4)))
     moved = [row for row in folded(result.pairs) if row[2] != "same" or row[3]]
     if moved:
         console.print()
@@ -145,17 +153,60 @@ def _print(console: Console, result: Comparison) -> None:
             console.print(Padding(Text(_listed(keys), "dim"), (0, 0, 0, 4)))
 
 
+def _headline(each: Difference) -> str:
+    if each.key == OPERATIONS:
+        return f"operations {each.where}"
+    return f"{each.key}: {_says(each.left, each.key)} | {_says(each.right, each.key)}"
+
+
+def _rows(each: Difference) -> Iterator[tuple[str, str]]:
+    for word, side in (("left", each.left), ("right", each.right)):
+        where = place(side, each.key)
+        if each.key == OPERATIONS:
+            where = f"{_says(side, each.key)}  {where}" if side.value is not None else "nothing of the kind"
+        if where:
+            yield word, where
+    if each.explanation:
+        yield "", each.explanation
+
+
+def held(result: Comparison) -> str:
+    """What became of holding all operations against each other, in one line."""
+    found, total = result.operations
+    if result.unheld:
+        return f"not compared one by one: {result.unheld}"
+    if not result.places and found == total:
+        return "all the same"
+    same = sum(each.key == OPERATIONS and each.meaning is Meaning.WRITTEN for each in result.differences)
+    words = f"{found} of {total} found again on the right"
+    if result.places:
+        words += f"; others in {result.places} place{'s' * (result.places > 1)}"
+    if same:
+        words += f", {same} of them worked out to come to the same"
+    if result.otherwise:
+        parts = (name or "what is outside of layers" for name in _short(result.otherwise))
+        words += f"; written otherwise throughout: {', '.join(parts)}"
+    return words
+
+
 def _page(result: Comparison) -> str:
     lines = [f"# {_verdict(result)}", "", "| | left | right |", "|---|---|---|"]
     lines.append(f"| code | `{result.left_target}` | `{result.right_target}` |")
+    if not result.unheld:
+        lines.append(f"| operations | {_cell(held(result))} | |")
     lines.append(
         f"| parameters | {wording.amount(result.left.total_parameters)} | {wording.amount(result.right.total_parameters)} |"
     )
     for meaning, found in _by_meaning(result):
         lines += ["", f"## {_TITLES[meaning]}", "", "| key | left | right | why |", "|---|---|---|---|"]
         for each in found:
-            cells = [f"{_cell(_says(side, each.key))} `{_place(side)}`" for side in (each.left, each.right)]
-            lines.append(f"| `{each.key}` | {cells[0]} | {cells[1]} | {_cell(each.explanation)} |")
+            cells = [
+                _cell(_says(side, each.key)) + (f" `{where}`" if (where := place(side, each.key)) else "")
+                for side in (each.left, each.right)
+            ]
+            lines.append(
+                f"| {f'operations {each.where}' if each.where else f'`{each.key}`'} | {cells[0]} | {cells[1]} | {_cell(each.explanation)} |"
+            )
     rows = [row for row in folded(result.pairs) if row[2] != "same" or row[3]]
     if rows:
         lines += ["", "## parameters laid out otherwise", "", "| left | right | relation | how |", "|---|---|---|---|"]
@@ -221,6 +272,7 @@ def _document(result: Comparison) -> dict[str, object]:
                 "left": side(d.left),
                 "right": side(d.right),
                 "explanation": d.explanation,
+                "where": d.where,
             }
             for d in result.differences
         ],

@@ -140,3 +140,71 @@ def test_one_seeded_change_is_told_with_its_lines(
     lines = {place["line"] for each in told for side in ("left", "right") for place in each[side]["evidence"]}
     assert told and not result["agrees"]
     assert line in lines or result["left_only"], told
+
+
+WRITTEN_OTHERWISE = (
+    MODEL.replace(
+        """\
+        q = self.query(x).view(batch, length, self.heads, -1).transpose(1, 2)
+        k = self.key(x).view(batch, length, self.heads, -1).transpose(1, 2)
+        v = self.value(x).view(batch, length, self.heads, -1).transpose(1, 2)
+        scores = q @ k.transpose(-2, -1) * 0.25
+        scores = torch.tanh(scores / 30.0) * 30.0
+        mask = torch.tril(torch.ones(length, length, dtype=torch.bool))
+        scores = scores.masked_fill(~mask, float("-inf"))
+        y = F.softmax(scores, dim=-1) @ v
+        return self.out(y.transpose(1, 2).reshape(batch, length, size))
+""",
+        """\
+        q, k, v = (x @ self.qkv).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = 30.0 * torch.tanh(torch.einsum("bhqd,bhkd->bhqk", q / 4.0, k) / 30.0)
+        scores = scores + torch.full((length, length), float("-inf")).triu(1)
+        y = torch.einsum("bhqk,bhkd->bqhd", scores.softmax(-1), v)
+        return y.reshape(batch, length, size) @ self.out
+""",
+    )
+    .replace(
+        """\
+        self.query = nn.Linear(size, size, bias=False)
+        self.key = nn.Linear(size, size, bias=False)
+        self.value = nn.Linear(size, size, bias=False)
+        self.out = nn.Linear(size, size, bias=False)
+""",
+        """\
+        self.qkv = nn.Parameter(torch.empty(size, 3 * size))
+        self.out = nn.Parameter(torch.empty(size, size))
+""",
+    )
+    .replace(
+        "x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.weight",
+        "F.rms_norm(x, x.shape[-1:], self.weight, 1e-6)",
+    )
+)
+
+
+def test_a_layer_written_otherwise_throughout_is_worked_out_with_the_weights_that_the_pairs_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = compared(tmp_path, WRITTEN_OTHERWISE, capsys)
+    assert {each["meaning"] for each in result["differences"]} <= {"written", "layout"}, result["differences"]
+    assert {pair["relation"] for pair in result["pairs"]} == {"same", "fused", "transposed"}
+    assert result["agrees"] and result["proven"]
+
+
+def test_what_is_not_the_same_in_such_a_layer_is_not_called_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = compared(tmp_path, WRITTEN_OTHERWISE.replace("q / 4.0", "q / 4.1"), capsys)
+    assert not result["proven"]
+    assert {each["meaning"] for each in result["differences"]} & {"result", "unknown"}
+
+
+@pytest.mark.parametrize("style", ["terminal", "markdown"])
+def test_a_change_of_operations_reads_with_its_lines_in_every_rendering(
+    tmp_path: Path, style: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "left.py").write_text(MODEL)
+    (tmp_path / "right.py").write_text(MODEL.replace("torch.tanh(scores / 30.0)", "torch.sin(scores / 30.0)"))
+    assert main(["compare", f"{tmp_path}/left.py::Model", f"{tmp_path}/right.py::Model", "--format", style]) == 1
+    text = capsys.readouterr().out
+    assert "DIFFERENT" in text and "in blocks.*{0-1}" in text and "right.py:30" in text
