@@ -131,6 +131,7 @@ class Held:
             )
         if anchored:
             self._anchor()
+        self._both_have()
         self.readers = [_by_name(names) for names in self.common]
         """Of either side: operations by name."""
         self._unlike()
@@ -159,6 +160,12 @@ class Held:
                 for index, each in enumerate(own):
                     if not names[index] and index not in lost:
                         names[index] = each
+
+    def _both_have(self) -> None:
+        """Take the name from what the other side has not as often: found forwards in one place and backwards in another."""
+        for names, rest in zip(self.common, _unmatched(*self.common), strict=True):
+            for index in rest:
+                names[index] = ""
 
     def _unlike(self) -> None:
         """Take the name from operations that both sides have and that read other things that both sides have."""

@@ -125,10 +125,11 @@ def test_other_operations_that_come_to_the_same_change_nothing(
         ("k = self.key(x)", "k = self.query(x)"),
         ("F.silu(self.up(self.two(x)))", "F.silu(self.up(x))"),
         ("return x + self.down(hidden)", "return self.down(hidden)"),
+        ("return x + self.down(hidden)", "return x + self.down(hidden) + x"),
         ("mean(-1, keepdim=True) + 1e-6)", "mean(-1, keepdim=True)) + 1e-6"),
         ("y.transpose(1, 2).reshape(", "y.reshape("),
     ],
-    ids=["cap", "key", "norm", "residual", "eps", "heads"],
+    ids=["cap", "key", "norm", "residual", "residual twice", "eps", "heads"],
 )
 def test_one_seeded_change_is_told_with_its_lines(
     tmp_path: Path, before: str, after: str, capsys: pytest.CaptureFixture[str]
