@@ -63,17 +63,35 @@ def pair(left: ClassResult, right: ClassResult) -> tuple[list[Pair], list[str], 
         other_only += [name for item in right_rest for name in item.names]
     untrained, one_only, other_only = _buffers(left, right, one_only, other_only)
     pairs += untrained
-    used_left = {use.name for use in left.uses}
-    used_right = {use.name for use in right.uses}
-    tied_left, tied_right = _told_by_ties(left, used_left), _told_by_ties(right, used_right)
-    one_only += [name for name in left.parameters if name not in used_left and name not in tied_left]
-    other_only += [name for name in right.parameters if name not in used_right and name not in tied_right]
-    return pairs, one_only, other_only, ""
+    idle, idle_left, idle_right = _idle_pairs(_idle(left), _idle(right), left, right)
+    return [*pairs, *idle], [*one_only, *idle_left], [*other_only, *idle_right], ""
 
 
-def _told_by_ties(side: ClassResult, used: set[str]) -> set[str]:
-    """Names of tied parameters of which another name is paired."""
-    return {name for name, _ in side.tied} | {other for name, other in side.tied if name in used}
+def _idle(side: ClassResult) -> list[str]:
+    """Parameters that ``forward`` comes to under none of the names that they are tied to."""
+    used = {use.name for use in side.uses}
+    before = -1
+    while before != len(used):
+        before = len(used)
+        used |= {name for tie in side.tied if not used.isdisjoint(tie) for name in tie}
+    return [name for name in side.parameters if name not in used]
+
+
+def _idle_pairs(
+    lefts: list[str], rights: list[str], left: ClassResult, right: ClassResult
+) -> tuple[list[Pair], list[str], list[str]]:
+    """What neither side uses, by name, else the next of the same shape: nothing that it does tells it apart."""
+    pairs = []
+    for same_name in (True, False):
+        for name in list(lefts):
+            shape = left.parameters[name]
+            fits = (each for each in rights if right.parameters[each] == shape and (each == name or not same_name))
+            partner = next(fits, None)
+            if partner is not None:
+                lefts.remove(name)
+                rights.remove(partner)
+                pairs.append(Pair((name,), (partner,), "same", ""))
+    return pairs, lefts, rights
 
 
 def _buffers(

@@ -209,3 +209,18 @@ def test_a_change_of_operations_reads_with_its_lines_in_every_rendering(
     assert main(["compare", f"{tmp_path}/left.py::Model", f"{tmp_path}/right.py::Model", "--format", style]) == 1
     text = capsys.readouterr().out
     assert "DIFFERENT" in text and "in blocks.*{0-1}" in text and "right.py:30" in text
+
+
+def test_parameters_that_neither_side_uses_and_tied_ones_have_their_partners(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = MODEL.replace(
+        "self.head = nn.Linear(size, words, bias=False)",
+        "self.head = nn.Linear(size, words, bias=False)\n        self.spare = nn.Parameter(torch.zeros(7))\n"
+        "        self.other = self.head.weight",
+    )
+    (tmp_path / "left.py").write_text(odd)
+    (tmp_path / "right.py").write_text(odd.replace("spare", "unused"))
+    code = main(["compare", f"{tmp_path}/left.py::Model", f"{tmp_path}/right.py::Model", "--format", "json"])
+    result = json.loads(capsys.readouterr().out)
+    assert code == 0 and result["left_only"] == result["right_only"] == [] and result["proven"]
