@@ -17,14 +17,17 @@ _CROSSINGS = ("output ", "result ")
 def operations(before: Sequence[OperationPart], after: Sequence[OperationPart]) -> tuple[OperationChange, ...]:
     """Where the operations of two sides differ, in the order they run; nothing where they are the same one by one.
 
-    An operation whose own kind and settings are the same, and that only reads what changed, is not told.
+    An operation whose own kind and settings are the same, and that only reads what changed, is told where nothing else is;
+    what equal lines of several layers have in common is told once.
     """
-    return tuple(
-        change
-        for label, old, new in _paired(before, after)
+    found = {
+        (change.before, change.after, change.before_evidence, change.after_evidence): change
+        for label, old, new in reversed(list(_paired(before, after)))
         if {each.digest for each in old} != {each.digest for each in new}
-        for change in _changes(label, old, new)
-    )
+        for change in reversed(list(_changes(label, old, new)))
+    }
+    changes = tuple(reversed(found.values()))
+    return tuple(change for change in changes if not change.reads) or changes
 
 
 def _paired(

@@ -45,3 +45,10 @@ def test_layers_that_became_two_kinds_stand_against_the_one_that_they_were() -> 
     (change,) = operations(before, after)
     assert (change.part, change.before, change.after) == ("layers.*{1,3}", (), ("exp",))
     assert [step.line for step in change.after_evidence] == [2]
+
+
+def test_what_follows_in_the_layers_is_not_told_beside_its_cause() -> None:
+    before = [part("compare:1"), part("add:2 mul:3", "layers.*{0}"), part("add:4 mul:5", "layers.*{1}")]
+    after = [part("equal:6"), part("add:7 mul:8", "layers.*{0}"), part("add:9 mul:0", "layers.*{1}")]
+    assert [(change.part, change.after) for change in operations(before, after)] == [("model", ("equal",))]
+    assert [change.part for change in operations(before[1:], after[1:])] == ["layers.*{0}"]
