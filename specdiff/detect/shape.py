@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from specdiff.detect.norm_sites import Norm, is_statistic
 from specdiff.detect.paths import bias_of, is_projection, weight_of
-from specdiff.detect.scene import Block, Scene, see
+from specdiff.detect.scene import Block, Block, Scene, see
 from specdiff.detect.stream import streams_of
 from specdiff.facts import Evidence, Level
 from specdiff.graph.operations import VIEWS, Operations, is_number
@@ -156,17 +156,15 @@ def embedding(scene: Scene) -> None:
     rows = _rows(graph, table)
     if rows is not None:
         scene.fact("vocab_size", rows, here)
-    end = min(
-        (
-            tower.blocks[0].ops[0].id
-            for tower in scene.towers
-            if graph.reaches(table.id, tower.blocks[-1].ops[-1].id, 200_000)
-        ),
+    first = min(
+        (tower.blocks[0] for tower in scene.towers if graph.reaches(table.id, tower.blocks[-1].ops[-1].id, 200_000)),
+        key=lambda block: block.ops[0].id,
         default=None,
     )
-    if end is None:
+    if first is None:
         return
-    way = list(_forward(graph, table, end))
+    end = first.ops[0].id
+    way = list(_forward(graph, table, first))
     _embedding_scale(scene, graph, table, way)
     norm = next(
         (
@@ -270,14 +268,24 @@ def _is_types(graph: Operations, op: Op, tokens: str) -> bool:
     return at is not None and len(set(at.tolist())) == 1
 
 
-def _forward(graph: Operations, start: Op, end: int) -> Iterator[Op]:
-    """What the embedded tokens pass before the first block."""
+def _forward(graph: Operations, start: Op, block: Block) -> Iterator[Op]:
+    """What the embedded tokens pass before the first block, without what is only checked on the way."""
     reached = {start.id}
-    for index in range(start.id + 1, end):
+    entering = graph.ancestors((op.id for op in block.ops), lambda op: op.id > start.id)
+    for index in range(start.id + 1, block.ops[0].id):
         op = graph[index]
-        if any(source in reached for source in op.inputs):
+        if index in entering and any(source in reached for source in op.inputs):
             reached.add(index)
             yield op
+
+
+_PUT_IN = frozenset({"where", "masked_fill", "masked_scatter", "overwrite", "setitem", "index_put", "scatter"})
+"""Operations that put other values in the place of some tokens'."""
+
+
+def _multiplied(op: Op, table: Op) -> bool:
+    other = op.attrs.get("other")
+    return op.kind in ("mul", "div") and op.shape == table.shape and isinstance(other, int | float) and other != 1
 
 
 def _embedding_scale(scene: Scene, graph: Operations, table: Op, way: list[Op]) -> None:
@@ -301,8 +309,12 @@ def _embedding_scale(scene: Scene, graph: Operations, table: Op, way: list[Op]) 
                 )
                 return
             factor, at, current = (factor * other if op.kind == "mul" else factor / other), op, op
-        elif op.kind in _CARRY or op.kind in ("where", "masked_fill"):
+        elif op.kind in _CARRY or op.kind in _PUT_IN:
             current = op
+        elif (later := next((each for each in way if each.id > op.id and _multiplied(each, table)), None)) is not None:
+            words = "the embedded tokens are multiplied after something that is not recognised"
+            scene.unsure("embedding.scale", words, later)
+            return
         else:
             break
     scene.fact(

@@ -314,8 +314,12 @@ class _Repetition:
         self.tensors = self.match.tensors
         self.nodes: dict[int, int] = {}
         self._arguments()
-        self.kept = [self.trace.paths[id(shared)] for shared in self.match.shared if id(shared) in self.trace.paths]
-        """Names of modules that both have, which stay."""
+        self.kept = [
+            self.trace.paths[id(shared)]
+            for shared in self.match.shared
+            if id(shared) in self.trace.paths and self.trace.below(module, shared) is None
+        ]
+        """Names of modules that both reach without being made of them, which stay."""
         self.renames: dict[str, str] = {}
         self.ops: list[Op] = []
         self.settled: list[tuple[int, Tensor]] = []

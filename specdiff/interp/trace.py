@@ -193,7 +193,11 @@ class Trace:
 
     def enter(self, module: Instance, function: Function) -> None:
         """``forward`` of a module begins."""
-        self.stack.append((module, self.path(module)))
+        path = self.path(module)
+        owner, prefix = self.stack[-1]
+        if prefix and not path.startswith(prefix + ".") and (local := self.below(owner, module)) is not None:
+            path = f"{prefix}.{local}"  # one module at several depths: here it runs as a part of this one
+        self.stack.append((module, path))
 
     def leave(self) -> None:
         """``forward`` of a module ends."""
@@ -205,14 +209,14 @@ class Trace:
         if known is not None:
             return known
         for owner, prefix in reversed(self.stack):
-            found = self._below(owner, module)
+            found = self.below(owner, module)
             if found is not None:
                 found = self.paths[id(module)] = f"{prefix}.{found}" if prefix else found
                 self.keep.append(module)
                 return found
         return self.stack[-1][1] + ".?"
 
-    def _below(self, owner: Instance, wanted: Instance) -> str | None:
+    def below(self, owner: Instance, wanted: Instance) -> str | None:
         """The name of a module below another; each module's descendants are listed once, and again where one is new."""
         known = self._names.get(id(owner))
         if known is None or id(wanted) not in known:
