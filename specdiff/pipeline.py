@@ -29,6 +29,7 @@ from specdiff.detect.scene import Scene
 from specdiff.detect.shares import shares
 from specdiff.errors import Problem, SpecdiffError, TargetError
 from specdiff.facts import Evidence, FactSheet, Undecided
+from specdiff.failing import DEFECT, refusal, unbuilt
 from specdiff.graph.calls import call_edges, function_id
 from specdiff.graph.canonical import neutral_places
 from specdiff.graph.computed import computed, refused
@@ -53,10 +54,10 @@ from specdiff.project.modes import PADDED
 from specdiff.project.modules import Program
 from specdiff.project.programs import ProgramCalls, calls_of_program
 from specdiff.project.reach import Edges, calls_of_modes, possible_calls, possible_reads
-from specdiff.project.settings import about_weights, asks_in_vain, plain_settings, setting_places
+from specdiff.project.settings import about_weights, plain_settings, setting_places
 from specdiff.project.targets import Target
 from specdiff.project.unreached import unreached
-from specdiff.results import Branch, ClassResult, ComputedPart, Confidence, Finding, Severity, Suppression
+from specdiff.results import Branch, ClassResult, ComputedPart, Finding, Suppression
 
 _OTHER_WAYS = (PADDED, "decode", "train")
 """Ways of calling ``forward`` beside the plain prompt, each of which shows operations that the plain one has not."""
@@ -141,7 +142,7 @@ def analyse(
         if begin is not None:
             begin(name)
         if not isinstance(entry, ClassVal):
-            failed = _failed(name, module.file, _line_of(module, name), entry[1])
+            failed = unbuilt(name, module.file, _line_of(module, name), entry[1])
             yield _with_source(failed, program, None, module, options)
             continue
         if options.computation or options.operations:
@@ -157,7 +158,7 @@ def analyse(
             if options.debug:
                 raise
             message = f"a defect in specdiff itself: {type(error).__name__}: {error}"
-            yield _failed(name, entry.file, entry.line, Failure(DEFECT, message, ()))
+            yield unbuilt(name, entry.file, entry.line, Failure(DEFECT, message, ()))
 
 
 def _refuse_unknown(
@@ -175,10 +176,6 @@ def _refuse_unknown(
 
 def _line_of(module: ModuleVal, name: str) -> int:
     return next((chunk.line for chunk in module.unit.chunks if chunk.name == name), 0)
-
-
-DEFECT = "Defect"
-"""Kind of the failure that an exception inside the analyser is."""
 
 
 def is_defect(result: ClassResult) -> bool:
@@ -209,7 +206,7 @@ def class_result(
     if built.instance is None:
         assert built.failure is not None
         from_outside = asked or bool(options.config or options.settings or config_path)
-        result = _failed(cls.name, cls.file, cls.line, built.failure, built, given=from_outside)
+        result = unbuilt(cls.name, cls.file, cls.line, built.failure, built, given=from_outside)
         if options.computation and built.failure.kind not in ("Undecided", "Limit", DEFECT):
             where = result.findings[0].primary
             raises = computation.refused(f"raises {built.failure.kind}", where.file, where.line)
@@ -254,7 +251,7 @@ def class_result(
             why_not = f"forward could not be followed: {ran.failure.message}"
             notes.append(Undecided(why_not, place.file if place else cls.file, place.line if place else cls.line))
             if ran.failure.shape and ran.certain:
-                findings.append(_refused(ran.failure, cls))
+                findings.append(refusal(ran.failure, cls))
         elif ran.trace is not None:
             outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
             operations = Operations(ran.trace.ops, outputs, ran.trace.constants)
@@ -293,7 +290,7 @@ def class_result(
         sheet = detect(scene, debug=options.debug)
         parts = split(tree, ties, shares(scene))
         if ran is not None and ran.failure is not None and ran.failure.shape and ran.certain:
-            sheet = replace(sheet, raises=_refused(ran.failure, cls).primary)
+            sheet = replace(sheet, raises=refusal(ran.failure, cls).primary)
         if ran is not None and ran.limits and ran.failure is None:
             sheet = _with_longer_prompt(program, built, ran, scene, sheet)
     audited: tuple[Finding, ...] = ()
@@ -491,25 +488,6 @@ def _open_text(names: frozenset[str]) -> str:
     return f"the run of forward does not tell whether {', '.join(shown[:3])}{more} are used (other inputs, training)"
 
 
-def _refused(failure: Failure, cls: ClassVal) -> Finding:
-    """Operands that torch refuses in ``forward``, as a finding."""
-    places = [place for place in failure.places if not place.file.startswith("<")] or [Place(cls.file, cls.line)]
-    first, *others = places
-    related = tuple(
-        Evidence(place.file, place.line, place.line, "called from here")
-        for place in dict.fromkeys(others)
-        if place != first
-    )
-    return Finding(
-        f"shape.{failure.shape}",
-        Severity.ERROR,
-        Confidence.HIGH,
-        failure.message,
-        Evidence(first.file, first.line, first.line, failure.message),
-        related,
-    )
-
-
 def needs_forward(options: Options) -> bool:
     """Whether what is asked for takes a run of ``forward``."""
     return not options.only or bool(options.only - {"parameters", "tied", "total_parameters"})
@@ -532,73 +510,3 @@ def _callees(followed: Edges, possible: Edges) -> tuple[Function, ...]:
 
 def _in_order(parameters: list[NamedParameter], names: frozenset[str]) -> tuple[str, ...]:
     return tuple(item.name for item in parameters if item.name in names)
-
-
-def _failed(
-    name: str, file: str, line: int, failure: Failure, built: Built | None = None, *, given: bool = True
-) -> ClassResult:
-    """The result of a class that could not be built; `given` says that its configuration came from outside."""
-    places = failure.places or ()
-    where = next((place for place in places if not place.file.startswith("<")), None)
-    primary = Evidence(
-        where.file if where else file, where.line if where else line, where.line if where else line, failure.message
-    )
-    related = tuple(
-        Evidence(place.file, place.line, place.line, "called from here")
-        for place in places
-        if place is not where and not place.file.startswith("<")
-    )
-    undecided = failure.kind in ("Undecided", "Limit")
-    severity = Severity.WARNING if undecided else Severity.ERROR
-    refused = failure.kind == "ImportError" or (not given and failure.kind != "NotImplementedError")
-    asks = failure.kind == "TypeError" and failure.message.startswith(f"{name}.__init__() missing")
-    if (failure.deliberate and refused) or asks:
-        # A guard that asks for another package, refuses defaults that nobody asked for, or a constructor that takes more
-        # than settings, is no defect of the code.
-        severity = Severity.NOTE
-    finding = Finding(
-        "build.defect" if failure.kind == DEFECT else "build.undecided" if undecided else "build.error",
-        severity,
-        Confidence.MEDIUM if undecided else Confidence.HIGH,
-        failure.message if undecided or failure.kind == DEFECT else f"{failure.kind}: {failure.message}",
-        primary,
-        related,
-    )
-    # A name that nothing defines is a piece that is not there; any other failure may be the configuration's.
-    lacks = (failure.message,) if failure.kind == "NameError" and where is not None else ()
-    entry = Undecided(f"the class could not be built: {finding.message}", primary.file, primary.line)
-    notes = tuple(Undecided(reason, place.file, place.line) for reason, place in built.notes) if built else ()
-    sheet = _declared_only(file, line, built, entry.reason) if built is not None else FactSheet({}, {}, {})
-    if given and (_certainly(failure) or (built and asks_in_vain(failure.kind, failure.message, built.config))):
-        sheet = replace(sheet, raises=Evidence(primary.file, primary.line, primary.line, finding.message))
-    return ClassResult(
-        name,
-        file,
-        line,
-        None,
-        {},
-        (),
-        None,
-        None,
-        sheet,
-        (),
-        (),
-        (),
-        (entry, *notes),
-        (finding,),
-        "partial" if lacks else "undecided",
-        missing=lacks,
-    )
-
-
-def _certainly(failure: Failure) -> bool:
-    """Whether Python or torch refuses a value: not what a gap in the modelled libraries looks like, or a guard's own choice."""
-    value = failure.kind in ("KeyError", "IndexError", "ValueError", "RuntimeError", "ZeroDivisionError")
-    return not failure.deliberate and (value or failure.message.startswith("empty(): argument 'size'"))
-
-
-def _declared_only(file: str, line: int, built: Built, why: str) -> FactSheet:
-    """What the configuration says of a class that could not be built."""
-    settings = plain_settings(built.config)
-    scene = Scene(None, {}, {}, (), settings, setting_places(built.config, None), (file, line), why, refused=True)
-    return detect(scene)

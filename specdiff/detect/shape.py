@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from specdiff.detect.norm_sites import Norm, is_statistic
 from specdiff.detect.paths import bias_of, is_projection, weight_of
-from specdiff.detect.scene import Block, Block, Scene, see
+from specdiff.detect.scene import Block, Scene, see
 from specdiff.detect.stream import streams_of
 from specdiff.facts import Evidence, Level
 from specdiff.graph.operations import VIEWS, Operations, is_number

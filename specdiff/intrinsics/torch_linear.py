@@ -1,4 +1,4 @@
-"""Products, convolutions, pooling, normalisation, embedding, attention."""
+"""Products, normalisation, embedding, attention."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from specdiff.interp.dims import Dim, fresh
 from specdiff.interp.values import Tensor, Unknown
 from specdiff.intrinsics import torch_checks as checks
+from specdiff.intrinsics import torch_conv
+from specdiff.intrinsics.torch_conv import per_axis
 from specdiff.intrinsics.torch_core import (
     ShapeError,
     apart,
@@ -25,8 +27,6 @@ from specdiff.intrinsics.torch_pointwise import unary
 from specdiff.intrinsics.torch_shapes import SHAPES
 
 Model = Callable[..., Any]
-BATCH = Dim.symbol("batch")
-"""A number of examples, which is no number of channels."""
 
 
 def _linear(ctx: Any, input: Tensor, weight: Tensor, bias: Any = None) -> Any:  # noqa: A002
@@ -163,140 +163,6 @@ def _outer(ctx: Any, input: Tensor, vec2: Tensor, **kwargs: Any) -> Any:  # noqa
     )
 
 
-def _pair(value: Any, n: int) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,) * n
-
-
-def _conv(n: int, transposed: bool) -> Model:
-    def model(
-        ctx: Any,
-        input: Tensor,
-        weight: Tensor,
-        bias: Any = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        *rest: Any,
-        dilation: Any = 1,
-        groups: Any = 1,
-        output_padding: Any = 0,
-        **kwargs: Any,
-    ) -> Any:  # noqa: A002
-        input = of(input)  # noqa: A001
-        if rest:
-            if transposed:
-                output_padding = rest[0]
-                groups = rest[1] if len(rest) > 1 else groups
-                dilation = rest[2] if len(rest) > 2 else dilation
-            else:
-                dilation = rest[0]
-                groups = rest[1] if len(rest) > 1 else groups
-        shape = None
-        if input.shape is not None and weight.shape is not None and len(weight.shape) == n + 2:
-            if len(input.shape) not in (n + 1, n + 2):
-                raise ShapeError(
-                    "conv",
-                    f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, but got input of size: {list(input.shape)}",
-                )
-            kernel = weight.shape[2:]
-            s, d = _pair(stride, n), _pair(dilation, n)
-            spatial = input.shape[-n:]
-            channels = input.shape[-n - 1]
-            wanted = weight.shape[0] if transposed else weight.shape[1] * groups
-            lone = len(input.shape) == n + 1 and channels == BATCH
-            if same(channels, wanted) is False or lone:
-                raise ShapeError(
-                    "conv",
-                    f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {wanted} channels, but got {channels} channels instead",
-                    None if lone else input,
-                    -n - 1,
-                    wanted,
-                )
-            sizes = []
-            for index in range(n):
-                if padding == "same":
-                    sizes.append(spatial[index])
-                    continue
-                p = 0 if padding == "valid" else _pair(padding, n)[index]
-                if transposed:
-                    sizes.append(
-                        (spatial[index] - 1) * s[index]
-                        - 2 * p
-                        + d[index] * (kernel[index] - 1)
-                        + _pair(output_padding, n)[index]
-                        + 1
-                    )
-                else:
-                    sizes.append((spatial[index] + 2 * p - d[index] * (kernel[index] - 1) - 1) // s[index] + 1)
-            out = weight.shape[1] * groups if transposed else weight.shape[0]
-            checks.vector("conv", "bias", bias, out)
-            checks.windows(spatial, sizes, kernel)
-            shape = (*input.shape[: -n - 1], out, *sizes)
-        return ctx.emit(
-            "conv_transpose" if transposed else "conv",
-            tensors(input, weight, bias),
-            shape,
-            input.dtype,
-            n=n,
-            stride=stride,
-            groups=groups,
-            padding=padding,
-        )
-
-    model.__name__ = f"conv{'_transpose' if transposed else ''}{n}d"
-    return model
-
-
-def _pool(n: int, which: str) -> Model:
-    def model(
-        ctx: Any,
-        input: Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        *rest: Any,
-        dilation: Any = 1,
-        ceil_mode: Any = False,
-        **kwargs: Any,
-    ) -> Any:  # noqa: A002
-        if which == "max" and rest:
-            dilation = rest[0]
-            ceil_mode = rest[1] if len(rest) > 1 else ceil_mode
-        elif rest:
-            ceil_mode = rest[0]
-        if input.shape is None:
-            return ctx.emit("pool", (input,), None, input.dtype, which=which)
-        k, s, p, d = (
-            _pair(kernel_size, n),
-            _pair(kernel_size if stride is None or stride == [] else stride, n),
-            _pair(padding, n),
-            _pair(dilation, n),
-        )
-        if 0 in s:
-            raise RuntimeError("stride should not be zero")
-        if 0 in k:
-            raise RuntimeError("kernel size should be greater than zero")
-        sizes = []
-        for index in range(n):
-            span = input.shape[-n + index] + 2 * p[index] - d[index] * (k[index] - 1) - 1
-            sizes.append((span + (s[index] - 1 if ceil_mode else 0)) // s[index] + 1)
-        checks.windows(input.shape[-n:], sizes, k)
-        return ctx.emit("pool", (input,), (*input.shape[:-n], *sizes), input.dtype, which=which, kernel=k)
-
-    model.__name__ = f"{which}_pool{n}d"
-    return model
-
-
-def _adaptive(n: int, which: str) -> Model:
-    def model(ctx: Any, input: Tensor, output_size: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
-        if input.shape is None:
-            return ctx.emit("pool", (input,), None, input.dtype, which=which)
-        wanted = _pair(output_size, n)
-        sizes = tuple(input.shape[-n + index] if size is None else size for index, size in enumerate(wanted))
-        return ctx.emit("pool", (input,), (*input.shape[:-n], *sizes), input.dtype, which=which, adaptive=True)
-
-    return model
-
-
 def _norm(kind: str) -> Model:
     names = {
         "layer_norm": ("normalized_shape", "weight", "bias", "eps"),
@@ -383,9 +249,9 @@ def _interpolate(
         return ctx.emit("interpolate", (input,), None, input.dtype)
     n = len(input.shape) - 2
     if size is not None:
-        sizes = tuple(_pair(size, n))
+        sizes = tuple(per_axis(size, n))
     else:
-        factors = _pair(scale_factor, n)
+        factors = per_axis(scale_factor, n)
         sizes = tuple(
             (
                 int(own * factor)
@@ -476,7 +342,7 @@ def _image_unfold(
 ) -> Any:  # noqa: A002
     if input.shape is None:
         return ctx.emit("unfold", (input,), None, input.dtype)
-    k, d, p, s = (_pair(value, 2) for value in (kernel_size, dilation, padding, stride))
+    k, d, p, s = (per_axis(value, 2) for value in (kernel_size, dilation, padding, stride))
     count: Any = 1
     for index in range(2):
         count = count * ((input.shape[-2 + index] + 2 * p[index] - d[index] * (k[index] - 1) - 1) // s[index] + 1)
@@ -577,16 +443,7 @@ FUNCTIONS: dict[str, Model] = {
         for kind in ("layer_norm", "rms_norm", "group_norm", "batch_norm", "instance_norm")
     },
     **{f"torch.{kind}": _norm(kind) for kind in ("layer_norm", "rms_norm", "group_norm", "batch_norm")},
-    **{f"torch.nn.functional.conv{n}d": _conv(n, False) for n in (1, 2, 3)},
-    **{f"torch.conv{n}d": _conv(n, False) for n in (1, 2, 3)},
-    **{f"torch.nn.functional.conv_transpose{n}d": _conv(n, True) for n in (1, 2, 3)},
-    **{f"torch.nn.functional.{which}_pool{n}d": _pool(n, which) for n in (1, 2, 3) for which in ("max", "avg")},
-    **{f"torch.{which}_pool{n}d": _pool(n, which) for n in (1, 2, 3) for which in ("max", "avg")},
-    **{
-        f"torch.nn.functional.adaptive_{which}_pool{n}d": _adaptive(n, which)
-        for n in (1, 2, 3)
-        for which in ("max", "avg")
-    },
+    **torch_conv.FUNCTIONS,
     "torch.einsum": _einsum,
     "torch.var_mean": _var_mean,
     "torch.std_mean": _var_mean,
