@@ -24,11 +24,11 @@ from specdiff.audit.gates import branches
 from specdiff.audit.mentioned import Mentioned
 from specdiff.cache import ir_cache
 from specdiff.detect import computation, detect
-from specdiff.detect.longer import with_longer_prompt, without_longer_prompt
+from specdiff.detect.reruns import with_prompt_beyond, without_examples
 from specdiff.detect.scene import Scene
 from specdiff.detect.shares import shares
 from specdiff.errors import Problem, SpecdiffError, TargetError
-from specdiff.facts import Evidence, FactSheet, Undecided
+from specdiff.facts import FactSheet, Undecided
 from specdiff.failing import DEFECT, refusal, unbuilt
 from specdiff.graph.calls import call_edges, function_id
 from specdiff.graph.canonical import neutral_places
@@ -47,7 +47,7 @@ from specdiff.intrinsics.table import TableLibrary
 from specdiff.options import Options
 from specdiff.project.arguments import takes
 from specdiff.project.build import Built, Failure, build, is_pretrained, model_classes, read_config
-from specdiff.project.forward import Forwarded, forward, longer, outputs_in, tensors_in
+from specdiff.project.forward import Forwarded, forward, outputs_in, tensors_in
 from specdiff.project.inputs import kinds_left_out
 from specdiff.project.locate import Roots
 from specdiff.project.modes import PADDED
@@ -292,7 +292,9 @@ def class_result(
         if ran is not None and ran.failure is not None and ran.failure.shape and ran.certain:
             sheet = replace(sheet, raises=refusal(ran.failure, cls).primary)
         if ran is not None and ran.limits and ran.failure is None:
-            sheet = _with_longer_prompt(program, built, ran, scene, sheet)
+            sheet = with_prompt_beyond(program, built, ran, scene, sheet)
+        if ran is not None:
+            sheet = without_examples(program, built, ran, scene, sheet)
     audited: tuple[Finding, ...] = ()
     gated: tuple[Branch, ...] = ()
     comments: tuple[Suppression, ...] = ()
@@ -359,25 +361,6 @@ def class_result(
         computed=_computed(program, built, ran) if ran is not None and options.operations else (),
         operations=computation.compared(_followed("", ran)) if ran and "operations" in options.only else (),
     )
-
-
-def _with_longer_prompt(program: Program, built: Built, ran: Forwarded, scene: Scene, sheet: FactSheet) -> FactSheet:
-    """The sheet with what shows only in a prompt that is longer than what the code compares its length with."""
-    context = sheet.facts.get("context_length")
-    again = longer(
-        program, built, ran, context.value if context is not None and isinstance(context.value, int) else None
-    )
-    if again is None:
-        return sheet
-    number = again.length[0] - 1
-    place = ran.limits[number]
-    words = f"the prompt's length is compared with {number}"
-    limit = Evidence(place.file, place.line, place.line, words)
-    if again.failure is not None or again.trace is None:
-        return without_longer_prompt(sheet, again.failure.message if again.failure is not None else "", limit)
-    outputs = tuple(t.node for t in tensors_in(again.outputs) if t.node is not None)
-    found = detect(scene.of_longer(Operations(again.trace.ops, outputs, again.trace.constants), again.length))
-    return with_longer_prompt(sheet, found, limit)
 
 
 def _with_source(

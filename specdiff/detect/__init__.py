@@ -21,12 +21,12 @@ from specdiff.detect import (
     feedforward,
     indexing,
     inputs,
+    placement,
     position,
     quantize,
     recurrent,
     shape,
     sharing,
-    stream,
     totals,
 )
 from specdiff.detect.scene import Scene
@@ -68,7 +68,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(absolute.other_positions, ("position", "position.", "alibi.max_bias", "relative_bias.")),
     Detector(recurrent.mixers, ("ssm.", "linear_attention.", "conv.")),
     Detector(absolute.without_attention, ("position",)),
-    Detector(stream.norm_facts, ("norm.", "residual", "residual.")),
+    Detector(placement.norm_facts, ("norm.", "residual", "residual.")),
     Detector(feedforward.mlp, ("mlp.", "mlp.pattern", "moe.layers", "moe.first_dense")),
     Detector(feedforward.experts, ("moe.",)),
     Detector(feedforward.training, ("moe.router.aux_loss", "moe.router.jitter")),

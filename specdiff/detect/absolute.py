@@ -45,6 +45,10 @@ def other_positions(scene: Scene) -> None:
         if odd is not None and not any(leaf.kind in ("learned", "sinusoidal", "conv") for leaf in added):
             scene.unsure(key, "what is added to the scores is computed, and may speak of positions", odd)
             continue
+        if odd is not None:
+            for name in ("buckets", "max_distance", "per_layer"):
+                words = "what is added to the scores is computed, and may speak of distances"
+                scene.unsure(tower.key(f"relative_bias.{name}"), words, odd)
         _from_input(scene, graph, tower, added)
 
 

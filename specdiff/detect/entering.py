@@ -80,8 +80,8 @@ def _summed(graph: Operations, start: Op, deep: bool = False) -> list[Leaf]:
         if op.kind in ("add", "sub") and len(inputs) == 2:
             loop = _convolved(graph, inputs)
             if loop is not None:
-                found.append(loop)
-                stack.append(next(item for item in inputs if item.id != _behind_conv(graph, item)))
+                found.append(loop[0])
+                stack.append(loop[1])
                 continue
             stack.extend(inputs)
         elif (
@@ -141,8 +141,8 @@ def _behind_conv(graph: Operations, op: Op) -> int:
     return -1
 
 
-def _convolved(graph: Operations, inputs: list[Op]) -> Leaf | None:
-    """``x + f(conv(x))``."""
+def _convolved(graph: Operations, inputs: list[Op]) -> tuple[Leaf, Op] | None:
+    """``x + f(conv(x))``: the convolution, and x."""
     for own, other in ((inputs[0], inputs[1]), (inputs[1], inputs[0])):
         if _behind_conv(graph, other) != other.id:
             continue
@@ -150,7 +150,7 @@ def _convolved(graph: Operations, inputs: list[Op]) -> Leaf | None:
         while op.kind != "conv":
             op = graph[op.inputs[0]]
         if graph.reaches(own.id, op.inputs[0]) and op.attrs.get("n") == 1:
-            return Leaf(op, "conv", graph.parameter(graph[op.inputs[1]]) or "the input")
+            return Leaf(op, "conv", graph.parameter(graph[op.inputs[1]]) or "the input"), own
     return None
 
 

@@ -347,13 +347,18 @@ def _weighing(first: int, op: Op) -> bool:
 def _latent(scene: Scene, tower: Tower, layers: list[Layer]) -> None:
     key = tower.key("moe.latent_size")
     widths = {(net.width_in, width_of(layer.block.ops[-1])) for layer in layers for net in layer.routed}
-    if len(widths) == 1:
+    at = layers[0].routed[0].up if layers[0].routed else layers[0].block.ops[-1]
+    if any(narrow is None or wide is None for narrow, wide in widths) or not widths:
+        scene.unsure(key, "the width that experts read is not known", at)
+        return
+    if all(narrow == wide for narrow, wide in widths):
+        scene.absent(key, "experts read the stream's own width", [see(at, "the experts' first projection")])
+    elif len(widths) == 1:
         narrow, wide = widths.pop()
-        net = layers[0].routed[0]
-        if narrow is not None and wide is not None and narrow != wide:
-            scene.fact(key, narrow, [see(net.up, f"experts read {narrow} channels, the stream has {wide}")])
-        elif narrow is not None and narrow == wide:
-            scene.absent(key, "experts read the stream's own width", [see(net.up, "the experts' first projection")])
+        scene.fact(key, narrow, [see(at, f"experts read {narrow} channels, the stream has {wide}")])
+    else:
+        narrows = sorted({narrow for narrow, _ in widths if narrow is not None})
+        scene.unsure(key, f"experts read several widths: {narrows}", at, tuple(narrows))
 
 
 def _shared(scene: Scene, tower: Tower, layers: list[Layer], shown: Router) -> None:
@@ -486,6 +491,8 @@ def training(scene: Scene) -> None:
         setting = scene.setting(*names, part=part) or scene.setting(*names)
         if setting is not None and isinstance(setting[0], int | float) and not isinstance(setting[0], bool):
             scene.fact(key, float(setting[0]), [setting[1]], Level.DECLARED)
+        else:
+            scene.unsure(key, "no setting of a usual name says what training adds")
 
 
 __all__ = ["Layer", "experts", "layers_of", "mlp", "training"]

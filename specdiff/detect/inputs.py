@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from specdiff.detect.paths import cuts_patches, is_projection, kernel_of, path_from, weight_of
+from specdiff.detect.paths import cuts_patches, is_projection, kernel_of, path_from, pools_positions, weight_of
 from specdiff.detect.scene import Block, Scene, Tower, see, sizes
 from specdiff.detect.sites import Attention
 from specdiff.facts import Level
@@ -36,6 +36,19 @@ def stems(scene: Scene) -> None:
             if "image" in kinds:
                 _tokens(scene, graph, tower, stem)
                 _image_size(scene, tower)
+            elif stem and not scene.facts.keys() & {tower.key("temporal_patch_size"), tower.key("patch_size")}:
+                for name in ("patch_size", "temporal_patch_size", "spatial_merge", "class_token", "register_tokens"):
+                    scene.absent(tower.key(name), "the tower hears, and sees nothing", [see(stem[0], "its input")])
+        if kinds & {"image", "sound"} and not tower.stages:
+            widths = {norm.width for block in tower.blocks for norm in block.norms[:1]}
+            heads = {site.heads for block in tower.blocks for site in block.attentions}
+            for name in ("stages.depths", "stages.sizes", "stages.heads"):
+                if len(widths) == 1 and len(heads) < 2:
+                    words = "one stack of layers, all as wide"
+                    scene.absent(tower.key(name), words, [see(tower.blocks[0].ops[0], "its first layer")])
+                else:
+                    words = "layers of one list have several widths, and where stages begin is not recognised"
+                    scene.unsure(tower.key(name), words, tower.blocks[0].ops[0])
         if tower.stages:
             _stages(scene, tower)
         _windows(scene, tower)
@@ -107,6 +120,10 @@ def _convolutions(scene: Scene, graph: Operations, tower: Tower, stem: list[Op],
             scene.unsure(key("patch_size"), f"patches are not square: {kernel}", first)
         if is_number(channels) and groups in (1, None):
             scene.fact(key("channels"), int(channels), [see(first, f"reads {channels} channels")])
+        if len(kernel) == 2 and step == kernel[-1]:
+            scene.absent(
+                key("temporal_patch_size"), "a patch spans one picture", [see(first, "a convolution of two axes")]
+            )
         if len(kernel) == 3:
             scene.fact(key("temporal_patch_size"), kernel[0], [see(first, f"a convolution of kernel {kernel}")])
         return
@@ -208,6 +225,11 @@ def _stages(scene: Scene, tower: Tower) -> None:
         each = {site.heads for block in blocks for site in block.attentions}
         if len(each) == 1 and None not in each:
             heads.append(each.pop() or 0)
+    if not any(block.attentions for block in tower.blocks):
+        scene.absent(tower.key("stages.heads"), "no block attends", [see(first, "the first block")])
+    for name, known in (("sizes", widths), ("heads", heads)):
+        if len(known) < len(tower.stages) and tower.key(f"stages.{name}") not in scene.absences:
+            scene.unsure(tower.key(f"stages.{name}"), "the blocks of a stage do not have one number of these", first)
     if len(widths) == len(tower.stages):
         scene.fact(tower.key("stages.sizes"), tuple(widths), [see(first, "widths that the blocks' norms read")])
     if len(heads) == len(tower.stages):
@@ -338,10 +360,21 @@ def _projector(scene: Scene, graph: Operations, tower: Tower, text: Tower, end: 
         )
         if kind == "mlp":
             kind = "patch_merger"
+    elif merge == 1 and not pooled(way):
+        scene.absent(
+            tower.key("spatial_merge"), "each patch is projected by itself", [see(projections[0], "reads one patch")]
+        )
+    else:
+        scene.unsure(tower.key("spatial_merge"), "how many patches are put together is not recognised", last)
     for name in {tower.key("projector"), "projector"}:
         scene.fact(name, kind, [see(last, f"{len(projections)} linear maps between the tower and the language model")])
     if tower.prefix == "vision":
         _per_picture(scene, graph, way, last)
+
+
+def pooled(way: list[Op]) -> bool:
+    """Whether something between a tower and what reads it may take several patches together."""
+    return any(op.kind in ("pool", "reduce", "conv", "unfold", "pixel_shuffle") for op in way)
 
 
 def _per_picture(scene: Scene, graph: Operations, way: list[Op], last: Op) -> None:
@@ -360,7 +393,8 @@ def _per_picture(scene: Scene, graph: Operations, way: list[Op], last: Op) -> No
     count = None
     if pooled is None and last.shape and isinstance(rows, Dim) and isinstance(one, Dim) and (rows % one == 0) is True:
         count = rows // one
-    if is_number(count):
+    fixed = any(name in scene.facts for name in ("image_size", "vision.image_size", "vision.position.table_size"))
+    if is_number(count) and fixed:
         scene.fact("tokens_per_image", int(count), [see(last, f"{sizes(last)}: {count} tokens for each picture")])
     else:
         scene.unsure("tokens_per_image", "how many tokens a picture becomes depends on its size", pooled or last)
@@ -386,6 +420,8 @@ def _merge(graph: Operations, tower: Tower, first: Op) -> int | None:
 
 def _compared(scene: Scene, graph: Operations) -> None:
     """The space in which the outputs of two towers are compared."""
+    if len(scene.towers) == 1:
+        scene.absent("projection_size", "one tower, which is compared with no other")
     if len(scene.towers) < 2:
         return
     after = max(tower.blocks[-1].ops[-1].id for tower in scene.towers)
@@ -448,7 +484,7 @@ def _pooling(scene: Scene, graph: Operations, tower: Tower) -> None:
             if spec[1] == -1 or (spec[:2] == ("tensor", "tensor") and _end_of_text(graph, op)):
                 scene.fact(key, "last", [see(op, "the last position is taken")])
                 return
-        if op.kind == "reduce" and op.attrs.get("which") == "mean" and _over_positions(graph, op):
+        if pools_positions(graph, op):
             scene.fact(key, "mean", [see(op, "the mean over positions")])
             return
         if op.kind in ("softmax", "sdpa") and any(
@@ -464,12 +500,6 @@ def _pooling(scene: Scene, graph: Operations, tower: Tower) -> None:
 def _keeps_positions(op: Op, last: Op) -> bool:
     """Whether a value has as many positions, one beside the other, as the last block's."""
     return op.shape is not None and last.shape is not None and len(op.shape) == 3 and op.shape[1] == last.shape[1]
-
-
-def _over_positions(graph: Operations, op: Op) -> bool:
-    """Whether a reduction takes positions together: batch and channels stay (the mean of a norm is over channels)."""
-    before = graph[op.inputs[0]].shape if op.inputs else None
-    return bool(op.shape and before and len(op.shape) == 2 and len(before) == 3 and op.shape[-1] == before[-1])
 
 
 def _learned_query(graph: Operations, query: Op) -> bool:

@@ -1,4 +1,4 @@
-"""What a prompt longer than every window and chunk shows that an ordinary one does not."""
+"""What other inputs show than an ordinary prompt does: one longer than every window and chunk, and other plain numbers."""
 
 from __future__ import annotations
 
@@ -36,6 +36,30 @@ def with_longer_prompt(sheet: FactSheet, longer: FactSheet, limit: Evidence) -> 
         if is_distance(key) and (facts.pop(key, None) is not None or absences.pop(key, None) is not None):
             open_[key] = note
     return replace(sheet, facts=facts, absences=absences, undecided=open_)
+
+
+def with_other_numbers(sheet: FactSheet, other: FactSheet, names: tuple[str, ...], here: Evidence) -> FactSheet:
+    """The facts that hold whatever numbers the caller hands in; the others are open.
+
+    Args:
+        sheet: What one choice of numbers shows.
+        other: What another choice shows.
+        names: The entry's arguments that are such numbers.
+        here: The class.
+    """
+
+    def told(facts: FactSheet, key: str) -> object:
+        fact = facts.facts.get(key)
+        return (fact.value,) if fact is not None else key in facts.absences
+
+    changed = [key for key in {**sheet.facts, **sheet.absences} if told(sheet, key) != told(other, key)]
+    reason = f"it changes with the number that comes in as {' or '.join(names)}"
+    return replace(
+        sheet,
+        facts={key: fact for key, fact in sheet.facts.items() if key not in changed},
+        absences={key: item for key, item in sheet.absences.items() if key not in changed},
+        undecided={**sheet.undecided, **{key: Undecided(reason, here.file, here.line, key) for key in changed}},
+    )
 
 
 def without_longer_prompt(sheet: FactSheet, why: str, limit: Evidence) -> FactSheet:

@@ -59,6 +59,25 @@ def volume(op: Op) -> int:
     return total
 
 
+def pools_positions(graph: Operations, op: Op) -> bool:
+    """Whether an operation takes the mean over all positions, rows and columns: batch and channels stay.
+
+    The mean of a norm is over channels.
+    """
+    before = graph[op.inputs[0]].shape if op.inputs else None
+    if not op.shape or not before:
+        return False
+    if op.kind == "pool":
+        inner = op.shape[2:]
+        return bool(op.attrs.get("adaptive")) and op.attrs.get("which") == "avg" and all(size == 1 for size in inner)
+    if op.kind != "reduce" or op.attrs.get("which") != "mean":
+        return False
+    dims = set(op.attrs.get("dims") or ())
+    if len(before) == 3:  # noqa: PLR2004 - batch, positions, channels
+        return dims == {-2} and op.shape[-1] == before[-1]
+    return len(before) == 4 and dims in ({-1, -2}, {-2, -3})  # noqa: PLR2004 - channels before or behind rows and columns
+
+
 def is_projection(graph: Operations, op: Op) -> bool:
     """Whether an operation multiplies data with a weight."""
     if op.kind in PROJECTIONS:

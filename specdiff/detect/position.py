@@ -116,6 +116,19 @@ def _untransposed(graph: Operations, key: Op) -> Op:
     return key
 
 
+def _chosen(graph: Operations, query: Op) -> Op | None:
+    """A choice between two values of queries that the input makes."""
+    op = query
+    for _ in range(12):
+        if op.kind == "where" and len(op.inputs) > 2 and graph.from_inputs[op.inputs[0]]:  # noqa: PLR2004 - a condition and two values
+            one, other = op.inputs[1:3]
+            return op if all(len(graph[each].shape or ()) > 2 for each in (one, other)) else None  # noqa: PLR2004 - not a number
+        if op.kind not in VIEWS | {"mul", "div"} or not op.inputs:
+            return None
+        op = graph[op.inputs[0]]
+    return None
+
+
 def _rope_facts(scene: Scene, graph: Operations, tower: Tower, rows: list[Any], rotated: list[Any]) -> None:
     key = tower.key
     first: Rotation = rotated[0][2]
@@ -128,6 +141,9 @@ def _rope_facts(scene: Scene, graph: Operations, tower: Tower, rows: list[Any], 
             first.at,
         )
     layers = tuple(sorted({layer for layer, _, _, _ in rotated}))
+    chosen = next((op for _, site, _, _ in rotated if (op := _chosen(graph, site.query)) is not None), None)
+    if chosen is not None:
+        scene.unsure(key("rope.layers"), "whether queries are rotated here depends on what comes in", chosen)
     scene.fact(key("rope.layers"), layers, [see(first.at, f"rotated in {len(layers)} of {len(rows)} layers")])
     agreed(
         scene,

@@ -122,6 +122,12 @@ class Scene:
             operations, self.parameters, places, self.tied, config, self.config_place, self.here, length=length
         )
 
+    def of_other_numbers(self, operations: Operations) -> Scene:
+        """The same class with the operations of a run whose inputs hold other plain numbers."""
+        other = self.of_longer(operations, self.length or (0, None))
+        other.length, other.untold, other.text, other.why_not = self.length, self.untold, self.text, self.why_not
+        return other
+
     # --- Writing -------------------------------------------------------------------------------
 
     def fact(self, key: str, value: Value, evidence: Iterable[Evidence], level: Level = Level.USED) -> None:

@@ -148,7 +148,14 @@ def embedding(scene: Scene) -> None:
     """`vocab_size`, `embedding.size`, `.scale`, `.norm`, `.token_types`."""
     graph = scene.operations
     table = token_table(scene)
-    if graph is None or table is None:
+    if graph is None:
+        return
+    if table is None:
+        numbered = next((op for op in graph.kind("input") if op.dtype.startswith(("int", "uint"))), None)
+        if numbered is None and scene.towers:
+            scene.absent("vocab_size", "no input is looked up in a table")
+        else:
+            scene.unsure("vocab_size", "no look-up of an input's numbers in a table is recognised", numbered)
         return
     weight = graph[table.inputs[1]]
     name = graph.parameter(weight)

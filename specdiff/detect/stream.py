@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from specdiff.detect.agree import agreed
-from specdiff.detect.norm_sites import Norm, is_statistic
+from specdiff.detect.norm_sites import Norm
 from specdiff.detect.paths import is_projection, path_from
-from specdiff.detect.scene import Block, Scene, Tower, see
-from specdiff.facts import Fact
+from specdiff.detect.scene import Block, Scene, Tower
 from specdiff.graph.operations import Operations, is_number
 from specdiff.interp.trace import Op
 
-_CARRY = frozenset({"cast", "copy", "dropout", "detach", "identity", "join", "contiguous"})
-_RESHAPE = frozenset({"view", "reshape", "transpose", "permute"})
+CARRY = frozenset({"cast", "copy", "dropout", "detach", "identity", "join", "contiguous"})
+RESHAPE = frozenset({"view", "reshape", "transpose", "permute"})
 
 
 @dataclass(slots=True)
@@ -54,7 +52,7 @@ def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stre
     """Follow the stream back from a block's output to its input."""
     inside = {op.id for op in block.ops}
     first = block.ops[0].id
-    last = _output(graph, block, inside)
+    last = block_output(graph, block, inside)
     if last is None:
         return None
     found = Stream([], [], False, False)
@@ -69,7 +67,7 @@ def stream_of(graph: Operations, block: Block, norm_of: dict[int, Norm]) -> Stre
         if norm is not None and norm.output == current.id and norm.input < current.id:
             found.post.append(norm)
             current = graph[norm.input]
-        elif current.kind in (*_CARRY, *_RESHAPE, "roll", "pad", "slice") and current.inputs:
+        elif current.kind in (*CARRY, *RESHAPE, "roll", "pad", "slice") and current.inputs:
             current = graph[current.inputs[0]]
         elif current.kind == "add" and len(current.inputs) == 2:
             leaves = _leaves(graph, current, inside, first, norm_of)
@@ -123,7 +121,7 @@ def _scales(graph: Operations, op: Op, base: Op) -> list[tuple[float, Op]]:
     for item in graph.inputs(op):
         steps = []
         each = item
-        while each.id != base.id and each.inputs and (each.kind in _CARRY or each.kind in ("mul", "div")):
+        while each.id != base.id and each.inputs and (each.kind in CARRY or each.kind in ("mul", "div")):
             value = _factor(each) if each.kind in ("mul", "div") else 1.0
             if value is None:
                 break
@@ -158,14 +156,14 @@ def _replaced(
         norm = norm_of.get(data.id)
         if norm is not None:
             data = graph[norm.input]
-        elif data.kind in (*_CARRY, *_RESHAPE) and data.inputs:
+        elif data.kind in (*CARRY, *RESHAPE) and data.inputs:
             data = graph[data.inputs[0]]
         else:
             return data if data.kind == "add" and data.id in inside else None
     return None
 
 
-def _output(graph: Operations, block: Block, inside: set[int]) -> Op | None:
+def block_output(graph: Operations, block: Block, inside: set[int]) -> Op | None:
     """The last value of the block that something outside reads, or that is an output."""
     outputs = set(graph.outputs)
     op: Op
@@ -178,18 +176,16 @@ def _output(graph: Operations, block: Block, inside: set[int]) -> Op | None:
 
 def _deferred_sum(graph: Operations, op: Op, inside: set[int]) -> Op | None:
     """The addition of two values of a block that whoever reads them makes (norms that take the residual along)."""
-    for reader in graph.readers(op, _CARRY):
+    for reader in graph.readers(op, CARRY):
         if reader.kind == "add" and len(reader.inputs) == 2 and reader.id not in inside and reader.shape == op.shape:
-            if all(graph.source(item, _CARRY).id in inside for item in graph.inputs(reader)):
+            if all(graph.source(item, CARRY).id in inside for item in graph.inputs(reader)):
                 return reader
     return None
 
 
 def _comes_in(graph: Operations, op: Op, first: int) -> bool:
     """Whether an addition is of two values that enter the block: what the block before left to be added."""
-    return (
-        op.kind == "add" and len(op.inputs) == 2 and all(graph.source(i, _CARRY).id < first for i in graph.inputs(op))
-    )
+    return op.kind == "add" and len(op.inputs) == 2 and all(graph.source(i, CARRY).id < first for i in graph.inputs(op))
 
 
 def _leaves(
@@ -204,7 +200,7 @@ def _leaves(
     if stream is None or branch is None:
         for one, other in ((left, right), (right, left)):
             # (attention + mlp) + x, or attention + (x + mlp): the sum of two branches of an earlier value
-            inner = _through(graph, one)
+            inner = through(graph, one)
             if inner.kind == "add" and len(inner.inputs) == 2 and inner.id in inside:
                 below = _leaves(graph, inner, inside, first, norm_of)
                 if below is not None and (below[0].id == other.id or graph.reaches(below[0].id, other.id)):
@@ -212,14 +208,14 @@ def _leaves(
                         return None
                     return below[0], [*below[1], other]
         return None
-    inner = _through(graph, branch)
+    inner = through(graph, branch)
     if inner.kind == "add" and len(inner.inputs) == 2 and inner.id in inside and norm_of.get(inner.id) is None:
         a, b = graph.inputs(inner)
         weights = a.kind in ("parameter",) or b.kind in ("parameter",)
         if not weights and _big(a) and _big(b) and graph.reaches(stream.id, a.id) and graph.reaches(stream.id, b.id):
             if not graph.reaches(a.id, b.id) and not graph.reaches(b.id, a.id) and inner.module == op.module:
                 return stream, [a, b]
-    below_op = _through(graph, stream)
+    below_op = through(graph, stream)
     if (
         below_op.kind == "add"
         and len(below_op.inputs) == 2
@@ -236,8 +232,8 @@ def _big(op: Op) -> bool:
     return bool(op.shape) and len(op.shape or ()) >= 2
 
 
-def _through(graph: Operations, op: Op) -> Op:
-    while op.kind in _CARRY and op.inputs:
+def through(graph: Operations, op: Op) -> Op:
+    while op.kind in CARRY and op.inputs:
         op = graph[op.inputs[0]]
     return op
 
@@ -260,7 +256,7 @@ def _unscaled(graph: Operations, op: Op, first: int) -> Op:
         op.inputs
         and op.id >= first
         and (
-            op.kind in _CARRY
+            op.kind in CARRY
             or (op.kind in ("mul", "div") and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float))
         )
     ):
@@ -276,7 +272,7 @@ def _branch(graph: Operations, added_at: Op, output: Op, base: Op, block: Block,
         if norm is not None:
             branch.after = norm
             break
-        if current.kind in _CARRY or current.kind in _RESHAPE:
+        if current.kind in CARRY or current.kind in RESHAPE:
             if not current.inputs:
                 break
             current = graph[current.inputs[0]]
@@ -300,11 +296,11 @@ def _branch(graph: Operations, added_at: Op, output: Op, base: Op, block: Block,
         else:
             break
     branch.output = current
-    base = _through(graph, base)
+    base = through(graph, base)
     lanes = {base.id}
     for norm in block.norms:
         if (
-            _through(graph, graph[norm.input]).id in lanes
+            through(graph, graph[norm.input]).id in lanes
             and norm.output < added_at.id
             and graph.reaches(norm.output, current.id)
         ):
@@ -324,259 +320,6 @@ def streams_of(scene: Scene, tower: Tower) -> list[tuple[Block, Stream | None]]:
         scene.memo[key] = [(block, stream_of(graph, block, scene.norm_of)) for block in tower.blocks]
     found: list[tuple[Block, Stream | None]] = scene.memo[key]
     return found
-
-
-def norm_facts(scene: Scene) -> None:
-    """`norm.*` and `residual*` per tower."""
-    graph = scene.operations
-    if graph is None:
-        return
-    for tower in scene.towers:
-        streams = streams_of(scene, tower)
-        final = final_norm(scene, tower)
-        _kinds(scene, tower, streams, final)
-        _placement(scene, graph, tower, streams)
-
-
-def final_norm(scene: Scene, tower: Tower) -> Norm | None:
-    """`norm.final`: the norm that reads what the last block returns."""
-    graph = scene.operations
-    assert graph is not None
-    key = tower.key("norm.final")
-    block = tower.blocks[-1]
-    last = _output(graph, block, {op.id for op in block.ops})
-    if last is None:
-        scene.unsure(key, "what the last block returns is not known", block.ops[-1])
-        return None
-    after = block.ops[-1].id
-    seen: set[int] = set()
-    stack = [last.id]
-    carries = _CARRY | _RESHAPE | {"slice", "index", "split", "flatten"}
-    by_input = {norm.input: norm for norm in scene.norms if norm.output > after}
-    while stack:
-        index = stack.pop(0)
-        if index in seen:
-            continue
-        seen.add(index)
-        norm = by_input.get(index)
-        if norm is not None:
-            scene.fact(key, True, [see(norm.start, f"{norm.kind} norm {norm.weight} of the last block's output")])
-            return norm
-        stack += [r for r in graph.consumers[index] if graph[r].kind in carries or _times_a_number(graph[r])]
-    later = _norm_behind(graph, last, set(by_input))
-    if later is not None:
-        scene.unsure(key, "a norm stands behind the last block, and what it reads is not that block's output", later)
-        return None
-    odd = _norm_behind(graph, last, {op.id for op in graph.kind("reduce") if op.id > after and is_statistic(op)})
-    if odd is not None:
-        scene.unsure(key, "a statistic of the last block's output is taken, and no norm recognised", odd)
-        return None
-    scene.fact(key, False, [see(last, "no norm reads the last block's output")])
-    return None
-
-
-def _times_a_number(op: Op) -> bool:
-    return op.kind in ("mul", "div") and len(op.inputs) == 1 and isinstance(op.attrs.get("other"), int | float)
-
-
-def _norm_behind(graph: Operations, last: Op, inputs: set[int]) -> Op | None:
-    """The input of a norm that the last block's output gets to with no projection between."""
-    seen: set[int] = set()
-    stack = [last.id]
-    while stack:
-        index = stack.pop()
-        if index in seen or is_projection(graph, graph[index]):
-            continue
-        seen.add(index)
-        if index in inputs:
-            return graph[index]
-        stack += graph.consumers[index]
-    return None
-
-
-def _kinds(scene: Scene, tower: Tower, streams: list[tuple[Block, Stream | None]], final: Norm | None) -> None:
-    used: list[Norm] = []
-    for block, stream in streams:
-        if stream is None:
-            used.extend(block.norms)
-            continue
-        own = [norm for branch in stream.branches for norm in branch.before]
-        own += [branch.after for branch in stream.branches if branch.after is not None]
-        own += stream.post
-        used.extend(own or _as_wide(block, scene.facts.get(tower.key("hidden_size"))))
-    if final is not None and used:
-        used.append(final)
-    key = tower.key
-    if not used:
-        scene.unsure(key("norm.kind"), "no norm of a known sort is recognised in the blocks", tower.blocks[0].ops[0])
-        return
-    agreed(scene, key("norm.kind"), ((_kind(n), n.start, f"{n.kind} norm {n.weight}") for n in used))
-    agreed(scene, key("norm.eps"), ((n.eps, n.eps_at or n.start, f"epsilon {n.eps}") for n in used))
-    agreed(
-        scene,
-        key("norm.weight_offset"),
-        (
-            (n.offset, n.scale or n.start, f"times {n.offset:g} + {n.weight}" if n.offset else f"times {n.weight}")
-            for n in used
-        ),
-    )
-    agreed(
-        scene,
-        key("norm.bias"),
-        ((bool(n.bias), n.scale or n.start, f"bias {n.bias}" if n.bias else "no bias") for n in used),
-    )
-    weighted = [norm for norm in used if norm.product_in]
-    if len(weighted) == len(used):
-        agreed(
-            scene,
-            key("norm.product_dtype"),
-            ((n.product_in, n.scale or n.start, f"multiplied with {n.weight} in {n.product_in}") for n in weighted),
-        )
-    agreed(scene, key("norm.dtype"), ((n.computed_in, n.start, f"statistics in {n.computed_in}") for n in used))
-
-
-def _as_wide(block: Block, hidden: Fact | None) -> list[Norm]:
-    """Norms of a block whose stream is not followed: those as wide as the stream, not those of a latent or of a head."""
-    wide = [norm for norm in block.norms if hidden is not None and norm.width == hidden.value]
-    return wide or block.norms
-
-
-def _kind(norm: Norm) -> str:
-    if norm.kind == "layer" and not norm.weight:
-        return "layer_no_affine"
-    return norm.kind
-
-
-def _placement(scene: Scene, graph: Operations, tower: Tower, streams: list[tuple[Block, Stream | None]]) -> None:
-    key = tower.key
-    for block, stream in streams:
-        if stream is not None and stream.parallel:
-            stream.parallel = _side_by_side(graph, block, stream)
-    good = [(block, stream) for block, stream in streams if stream is not None and stream.complete and stream.branches]
-    if len(good) != len(streams) or not good:
-        odd = next(
-            (block for block, stream in streams if stream is None or not stream.complete or not stream.branches), None
-        )
-        if odd is not None:
-            for name in ("norm.placement", "residual"):
-                scene.unsure(key(name), "the residual stream of a block could not be followed", odd.ops[-1])
-        return
-    agreed(scene, key("norm.placement"), ((_place(stream), *_place_at(block, stream)) for block, stream in good))
-    agreed(
-        scene,
-        key("residual"),
-        (_residual(stream) for _, stream in good),
-    )
-    counts = [
-        (
-            len(
-                {n.output for b in s.branches for n in b.before}
-                | {b.after.output for b in s.branches if b.after}
-                | {n.output for n in s.post}
-            )
-            or (None if any(map(is_statistic, block.ops)) else 0),
-            *_place_at(block, s),
-        )
-        for block, s in good
-    ]
-    other = next(
-        (norm for block, stream in good if (norm := _of_another_stream(graph, block, stream)) is not None), None
-    )
-    if other is not None:
-        scene.unsure(
-            key("norm.per_block"), "a norm reads a second stream beside the one that was followed", other.start
-        )
-    agreed(scene, key("norm.per_block"), counts)
-    scales = {branch.scale for _, stream in good for branch in stream.branches}
-    if scales == {None}:
-        scene.absent(
-            key("residual.scale"),
-            "sub-layer outputs are added as they come",
-            [see(good[0][1].branches[0].added_at, "the addition")],
-        )
-    elif len(scales) == 1:
-        branch = next(branch for _, stream in good for branch in stream.branches if branch.scale is not None)
-        assert branch.scale is not None and branch.scale_at is not None
-        scene.fact(key("residual.scale"), round(branch.scale, 12), [see(branch.scale_at, f"times {branch.scale:.6g}")])
-    else:
-        one = next(branch for _, stream in good for branch in stream.branches if branch.scale is not None)
-        scene.unsure(key("residual.scale"), "sub-layers differ in the factor on their output", one.scale_at)
-    factors = [(round(value, 12), op) for _, stream in good for value, op in stream.scales]
-    if not factors:
-        place = see(good[0][1].branches[0].added_at, "the addition")
-        scene.absent(key("residual.stream_scale"), "the stream is added to as it is", [place])
-    elif len({value for value, _ in factors}) == 1:
-        scene.fact(
-            key("residual.stream_scale"), factors[0][0], [see(factors[0][1], f"the stream times {factors[0][0]:.6g}")]
-        )
-    else:
-        scene.unsure(key("residual.stream_scale"), "the stream is multiplied with several numbers", factors[0][1])
-    learned = [bool(branch.layer_scale) for _, stream in good for branch in stream.branches]
-    first = good[0][1].branches[0]
-    if all(learned):
-        scene.fact(
-            key("residual.layer_scale"), True, [see(first.scale_at or first.added_at, f"times {first.layer_scale}")]
-        )
-    elif not any(learned):
-        scene.fact(key("residual.layer_scale"), False, [see(first.added_at, "no learned factor")])
-
-
-def _of_another_stream(graph: Operations, block: Block, stream: Stream) -> Norm | None:
-    """A norm that reads a sum, or what enters the block, and stands on no branch of the stream that was followed."""
-    counted = {norm.output for branch in stream.branches for norm in (*branch.before, branch.after) if norm is not None}
-    counted |= {norm.output for norm in stream.post}
-    first, width = block.ops[0].id, width_of(stream.branches[0].output)
-    for norm in block.norms:
-        read = _through(graph, graph[norm.input])
-        if norm.output in counted or norm.width != width or read.id < first:
-            continue
-        sums = read.kind == "add" and len(read.inputs) == 2 and not any(graph.parameter(i) for i in graph.inputs(read))
-        if sums and norm.input not in counted:
-            return norm
-    return None
-
-
-def _side_by_side(graph: Operations, block: Block, stream: Stream) -> bool:
-    """Whether a feed-forward part is added together with a mixer, not only two mixers with each other."""
-    mixer = block.mixer[1] if block.mixer[0] == "hybrid" else None
-    groups: dict[int, list[bool]] = {}
-    for branch in stream.branches:
-        mixes = branch.attends or (mixer is not None and graph.reaches(mixer.id, branch.output.id))
-        groups.setdefault(branch.added_at.id, []).append(mixes)
-    return any(len(group) > 1 and not all(group) for group in groups.values())
-
-
-def _residual(stream: Stream) -> tuple[str, Op, str]:
-    lost = next((branch for branch in stream.branches if branch.replaces), None)
-    if lost is not None:
-        return "missing", lost.added_at, "this sub-layer's output replaces the stream"
-    return ("parallel" if stream.parallel else "sequential"), stream.branches[-1].added_at, "added to the stream"
-
-
-def _place(stream: Stream) -> str | None:
-    before = [bool(branch.before) for branch in stream.branches]
-    after = [branch.after is not None for branch in stream.branches]
-    post = len(stream.post)
-    if all(before) and all(after) and not post:
-        return "sandwich"
-    if all(before) and not any(after) and not post:
-        return "parallel" if stream.parallel else "pre"
-    if not any(before) and all(after) and not post:
-        return "sublayer_output"
-    if not any(before) and not any(after) and post and post >= len(stream.branches):
-        return "post"
-    return None
-
-
-def _place_at(block: Block, stream: Stream) -> tuple[Op, str]:
-    branch = stream.branches[0]
-    if branch.before:
-        return branch.before[0].start, "the sub-layer reads a normalised stream"
-    if branch.after is not None:
-        return branch.after.start, "the sub-layer's output is normalised"
-    if stream.post:
-        return stream.post[0].start, "the sum is normalised"
-    return branch.added_at, "where the norms of this block stand"
 
 
 def width_of(op: Op) -> int | None:

@@ -16,6 +16,7 @@ from specdiff.interp.trace import Op, Trace
 from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import STOPS, Built, Failure, failure_of, undecided
 from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out, with_needed
+from specdiff.project.known import KNOWN
 from specdiff.project.modes import PADDED, beside_text, cached, labelled, next_token, padded, without_cache
 from specdiff.project.modules import Program
 from specdiff.project.refit import Wanted, refitted, wanted_of
@@ -164,6 +165,36 @@ def longer(program: Program, built: Built, ran: Forwarded, context: int | None) 
     if again is None or (len(numbers) <= MAX_LONGER and again.failure is not None and again.failure.kind in _REFUSALS):
         return None
     return again
+
+
+_COUNTED = frozenset({"start_pos", "start_position", "offset", "cache_position", "past_length", "position_offset"})
+"""Numbers that say where a prompt begins: 0 is no example of theirs but what a prompt has."""
+
+
+def renumbered(program: Program, built: Built, ran: Forwarded) -> tuple[Forwarded, tuple[str, ...]] | None:
+    """Run the same inputs with other plain numbers, and the names of those: what depends on them is the caller's choice.
+
+    None where the entry takes no number of its own, or accepts no other one.
+    """
+    names = tuple(
+        name
+        for name, value in ran.inputs.items()
+        if type(value) in (int, float) and name not in KNOWN and name not in _COUNTED
+    )
+    if not names or ran.failure is not None:
+        return None
+    ways = dict(built.ways)
+    for more in OTHER_NUMBERS:
+        again = _attempt(program.run, built, {**ran.inputs, **{name: ran.inputs[name] + more for name in names}})
+        built.ways.clear()
+        built.ways.update(ways)
+        if again.failure is None:
+            return again, names
+    return None
+
+
+OTHER_NUMBERS = (1, 2, 6)
+"""What is added to an example number to have another one."""
 
 
 def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Forwarded:

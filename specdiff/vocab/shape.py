@@ -270,6 +270,7 @@ NORM = group(
         "Norms on the residual stream in one block: 1 where a parallel block shares one, 4 for sandwich.",
         "Falcon, arXiv:2311.16867 (7B shares one, 40B has two)",
         unit="norms",
+        neutral=0,
     ),
     boolean(
         "norm.final",
