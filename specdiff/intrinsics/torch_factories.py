@@ -24,7 +24,7 @@ def _factory(name: str, fill: float | None, kind: str = "constant") -> Callable[
         unexpected = [key for key in kwargs if key not in _SKIP]
         if unexpected:
             raise TypeError(f"{name}() got an unexpected keyword argument '{unexpected[0]}'")
-        shape = sizes((size,) if size is not None else args, name)
+        shape = sizes(_numbers(ctx, (size,) if size is not None else args), name)
         const = None if fill is None or not small(shape) else (lambda: _filled(shape, fill))
         return ctx.emit(kind, (), shape, dtype_name(dtype, "float32"), const=const, fill=fill)
 
@@ -39,7 +39,7 @@ def _filled(shape: tuple[int, ...], fill: float) -> Any:
 
 
 def _full(ctx: Any, size: Any, fill_value: Any, *, dtype: Any = None, **kwargs: Any) -> Any:
-    shape = sizes((size,), "full")
+    shape = sizes(_numbers(ctx, (size,)), "full")
     value = _single(fill_value)
     default = "bool" if isinstance(value, bool) else "int64" if isinstance(value, int) else "float32"
     const = (lambda: _filled(shape, value)) if isinstance(value, int | float) and small(shape) else None
@@ -66,7 +66,7 @@ def _new(name: str, fill: float | None) -> Callable[..., Any]:
         if name == "new_full":
             value = _single(args[1] if len(args) > 1 else fill_value)
             args = args[:1]
-        shape = sizes((size,) if size is not None else args, name)
+        shape = sizes(_numbers(ctx, (size,) if size is not None else args), name)
         const = (lambda: _filled(shape, value)) if isinstance(value, int | float) and small(shape) else None
         return ctx.emit("constant", (), shape, dtype_name(dtype, input.dtype), const=const, fill=value)
 
@@ -117,6 +117,18 @@ def _scalar(ctx: Any, value: Any) -> Any:
     """The same, or a number that the code counted itself (the last position and one)."""
     found = _single(value)
     return decided(ctx, value) if found is None and isinstance(value, Tensor) else found
+
+
+def _numbers(ctx: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Sizes, where a tensor of one element that the code counted itself is the number in it."""
+
+    def number(value: Any) -> Any:
+        found = decided(ctx, value) if isinstance(value, Tensor) and constant(value) is None else None
+        return value if found is None else found
+
+    return tuple(
+        [number(item) for item in value] if isinstance(value, list | tuple) else number(value) for value in values
+    )
 
 
 def _normal(ctx: Any, mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, dtype: Any = None, **kwargs: Any) -> Any:

@@ -87,6 +87,7 @@ SHAPES = [
     ("return x[:, :1] if torch.arange(2, length + 2).min() and 4 > torch.arange(4).max() else x", "(batch, 1, 64)"),
     ("return x.new_zeros(torch.arange(length).max().item() + 1, 3)", "(sequence, 3)"),
     ("return torch.arange(torch.arange(length)[-1] + 1)", "(sequence,)"),
+    ("return torch.full((length, torch.arange(length)[0] + length + 1), 1.0)", "(sequence, sequence+1)"),
     ("return x[:, :1] if torch.arange(5, length + 5).long()[0] else x", "(batch, 1, 64)"),
     ("return torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))", "(batch, sequence, 32)"),
 ]
