@@ -98,6 +98,8 @@ class Writer:
         self.kept = frozenset(kept)
         """Operations whose readers are not known."""
         self.live = operations.ancestors((*operations.outputs, *self.kept))
+        self.came_from: dict[int, int] = {}
+        """By operation that hands on what it reads: the one that made it."""
         self.scopes: dict[str, str] = {}
         """Scope by module path."""
         self.digests: dict[int, str] = {}
@@ -140,10 +142,14 @@ class Writer:
 
     def passed(self, source: int) -> Op:
         """The operation that a value comes from, through those that hand it on as it is."""
-        op = self.operations[source]
-        while self.silent(op):
-            op = self.operations[op.inputs[0]]
-        return op
+        way: list[int] = []
+        index = source
+        while index not in self.came_from and self.silent(self.operations[index]):
+            way.append(index)
+            index = self.operations[index].inputs[0]
+        index = self.came_from.get(index, index)
+        self.came_from.update(dict.fromkeys(way, index))
+        return self.operations[index]
 
     def silent(self, op: Op) -> bool:
         """Whether an operation hands on its first input as it is."""

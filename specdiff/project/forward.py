@@ -364,8 +364,25 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     if failure is not None or missing:
         outputs = {**named, **{f"unknown.{index}": value for index, value in enumerate(missing)}}
         undo(journal)
+    _let_go(journal, outputs)
     notes = tuple((note.reason, note.place) for note in run.notes)
     return Forwarded(trace, inputs, outputs, failure, notes, run.edges, wanted=wanted, limits=limits)
+
+
+def _let_go(journal: Journal, outputs: Value) -> None:
+    """Tensors that a run left in the model's own state (a cache in an attribute) are plain state to the next run."""
+    given = {id(tensor) for tensor in tensors_in(outputs)}
+    for target, _ in journal.saved.values():
+        held: Iterable[Any] = ()
+        if isinstance(target, Instance):
+            held = target.attrs.values()
+        elif isinstance(target, dict):
+            held = target.values()
+        elif isinstance(target, list | set):
+            held = target
+        for value in held:
+            if isinstance(value, Tensor) and id(value) not in given:
+                value.node = None
 
 
 def train(run: Run, module: Value, mode: bool) -> None:

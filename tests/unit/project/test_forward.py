@@ -128,6 +128,23 @@ def test_output_shape(tmp_path: Path, body: str, expected: str) -> None:
     assert deeply(run) == expected
 
 
+def test_state_that_a_run_left_is_no_part_of_the_next_runs_trace(tmp_path: Path) -> None:
+    body = """if not hasattr(self, "cache"):
+            self.cache = torch.zeros(4, 64, 64)
+        self.cache = self.cache.to(x)
+        self.cache[:batch, :length] = x
+        return self.outer(self.inner(self.cache[:batch, :length]))"""
+    target = _target(tmp_path, body)
+
+    def run() -> list[bool]:
+        program = new_program(target, Options(use_cache=False))
+        built = build(program, target, program.module(target.module).get("Model"), {})
+        runs = [forward(program, built, mode) for mode in ("prefill", "padded", "prefill")]
+        return [all(source < op.id for op in ran.trace.ops for source in op.inputs) for ran in runs]
+
+    assert deeply(run) == [True, True, True]
+
+
 def _ran(folder: Path, body: str):
     target = _target(folder, body)
     program = new_program(target, Options(use_cache=False))
