@@ -75,8 +75,14 @@ def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> Align
             continue
         if not all(sides):
             continue
-        for paths, one, other in _Run(sides[0], sides[1], names, shaped, weights).parts():
+        parts = list(_Run(sides[0], sides[1], names, shaped, weights).parts())
+        alone = (
+            any(_computes(one) and not _computes(other) for _, one, other in parts),
+            any(_computes(other) and not _computes(one) for _, one, other in parts),
+        )
+        for paths, one, other in parts:
             told, alike = _told(run, paths, one, other, shaped)
+            told = [_unless_elsewhere(each, alone) for each in told]
             if not run:
                 total += len(one.operations)
                 found += alike
@@ -84,6 +90,19 @@ def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> Align
                 otherwise.update(dict.fromkeys(paths))
             deviations += told
     return Alignment(total, found, tuple(_once(deviations)), tuple(otherwise), "")
+
+
+def _computes(layer: Layer) -> bool:
+    return any(op.kind not in ENDS for op in layer.operations)
+
+
+def _unless_elsewhere(deviation: Deviation, alone: tuple[bool, bool]) -> Deviation:
+    """What a side lacks in one part is not known to be missing where it has parts that no part of the other stands for."""
+    lacking = (not deviation.left and alone[0]) or (not deviation.right and alone[1])
+    if not lacking or deviation.decision.outcome is not Outcome.OTHER:
+        return deviation
+    words = "the side that lacks it has parts of its own that may do it"
+    return replace(deviation, decision=Decision(Outcome.OPEN, words))
 
 
 def _refusal(parts: Sequence[ComputedPart]) -> tuple[Computed, ...]:
