@@ -14,8 +14,9 @@ _DEPTH = 16
 _HOLD_ALL = frozenset(
     "view reshape transpose permute unsqueeze squeeze expand copy contiguous detach flatten repeat flip cast".split()
 )
-
+"""Operations whose result holds every value of their input, and no other."""
 _KEEP_ORDER = frozenset({"cast", "contiguous", "copy", "detach"})
+"""Those that leave the first value the first and the last the last."""
 
 
 def counted_by(trace: Trace, op: Op) -> bool | int | Dim | None:

@@ -200,6 +200,25 @@ def test_what_is_not_the_same_in_such_a_layer_is_not_called_the_same(
     assert {each["meaning"] for each in result["differences"]} & {"result", "unknown"}
 
 
+NUMBERED = (
+    MODEL.replace("        self.up = nn.Linear(size, 64)\n", "")
+    .replace(
+        "self.down = nn.Linear(64, size)",
+        "self.net = nn.Sequential(nn.Linear(size, 64), nn.SiLU(), nn.Linear(64, size))",
+    )
+    .replace("        hidden = F.silu(self.up(self.two(x)))\n", "")
+    .replace("x + self.down(hidden)", "x + self.net(self.two(x))")
+)
+
+
+def test_what_stands_in_numbered_parts_of_one_side_is_not_told_as_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parts of a `Sequential` are parts of their own: the other side's layer computes the same in itself."""
+    result = compared(tmp_path, NUMBERED, capsys)
+    assert not [each for each in result["differences"] if each["meaning"] == "result"], result["differences"]
+
+
 @pytest.mark.parametrize("style", ["terminal", "markdown"])
 def test_a_change_of_operations_reads_with_its_lines_in_every_rendering(
     tmp_path: Path, style: str, capsys: pytest.CaptureFixture[str]
