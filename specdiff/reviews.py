@@ -15,7 +15,7 @@ from specdiff.facts import Evidence, Value
 from specdiff.options import Options
 from specdiff.project.targets import Target, file_of
 from specdiff.results import CheckResult, ClassResult
-from specdiff.review import edits, git, plan
+from specdiff.review import edits, git, placed, plan
 from specdiff.review.differ import pairs, review_class
 from specdiff.review.gates import new_gates, unreached
 from specdiff.review.git import Change, Range
@@ -66,6 +66,11 @@ class _Sides:
         if path in files:
             return files[path]
         return path.read_bytes() if name and path.is_file() else None
+
+    def there(self, name: str) -> bool:
+        """Whether either side has a file."""
+        path = self.path(name)
+        return path.is_file() or self.before.get(path) is not None or self.after.get(path) is not None
 
     def text(self, files: Files, name: str) -> str:
         return (self.read(files, name) or b"").decode("utf-8", "replace")
@@ -125,8 +130,8 @@ def review(
         found.base,
         found.head,
         tuple(sorted({change.path for change in [*models, *shared]})),
-        tuple(at_edited_lines(each, *lines[each.file]) for each in classes),
-        checks,
+        tuple(_in_repository(sides, at_edited_lines(each, *lines[each.file])) for each in classes),
+        tuple(_check_in_repository(sides, check, covering) for check in checks),
         tuple(sides.problems),
         tuple(_edited(sides, [*models, *shared])),
         tuple(_closest(sides, classes, options)),
@@ -136,6 +141,22 @@ def review(
         tuple(item.path for item in items if item.why),
         tuple(sorted(sides.unreadable)),
     )
+
+
+def _in_repository(sides: _Sides, each: ClassReview) -> ClassReview:
+    """A class's review whose evidence names files as the repository does."""
+    one = each.after or each.before
+    move = placed.within(placed.folder_of(each.file, one.file) if one else "", sides.there)
+    told = placed.moved(each, move, move)
+    if each.standing is Standing.ADDED and each.after is not None:
+        return replace(told, after=placed.added(each.after, move))
+    return told
+
+
+def _check_in_repository(sides: _Sides, check: CheckResult, covering: list[tuple[Spec, str, str]]) -> CheckResult:
+    file = next((file for spec, file, _ in covering if spec.path == check.spec), "")
+    told = placed.checked(check, placed.within(placed.folder_of(file, check.code.file), sides.there))
+    return replace(told, spec=check.spec.removeprefix(f"{sides.range.root.as_posix()}/"))
 
 
 def _is_model(sides: _Sides, change: Change) -> bool:
@@ -178,7 +199,11 @@ def _closest(sides: _Sides, classes: list[ClassReview], options: Options) -> Ite
     for file, results in added.items():
         path = sides.path(file)
         library = path.parent.parent
-        if sides.range.head or not path.is_file() or sum(1 for _ in library.glob("*/modeling_*.py")) < LEAST_MODELS:
+        if (
+            not sides.range.checked_out
+            or not path.is_file()
+            or sum(1 for _ in library.glob("*/modeling_*.py")) < LEAST_MODELS
+        ):
             continue
         from specdiff.nearest import nearest  # noqa: PLC0415 - reads the whole library
 
@@ -221,8 +246,8 @@ def _before(sides: Range, changed: list[Change]) -> Files:
 
 
 def _after(sides: Range, changed: list[Change]) -> Files:
-    """The head side as contents over the disk's; nothing where the head is the working tree."""
-    if not sides.head:
+    """The head side as contents over the disk's; nothing where it is what lies there."""
+    if sides.checked_out:
         return {}
     paths = {change.path for change in changed} | {change.old_path for change in changed if change.old_path}
     paths |= {change.path for change in git.changes(Range(sides.root, sides.head, "")) if plan.is_source(change.path)}
@@ -418,7 +443,7 @@ def _edited_lines(sides: _Sides, files: Files, file: str) -> dict[int, int]:
 def _covering(sides: _Sides, files: set[str], everything: list[str]) -> list[tuple[Spec, str, str]]:
     """The repository's own specs whose target is a changed file, as they lie on disk: (spec, file, target)."""
     found = [name for name in everything if name.endswith((".yaml", ".yml")) and _is_spec(sides.path(name))]
-    if sides.range.head or not files or not found:
+    if not sides.range.checked_out or not files or not found:
         return []
     from specdiff.spec.load import load_specs  # noqa: PLC0415 - YAML only where a spec is read
 

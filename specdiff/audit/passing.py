@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from specdiff.audit.dead import unused_values
 from specdiff.audit.subject import Subject, body_of
-from specdiff.audit.walk import dotted, names_read, nodes_in
+from specdiff.audit.walk import Recalled, dotted, names_read, nodes_in
 from specdiff.interp.lookups import lookup
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import ClassVal, Function, Instance
@@ -32,7 +33,7 @@ class Passing:
         self.dead: set[tuple[int, str]] = set()
         """Arguments by function and name."""
         waiting = [
-            (function, param.name, list(self._reads(function, param.name, _forgotten(function))))
+            (function, param.name, _reads(function, param.name))
             for function in self.functions
             for index, param in enumerate(body_of(function).params)
             if not (index == 0 and function.owner is not None)
@@ -47,7 +48,7 @@ class Passing:
     def goes_nowhere(self, function: Function, names: set[str], allowed: frozenset[int]) -> bool:
         """Whether every read of local names is in a value nobody reads, in an allowed call, or a dead argument."""
         for name in names:
-            for call, arg in self._reads(function, name, _forgotten(function)):
+            for call, arg in _reads(function, name):
                 if call is None or not (id(call) in allowed or self._is_dead(function, call, arg)):
                     return False
         return True
@@ -74,30 +75,6 @@ class Passing:
                 for call in nodes_in(item.body):
                     if isinstance(call, ir.Call) and dotted(call.func) in turns:
                         yield call
-
-    def _reads(
-        self, function: Function, name: str, without: frozenset[int] = frozenset()
-    ) -> Iterator[tuple[ir.Call | None, ir.Arg | None]]:
-        """Each read of a name with the call that it is a plain argument of, None where it is anything else."""
-        body = body_of(function).body
-        plain: dict[int, tuple[ir.Call, ir.Arg]] = {}
-        skipped: set[int] = set()
-        for item in nodes_in(body):
-            if id(item) in without:
-                skipped.update(id(each) for each in nodes_in(item))
-            if isinstance(item, ir.Call):
-                for arg in item.args:
-                    if isinstance(arg.value, ir.Name) and arg.value.id == name:
-                        plain[id(arg.value)] = (item, arg)
-            elif isinstance(item, ir.Assign):
-                for target in item.targets:
-                    skipped.update(id(each) for each in nodes_in(target) if isinstance(each, ir.Name))
-        for item in nodes_in(body):
-            if isinstance(item, ir.Attr) and item.name in _ABOUT:
-                skipped.add(id(item.value))  # not what it holds
-        for item in nodes_in(body):
-            if isinstance(item, ir.Name) and item.id == name and id(item) not in skipped:
-                yield plain.get(id(item), (None, None))
 
     def _is_dead(self, function: Function, call: ir.Call | None, arg: ir.Arg | None) -> bool:
         if call is None or arg is None:
@@ -154,9 +131,35 @@ def _is_used(function: Function, name: str) -> bool:
     return any(isinstance(item, ir.Name) and item.id == name and id(item) not in asked for item in nodes_in(body))
 
 
-def _forgotten(function: Function) -> frozenset[int]:
-    """The statements whose values no line reads."""
-    return frozenset(id(item) for _, item in unused_values(body_of(function), plain=True))
+_Read = tuple[ir.Call | None, ir.Arg | None]
+_READS: Recalled[dict[str, list[_Read]]] = Recalled(2048)
+
+
+def _reads(function: Function, name: str) -> list[_Read]:
+    """Each read of a name with the call that it is a plain argument of, None where it is anything else."""
+    node = body_of(function)
+    return _READS.of(node, lambda: _all_reads(node)).get(name, [])
+
+
+def _all_reads(node: ir.FunctionDef) -> dict[str, list[_Read]]:
+    body, without = node.body, {id(item) for _, item in unused_values(node, plain=True)}
+    plain: dict[int, tuple[ir.Call, ir.Arg]] = {}
+    skipped: set[int] = set()
+    for item in nodes_in(body):
+        if id(item) in without:
+            skipped.update(id(each) for each in nodes_in(item))  # no line reads its value
+        if isinstance(item, ir.Call):
+            plain.update({id(arg.value): (item, arg) for arg in item.args if isinstance(arg.value, ir.Name)})
+        elif isinstance(item, ir.Assign):
+            for target in item.targets:
+                skipped.update(id(each) for each in nodes_in(target) if isinstance(each, ir.Name))
+        elif isinstance(item, ir.Attr) and item.name in _ABOUT:
+            skipped.add(id(item.value))  # not what it holds
+    found: dict[str, list[_Read]] = defaultdict(list)
+    for item in nodes_in(body):
+        if isinstance(item, ir.Name) and id(item) not in skipped:
+            found[item.id].append(plain.get(id(item), (None, None)))
+    return found
 
 
 def _attribute(node: Any) -> str:

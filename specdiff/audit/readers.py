@@ -57,6 +57,7 @@ class Readers:
         self._called = called
         """How other models' configurations mention this one where they take it as a part."""
         self._made: frozenset[str] | None = None
+        self._others: tuple[Path, ...] | None = None
         self._looked = False
 
     def looked_at(self) -> tuple[dict[Path, str], dict[Path, str]]:
@@ -79,13 +80,18 @@ class Readers:
             or any(name in file_words(path) for path in self._users())
         )
 
-    def _users(self) -> Iterator[Path]:
+    def _users(self) -> tuple[Path, ...]:
         """The files of other models whose configurations take this one as a part."""
-        own = {path.parent for path in self._files}
-        for folder in self._libraries:
-            for path, text in _configurations(folder):
-                if path.parent not in own and any(mark in text for mark in self._called):
-                    yield from path.parent.glob("modeling_*.py")
+        if self._others is None:
+            own = {path.parent for path in self._files}
+            folders = [
+                path.parent
+                for folder in self._libraries
+                for path, text in _configurations(folder)
+                if path.parent not in own and any(mark in text for mark in self._called)
+            ]
+            self._others = tuple(file for folder in folders for file in folder.glob("modeling_*.py"))
+        return self._others
 
     def put_together(self, name: str) -> bool:
         """Whether a reader makes the name from a fixed part and another name the code has (`output_` + `attentions`)."""

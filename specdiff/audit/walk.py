@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
 from specdiff.ir import nodes as ir
 
 Block = tuple[ir.Stmt, ...]
+_Answer = TypeVar("_Answer")
 
 _STRING = re.compile(r"(?:\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3})", re.DOTALL)
 UNFINISHED = re.compile(
@@ -20,8 +21,35 @@ UNFINISHED = re.compile(
 _COMMENT = re.compile(r"#[^\n]*")
 
 
-def nodes_in(node: Any) -> Iterator[Any]:
+class Recalled(Generic[_Answer]):
+    """Answers about pieces of code by identity: the classes of a file share most of what they run. Forgets all when full."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[object, tuple[object, _Answer]] = {}
+
+    def of(self, code: object, work: Callable[[], _Answer], about: Hashable = None) -> _Answer:
+        """What was worked out about a piece of code, worked out now if it was not yet."""
+        key = (id(code), about)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= self._most:
+                self._known.clear()
+            found = self._known[key] = (code, work())  # as long as the code is kept, no other has its identity
+        return found[1]
+
+
+_MOST_BODIES = 4096
+_WALKED: Recalled[tuple[Any, ...]] = Recalled(_MOST_BODIES)
+
+
+def nodes_in(node: Any) -> Iterable[Any]:
     """A node and everything below it, nested functions and classes included, in source order."""
+    # A body is walked by most audits, an expression by one.
+    return _WALKED.of(node, lambda: tuple(_walked(node))) if type(node) is tuple and len(node) > 1 else _walked(node)
+
+
+def _walked(node: Any) -> Iterator[Any]:
     stack = [node]
     while stack:
         item = stack.pop()

@@ -7,7 +7,8 @@ from typing import Any
 
 from specdiff.detect.agree import agreed
 from specdiff.detect.attention import self_attentions
-from specdiff.detect.rotation import Region, Rotation, region, rotation
+from specdiff.detect.regions import Region, region
+from specdiff.detect.rotation import Rotation, first_turn, rotation
 from specdiff.detect.scene import Scene, Tower, see
 from specdiff.detect.sites import Attention
 from specdiff.graph.operations import VIEWS, Operations, is_number
@@ -343,11 +344,11 @@ def qk_norm(scene: Scene) -> None:
         )
         orders = []
         for _, site, norm, area in normed:
-            turn = rotation(graph, site.query, area)
+            turn = first_turn(graph, area)
             if turn is not None:
                 orders.append(
                     (
-                        "before_rotary" if norm.start.id < turn.at.id else "after_rotary",
+                        "before_rotary" if norm.start.id < turn.id else "after_rotary",
                         norm.start,
                         "norm and rotation in this order",
                     )

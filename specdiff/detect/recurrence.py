@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from specdiff.detect.paths import bias_of, is_projection, kernel_of, weight_of
-from specdiff.detect.rotation import region, trigonometric
+from specdiff.detect.regions import region
+from specdiff.detect.rotation import trigonometric
 from specdiff.detect.scene import Block, Scene, Tower
 from specdiff.graph.operations import VIEWS, Operations, is_number
 from specdiff.interp.trace import Op

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from specdiff.detect.masks import lengths
 from specdiff.detect.paths import is_projection
+from specdiff.detect.regions import Region, likeness, region
 from specdiff.graph.operations import Operations, is_number
 from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Op
@@ -64,38 +65,41 @@ class Rotation:
         )
 
 
-@dataclass(slots=True)
-class Region:
-    """What happens to data between the projections it comes from and a use."""
-
-    projections: list[Op]
-    derived: set[int]
-    """Operations that carry data of a projection, the projections included."""
-    end: Op
-
-
-def region(graph: Operations, end: Op) -> Region:
-    """Walk back from a use to the projections, and keep what lies between."""
-    behind = sorted(graph.ancestors([end.id], lambda op: not is_projection(graph, op)))
-    projections = [graph[index] for index in behind if is_projection(graph, graph[index])]
-    derived = {op.id for op in projections}
-    for index in behind:
-        if index not in derived and any(source in derived for source in graph[index].inputs):
-            derived.add(index)
-    return Region(projections, derived, end)
-
-
 def rotation(graph: Operations, end: Op, within: Region | None = None) -> Rotation | None:
     """The rotation between projections and a use, if there is one."""
     area = within or region(graph, end)
-    products: list[tuple[Op, Op, Op]] = []
+    known: dict[object, tuple[Rotation | None, list[int]]] = graph.answers.setdefault("rotation", {})
+    key, order = likeness(graph, area)
+    if key not in known:
+        known[key] = _rotation(graph, area), order
+    found, there = known[key]
+    if found is None:
+        return None
+    places = dict(zip(there, order, strict=True))
+    ops = (found.at, found.style_at, found.frequencies_at)
+    at, style_at, frequencies_at = (None if op is None else graph[places.get(op.id, op.id)] for op in ops)
+    assert at is not None
+    return replace(found, at=at, style_at=style_at, frequencies_at=frequencies_at)
+
+
+def first_turn(graph: Operations, area: Region) -> Op | None:
+    """The first product with a cosine or sine, if there is one."""
+    return next((product for product, _, _ in _products(graph, area)), None)
+
+
+def _products(graph: Operations, area: Region) -> Iterator[tuple[Op, Op, Op]]:
+    """(product, data, cosine or sine) of each product of the two."""
     for index in sorted(area.derived):
         op = graph[index]
         if op.kind in _TURNING and len(op.inputs) == 2:
             left, right = graph.inputs(op)
             for data, angle in ((left, right), (right, left)):
                 if data.id in area.derived and angle.id not in area.derived and trigonometric(graph, angle) is not None:
-                    products.append((op, data, angle))
+                    yield op, data, angle
+
+
+def _rotation(graph: Operations, area: Region) -> Rotation | None:
+    products = list(_products(graph, area))
     if not products:
         return None
     found = Rotation(products[0][0])
@@ -552,6 +556,3 @@ def _falling(array: Any) -> bool:
 
     values = numpy.asarray(array, dtype=float).reshape(-1)
     return bool(len(values) > 1 and values[0] > 0 and numpy.all(numpy.diff(values[: len(values) // 2]) <= 0))
-
-
-__all__ = ["Region", "Rotation", "region", "rotation", "trigonometric"]

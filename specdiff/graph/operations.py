@@ -27,6 +27,8 @@ class Operations:
         """Ids of the operations that made the entry's outputs."""
         self.constants = constants or {}
         """Results whose content is known, by operation."""
+        self.answers: dict[str, dict[Any, Any]] = {}
+        """What was worked out about these operations and is asked for again, by what it is about."""
 
     def array(self, op: Op) -> Any:
         """The numpy array of a result whose content is known, else None."""

@@ -36,6 +36,8 @@ class Range:
     """Commit id."""
     head: str
     """Commit id; empty for the working tree."""
+    checked_out: bool = True
+    """Whether the head side is what lies on disk, files that git does not track left out where it is a commit."""
 
 
 def find_range(folder: Path, text: str) -> Range:
@@ -54,9 +56,10 @@ def find_range(folder: Path, text: str) -> Range:
     if not base or "..." in text:
         base = _merge_base(root, base or _main_branch(root), head or "HEAD")
     found_head = _commit(root, head) if separator and head else ""
-    if found_head and found_head == _commit(root, "HEAD") and not _git(root, "status", "--porcelain", "-uno").strip():
-        found_head = ""  # what is checked out is that commit: the files themselves can be read
-    return Range(root, _commit(root, base), found_head)
+    there = not found_head or (
+        found_head == _commit(root, "HEAD") and not _git(root, "status", "--porcelain", "-uno").strip()
+    )
+    return Range(root, _commit(root, base), found_head, there)
 
 
 def _merge_base(root: Path, base: str, head: str) -> str:
@@ -205,10 +208,11 @@ def importers(sides: Range) -> dict[str, list[str]]:
     found under the last part of its name, all by one run of git."""
     # Plain text: git takes fifty times as long for a pattern.
     arguments = ["grep", "-z", "--untracked" if not sides.head else "--no-color", "-F", "-e", "import "]
-    if sides.head:
-        arguments.append(sides.head)
+    revision = "" if sides.checked_out else sides.head
+    if revision:
+        arguments.append(revision)
     said = _run(sides.root, *arguments, "--", "*.py").stdout.decode("utf-8", "surrogateescape")
-    prefix = f"{sides.head}:" if sides.head else ""
+    prefix = f"{revision}:" if revision else ""
     found: dict[str, dict[str, None]] = {}
     for line in said.split("\n"):
         name, _, statement = line.partition("\0")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from specdiff.facts import Evidence
+from specdiff.review import placed
 from specdiff.review.model import ClassReview
 
 _TOP = re.compile(r"(?:async )?(class|def)\s+(\w+)")
@@ -77,31 +78,4 @@ def at_edited_lines(review: ClassReview, before: Mapping[int, int], after: Mappi
             evidence, file=modular_of(evidence.file), line=line, end_line=line + evidence.end_line - evidence.line
         )
 
-    return replace(
-        review,
-        facts=tuple(
-            replace(
-                change,
-                before_evidence=tuple(moved(each, before) for each in change.before_evidence),
-                after_evidence=tuple(moved(each, after) for each in change.after_evidence),
-            )
-            for change in review.facts
-        ),
-        findings=tuple(
-            replace(
-                finding,
-                primary=moved(finding.primary, after),
-                related=tuple(moved(each, after) for each in finding.related),
-            )
-            for finding in review.findings
-        ),
-        operations=tuple(
-            replace(
-                change,
-                before_evidence=tuple(moved(each, before) for each in change.before_evidence),
-                after_evidence=tuple(moved(each, after) for each in change.after_evidence),
-            )
-            for change in review.operations
-        ),
-        gates=tuple(replace(gate, place=moved(gate.place, after)) for gate in review.gates),
-    )
+    return placed.moved(review, lambda each: moved(each, before), lambda each: moved(each, after))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 EVERYTHING = frozenset({"*"})
 """In place of names: any of the file's may have changed."""
@@ -14,9 +14,10 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 
 def changed_names(before: str, after: str) -> frozenset[str]:
     """Top-level names whose code differs between two texts of a file, with all that mentions one of them."""
-    old, new = _pieces(before), _pieces(after)
-    if old is None or new is None:
+    trees = _parsed(before), _parsed(after)
+    if trees[0] is None or trees[1] is None:
         return EVERYTHING
+    old, new = _pieces(trees[0], _dumped), _pieces(trees[1], _dumped)
     edited = {name for name in {*old, *new} if old.get(name) != new.get(name) and name != "__all__"}
     if "" in edited:
         return EVERYTHING
@@ -31,38 +32,48 @@ def reached_names(text: str, module: str, names: frozenset[str]) -> frozenset[st
         module: The last part of the changed module's name.
         names: What changed there.
     """
-    pieces = _pieces(text)
-    if pieces is None:
+    tree = _parsed(text)
+    if tree is None:
         return EVERYTHING
     seeds: set[str] = set()
-    for alias, name in imports(text, module):
+    for alias, name in _imported(tree, module):
         if name == "*" and names:
-            if names == EVERYTHING or alias == "*":
+            if names == EVERYTHING:
                 return EVERYTHING
             seeds |= names  # what is taken over has the same names here
         if names == EVERYTHING or name in names or name == module:
             seeds.add(alias)
-    return frozenset(mentioning(seeds, pieces) | seeds) if seeds else frozenset()
+    if not seeds:
+        return frozenset()
+    lines = text.split("\n")
+    return frozenset(mentioning(seeds, _pieces(tree, lambda node: _written(node, lines))) | seeds)
 
 
-def imports(text: str, module: str) -> Iterator[tuple[str, str]]:
-    """(local name, name there) of what a file imports from a module, or of the module itself, told by its last part."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        yield "*", "*"
-        return
-    for node in ast.walk(tree):
+def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
+    for node in _statements(tree):
         if isinstance(node, ast.ImportFrom):
             last = (node.module or "").rpartition(".")[2]
             for alias in node.names:
                 if last == module or alias.name == module:
-                    # A module that cannot be read has a star for both.
                     yield ("" if alias.name == "*" else alias.asname or alias.name), alias.name
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.rpartition(".")[2] == module:
                     yield (alias.asname or alias.name).partition(".")[0], module
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """All statements, nested ones too; expressions, which hold none, are not looked into."""
+    waiting: list[ast.AST] = [node]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, ast.stmt):
+            yield found
+        for name in _BLOCKS:
+            waiting.extend(getattr(found, name, ()))
+
+
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def mentioning(names: Iterable[str], pieces: dict[str, str]) -> set[str]:
@@ -77,25 +88,43 @@ def mentioning(names: Iterable[str], pieces: dict[str, str]) -> set[str]:
     return found
 
 
-def _pieces(text: str) -> dict[str, str] | None:
-    """Code of a file by the top-level name that it binds; what binds none, imports left out, under the empty name."""
+def _parsed(text: str) -> ast.Module | None:
+    """A file's code; None where it is no Python."""
     try:
-        tree = ast.parse(text)
+        return ast.parse(text)
     except (SyntaxError, ValueError):
         return None
+
+
+def _pieces(tree: ast.Module, said: Callable[[ast.stmt], str]) -> dict[str, str]:
+    """What is said of a file's code by the top-level name that it binds; what binds none, imports left out, under the empty
+    name."""
     found: dict[str, str] = {}
     for node in tree.body:
-        code = ast.dump(_without_docs(node))  # nor do comments, blank lines and line breaks count
+        code = said(node)
         for name in _bound(node):
             found[name] = found.get(name, "") + code
     return found
 
 
-def _without_docs(node: ast.stmt) -> ast.stmt:
-    for each in ast.walk(node):
+def _dumped(node: ast.stmt) -> str:
+    """A statement's code; documentation, comments, blank lines and line breaks do not count."""
+    for each in _statements(node):
         if isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             each.body = [item for item in each.body if not _is_text(item)]
-    return node
+    return ast.dump(node)
+
+
+def _written(node: ast.stmt, lines: list[str]) -> str:
+    """A statement's own text without documentation; for what it mentions, comments may as well stay."""
+    first = min((each.lineno for each in getattr(node, "decorator_list", ())), default=node.lineno)
+    kept = lines[first - 1 : node.end_lineno]
+    for each in _statements(node):
+        if _is_text(each):
+            kept[each.lineno - first : (each.end_lineno or each.lineno) - first + 1] = [""] * (
+                (each.end_lineno or each.lineno) - each.lineno + 1
+            )
+    return "\n".join(kept)
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -132,3 +132,35 @@ def test_a_file_that_is_no_python_any_more_fails_and_is_not_called_removed(
     assert [f"{FILE} (after): not valid Python" in text for text in document["problems"]] == [True]
     main(["review", "HEAD", "--repository", str(folder), "--format", "github", "--jobs", "1"])
     assert capsys.readouterr().out.startswith(f"::error file={FILE},line=1")
+
+
+def test_two_commits_are_compared_without_what_git_does_not_track(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = changed(tmp_path)
+    (folder / "models" / "modeling_new.py").write_text(MODELING.replace("Toy", "New"))
+    _, document = reviewed(capsys, folder, "HEAD~1..HEAD")
+    assert document["head"] == git(folder, "rev-parse", "HEAD").strip()
+    assert standings(document) == {"ToyModel": "changed"}
+    _, document = reviewed(capsys, folder, "HEAD~1")
+    assert (document["head"], standings(document)) == ("", {"NewModel": "added", "ToyModel": "changed"})
+
+
+def test_lines_are_named_as_the_repository_names_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package = {f"src/library/{name}": text.replace("models.toy", "library.models.toy") for name, text in TOY.items()}
+    empty = {f"src/library/{name}__init__.py": "" for name in ("", "models/", "models/toy/")}
+    spec = (
+        "specdiff: 1\nname: toy\ntarget: toy::ToyModel\n"
+        'sources: {paper: {title: "A toy", url: "https://example.org/toy"}}\n'
+        'claims:\n  norm.eps: {value: 1e-6, source: paper, where: "§1", quote: "epsilon 1e-6"}\n'
+    )
+    folder = repository(tmp_path, {**package, **empty, "specs/toy.yaml": spec})
+    file = f"src/library/{FILE}"
+    (folder / file).write_text(package[file].replace("1e-6", "1e-3"))
+    code, document = reviewed(capsys, folder, "HEAD")
+    (told,) = document["classes"]
+    (fact,) = told["facts"]
+    assert (code, fact["key"], fact["after_evidence"][-1]["file"]) == (1, "norm.eps", file)
+    assert {each["file"] for change in told["operations"] for each in change["after_evidence"]} <= {file}
+    main(["review", "HEAD", "--repository", str(folder), "--format", "github", "--jobs", "1"])
+    assert capsys.readouterr().out.startswith(f"::error file={file},line=")
