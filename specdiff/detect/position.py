@@ -343,7 +343,7 @@ def qk_norm(scene: Scene) -> None:
             [see(normed[0][2].start, "queries normalised")],
         )
         orders = []
-        for _, site, norm, area in normed:
+        for _, _, norm, area in normed:
             turn = first_turn(graph, area)
             if turn is not None:
                 orders.append(
