@@ -30,14 +30,21 @@ def within(folder: str, there: Callable[[str], bool]) -> Move:
 def moved(review: ClassReview, before: Move, after: Move) -> ClassReview:
     """A review whose evidence stands elsewhere, each side's by its own rule."""
 
-    def both(olds: tuple[Evidence, ...], news: tuple[Evidence, ...]) -> dict[str, tuple[Evidence, ...]]:
-        return {"before_evidence": tuple(map(before, olds)), "after_evidence": tuple(map(after, news))}
+    def old(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        return tuple(map(before, evidence))
+
+    def new(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        return tuple(map(after, evidence))
 
     return replace(
         review,
-        facts=tuple(replace(each, **both(each.before_evidence, each.after_evidence)) for each in review.facts),
+        facts=tuple(
+            replace(each, before_evidence=old(each.before_evidence), after_evidence=new(each.after_evidence))
+            for each in review.facts
+        ),
         operations=tuple(
-            replace(each, **both(each.before_evidence, each.after_evidence)) for each in review.operations
+            replace(each, before_evidence=old(each.before_evidence), after_evidence=new(each.after_evidence))
+            for each in review.operations
         ),
         findings=tuple(_finding(each, after) for each in review.findings),
         gates=tuple(replace(gate, place=after(gate.place)) for gate in review.gates),
