@@ -12,7 +12,7 @@ from specdiff.interp.objects import ClassVal
 from specdiff.interp.values import Unknown
 from specdiff.options import Options
 from specdiff.pipeline import config_values
-from specdiff.project.build import Failure, build, model_classes
+from specdiff.project.build import Entry, build, model_classes
 from specdiff.project.targets import Target, resolve
 from specdiff.session import Session
 from specdiff.weights import headers
@@ -121,7 +121,7 @@ def _target_of(config: dict[str, object] | None, path: Path) -> str:
     return f"{model_type}::{name}" if name else model_type
 
 
-def _wanted(entries: Sequence[ClassVal | tuple[str, Failure]], values: dict[str, Any]) -> ClassVal | None:
+def _wanted(entries: Sequence[Entry], values: dict[str, Any]) -> ClassVal | None:
     """The class that the configuration's `architectures` name, else the last one that is no base class."""
     classes = [entry for entry in entries if isinstance(entry, ClassVal)]
     named = values.get("architectures")

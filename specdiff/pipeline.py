@@ -46,8 +46,8 @@ from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.table import TableLibrary
 from specdiff.options import Options
 from specdiff.project.arguments import takes
-from specdiff.project.build import Built, Failure, build, is_pretrained, model_classes, read_config
-from specdiff.project.forward import Forwarded, forward, outputs_in, tensors_in
+from specdiff.project.build import Built, Entry, Failure, build, entry_name, is_pretrained, model_classes, read_config
+from specdiff.project.forward import Forwarded, forward, outputs_in
 from specdiff.project.inputs import kinds_left_out
 from specdiff.project.locate import Roots
 from specdiff.project.modes import PADDED
@@ -133,15 +133,15 @@ def analyse(
         raise TargetError(Problem(target.text, 0, 0, "the module cannot be read"))
     module.unit.essential = True
     entries = model_classes(program, module, target.classes)
-    if options.settings:
-        _refuse_unknown(program, entries, options.settings)
+    if options.settings or options.config is not None:
+        _refuse_unknown(program, entries, options, values)
     for entry in entries:
-        name = entry.name if isinstance(entry, ClassVal) else entry[0]
+        name = entry_name(entry)
         if name in skip:
             continue
         if begin is not None:
             begin(name)
-        if not isinstance(entry, ClassVal):
+        if isinstance(entry, tuple):
             failed = unbuilt(name, module.file, _line_of(module, name), entry[1])
             yield _with_source(failed, program, None, module, options)
             continue
@@ -161,17 +161,21 @@ def analyse(
             yield unbuilt(name, entry.file, entry.line, Failure(DEFECT, message, ()))
 
 
-def _refuse_unknown(
-    program: Program, entries: list[ClassVal | tuple[str, Failure]], settings: tuple[tuple[str, object], ...]
-) -> None:
-    """Say which settings none of the classes can take, before anything is built."""
-    classes = [entry for entry in entries if isinstance(entry, ClassVal)]
-    if not classes or any(is_pretrained(cls) for cls in classes):
+def _refuse_unknown(program: Program, entries: list[Entry], options: Options, values: Mapping[str, Any]) -> None:
+    """Say which settings none of the classes can take, before anything is built; and that a file has none that one takes."""
+    classes = [entry for entry in entries if not isinstance(entry, tuple)]
+    if not classes or any(isinstance(cls, ClassVal) and is_pretrained(cls) for cls in classes):
         return
-    unknown = [key for key, _ in settings if not any(takes(program.run, cls, key.partition(".")[0]) for cls in classes)]
+
+    def useless(key: str) -> bool:
+        return not any(takes(program.run, cls, key.partition(".")[0]) for cls in classes)
+
+    where = ", ".join(cls.name for cls in classes[:3])
+    unknown = [key for key, _ in options.settings if useless(key)]
     if unknown:
-        where = ", ".join(cls.name for cls in classes[:3])
         raise TargetError(*[Problem("--set", 0, 0, f"{key}: {where} takes no such setting") for key in unknown])
+    if options.config is not None and values and all(map(useless, values)):
+        raise TargetError(Problem(str(options.config), 0, 0, f"{where} takes none of its settings"))
 
 
 def _line_of(module: ModuleVal, name: str) -> int:
@@ -206,7 +210,7 @@ def class_result(
     if built.instance is None:
         assert built.failure is not None
         from_outside = asked or bool(options.config or options.settings or config_path)
-        result = unbuilt(cls.name, cls.file, cls.line, built.failure, built, given=from_outside)
+        result = unbuilt(built.name, cls.file, cls.line, built.failure, built, given=from_outside)
         if options.computation and built.failure.kind not in ("Undecided", "Limit", DEFECT):
             where = result.findings[0].primary
             raises = computation.refused(f"raises {built.failure.kind}", where.file, where.line)
@@ -253,8 +257,7 @@ def class_result(
             if ran.failure.shape and ran.certain:
                 findings.append(refusal(ran.failure, cls))
         elif ran.trace is not None:
-            outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
-            operations = Operations(ran.trace.ops, outputs, ran.trace.constants)
+            operations = Operations(ran.trace.ops, ran.nodes, ran.trace.constants)
             names = [item.name for item in parameters]
             alive = liveness(
                 operations,
@@ -333,7 +336,7 @@ def class_result(
         idle = tuple(dict.fromkeys(map(function_id, unreached(program, built, reached))))
     active = sheet.facts.get("parameters.active")
     return ClassResult(
-        name=cls.name,
+        name=built.name,
         file=cls.file,
         line=cls.line,
         tree=tree,
@@ -446,8 +449,7 @@ def _followed(name: str, ran: Forwarded) -> computation.Run:
     if ran.failure is not None or ran.trace is None:
         certain = ran.failure is not None and ran.failure.kind not in ("Undecided", "Limit")
         return computation.Run(name, None, failure=f"raises {ran.failure.kind}" if certain and ran.failure else "")
-    outputs = tuple(t.node for t in tensors_in(ran.outputs) if t.node is not None)
-    found = Operations(ran.trace.ops, outputs, ran.trace.constants)
+    found = Operations(ran.trace.ops, ran.nodes, ran.trace.constants)
     return computation.Run(name, found, frozenset(ran.trace.lost))
 
 

@@ -8,7 +8,7 @@ from specdiff.detect.scene import Scene
 from specdiff.facts import Evidence, FactSheet
 from specdiff.graph.operations import Operations
 from specdiff.project.build import Built
-from specdiff.project.forward import Forwarded, longer, renumbered, tensors_in
+from specdiff.project.forward import Forwarded, longer, renumbered
 from specdiff.project.modules import Program
 
 
@@ -26,8 +26,7 @@ def with_prompt_beyond(program: Program, built: Built, ran: Forwarded, scene: Sc
     limit = Evidence(place.file, place.line, place.line, words)
     if again.failure is not None or again.trace is None:
         return without_longer_prompt(sheet, again.failure.message if again.failure is not None else "", limit)
-    outputs = tuple(t.node for t in tensors_in(again.outputs) if t.node is not None)
-    found = detect(scene.of_longer(Operations(again.trace.ops, outputs, again.trace.constants), again.length))
+    found = detect(scene.of_longer(Operations(again.trace.ops, again.nodes, again.trace.constants), again.length))
     return with_longer_prompt(sheet, found, limit)
 
 
@@ -39,7 +38,6 @@ def without_examples(program: Program, built: Built, ran: Forwarded, scene: Scen
     again, names = found
     if again.trace is None:
         return sheet
-    outputs = tuple(t.node for t in tensors_in(again.outputs) if t.node is not None)
-    other = detect(scene.of_other_numbers(Operations(again.trace.ops, outputs, again.trace.constants)))
+    other = detect(scene.of_other_numbers(Operations(again.trace.ops, again.nodes, again.trace.constants)))
     file, line = scene.here
     return with_other_numbers(sheet, other, names, Evidence(file, line, line, "the class"))

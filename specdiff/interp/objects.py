@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from specdiff.interp.values import Place
@@ -96,6 +96,24 @@ class Globals(dict[str, Any]):
         if value is MISSING:
             raise KeyError(name)
         return value
+
+
+class Loaded(dict[str, Any]):
+    """What ``sys.modules`` gives: the modules read so far, and what the code itself put there, which no import sees."""
+
+    def __init__(self, modules: Mapping[str, ModuleVal]) -> None:
+        super().__init__()
+        self.modules = modules
+
+    def __contains__(self, name: object) -> bool:
+        return dict.__contains__(self, name) or name in self.modules
+
+    def get(self, name: str, default: Value = None) -> Value:
+        """The module of a name, where it was read."""
+        return self[name] if name in self else default  # noqa: SIM401 - `get` is what this is
+
+    def __missing__(self, name: str) -> Value:
+        return self.modules[name]
 
 
 class ModuleVal:

@@ -90,30 +90,33 @@ def _field_value(run: Run, field: Value, value: Value) -> Value:
     return value
 
 
-def keyword_arguments(run: Run, cls: ClassVal, values: dict[str, Any]) -> tuple[dict[str, Value], Value]:
-    """Keyword arguments for a class's constructor, and the configuration object among them (or None).
+def keyword_arguments(run: Run, made: ClassVal | Function, values: dict[str, Any]) -> tuple[dict[str, Value], Value]:
+    """Keyword arguments for a class's constructor or a function, and the configuration object among them (or None).
 
     A parameter takes the given value of its name; one that must be given and is annotated with a class that holds
-    settings (or reads like one that the file has) takes an object of that class, made from the values. What is left
-    out is what Python itself then says is missing.
+    settings (or reads like one that the file has) takes an object of that class, made from the values, and so does one
+    that has such an object as its default, where the values are settings of that class. What is left out is what Python
+    itself then says is missing.
     """
-    init = lookups.lookup(cls, "__init__")[0]
-    if not isinstance(init, Function):
+    init, params = signature(made)
+    if init is None:
         return {}, None
     node = node_of(init)
     kwargs: dict[str, Value] = {}
     config: Value = None
-    for param in node.params[1:]:
+    for param in params:
         if param.kind in ("vararg", "kwarg"):
             continue
         kind = _class_of(run, init, param, node)
         if isinstance(kind, ClassVal):
             own = values.get(param.name)
+            given = own if isinstance(own, dict) else values
             if param.default is not None and not isinstance(own, dict):
-                continue
-            made = make_config(run, kind, own if isinstance(own, dict) else values)
-            kwargs[param.name] = made
-            config = made if config is None else config
+                if not _settings_of(run, kind, given, param.default):
+                    continue
+                given = {**_of_default(run, init, kind, param.default), **given}
+            kwargs[param.name] = value = make_config(run, kind, given)
+            config = value if config is None else config
         elif param.name in values:
             kwargs[param.name] = values[param.name]
         elif param.default is None and values and items_read(param.name, node):
@@ -122,17 +125,48 @@ def keyword_arguments(run: Run, cls: ClassVal, values: dict[str, Any]) -> tuple[
             config = kwargs[param.name] = _namespace(run, values)
         elif param.default is None and values and param.name.lower().endswith(_SETTINGS):
             config = kwargs[param.name] = _namespace(run, values)  # handed on to the parts, which read it
-    named = {param.name for param in node.params}
-    if config is None and len(named & set(values)) == len(kwargs) and any(p.kind == "kwarg" for p in node.params):
+    named = {param.name for param in params}
+    if config is None and len(named & set(values)) == len(kwargs) and any(p.kind == "kwarg" for p in params):
         kwargs.update({name: value for name, value in values.items() if name not in named})
     return kwargs, config
 
 
-def plain_defaults(cls: ClassVal) -> dict[str, Value]:
-    """The constructor's defaults that are numbers, strings or tuples of these, by parameter name."""
-    init = lookups.lookup(cls, "__init__")[0]
+def signature(made: ClassVal | Function) -> tuple[Function | None, tuple[ir.Param, ...]]:
+    """The function that runs when a class or a function is called, and the parameters that a caller gives."""
+    if isinstance(made, Function):
+        return made, tuple(node_of(made).params)
+    init = lookups.lookup(made, "__init__")[0]
+    return (init, tuple(node_of(init).params[1:])) if isinstance(init, Function) else (None, ())
+
+
+def _settings_of(run: Run, kind: ClassVal, values: dict[str, Any], default: ir.Expr) -> bool:
+    """Whether values are meant for a parameter that need not be given: one that is left out otherwise takes most of them."""
+    taken = sum(_has(run, kind, key) for key in values)
+    absent = isinstance(default, ir.Const)
+    return 2 * taken > len(values) if absent else taken > 0
+
+
+def _has(run: Run, kind: ClassVal, key: str) -> bool:
+    fields = kind.fields if kind.fields is not None else getattr(kind.native, "_fields", None)
+    return key in fields if fields is not None else takes(run, kind, key)
+
+
+def _of_default(run: Run, init: Function, kind: ClassVal, default: ir.Expr) -> dict[str, Value]:
+    """What a default that is an object of settings says beside the defaults of its class: ``Args(dim=64)`` gives ``dim``."""
+    frame = Frame(init.module)
+    with run.at(init.file, init.line):
+        if isinstance(default, ir.Call) and all(arg.name for arg in default.args):
+            # What the class works out of its fields is left to it, so that it is worked out of the new values too.
+            return {str(arg.name): run.evaluate(arg.value, frame) for arg in default.args}
+        made = run.evaluate(default, frame)
+    fields = kind.fields or ()
+    return {name: made.attrs[name] for name in fields if name in made.attrs} if isinstance(made, Instance) else {}
+
+
+def plain_defaults(made: ClassVal | Function) -> dict[str, Value]:
+    """The defaults of a constructor or function that are numbers, strings or tuples of these, by parameter name."""
     found: dict[str, Value] = {}
-    for param in node_of(init).params[1:] if isinstance(init, Function) else ():
+    for param in signature(made)[1]:
         match param.default:
             case ir.Const(value=value):
                 found[param.name] = value
@@ -141,19 +175,18 @@ def plain_defaults(cls: ClassVal) -> dict[str, Value]:
     return found
 
 
-def takes(run: Run, cls: ClassVal, key: str) -> bool:
-    """Whether a value given by name may reach a class's constructor: False only where it certainly cannot."""
-    init = lookups.lookup(cls, "__init__")[0]
-    if not isinstance(init, Function) or "config" in cls.flags:
+def takes(run: Run, made: ClassVal | Function, key: str) -> bool:
+    """Whether a value given by name may reach a constructor or function: False only where it certainly cannot."""
+    init, params = signature(made)
+    if init is None or (isinstance(made, ClassVal) and "config" in made.flags):
         return True
     node = node_of(init)
-    for param in node.params[1:]:
+    for param in params:
         if param.name == key or param.kind == "kwarg":
             return True
         kind = _class_of(run, init, param, node)
         if isinstance(kind, ClassVal):
-            fields = kind.fields if kind.fields is not None else getattr(kind.native, "_fields", None)
-            if kind.unknown_base is not None or (takes(run, kind, key) if fields is None else key in fields):
+            if kind.unknown_base is not None or _has(run, kind, key):
                 return True
         elif param.default is None and (
             items_read(param.name, node) or attributes_read(param.name, node) or param.name.lower().endswith(_SETTINGS)
@@ -250,4 +283,4 @@ def _namespace(run: Run, values: dict[str, Any]) -> Value:
     return made
 
 
-__all__ = ["MISSING", "keyword_arguments", "make_config", "plain_defaults", "resolve_annotation", "takes"]
+__all__ = ["MISSING", "keyword_arguments", "make_config", "plain_defaults", "resolve_annotation", "signature", "takes"]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from specdiff.errors import Problem, TargetError
 from specdiff.interp import lookups
@@ -30,6 +30,7 @@ from specdiff.interp.run import Run
 from specdiff.interp.values import Place, Unknown
 from specdiff.intrinsics.torch_core import ShapeError
 from specdiff.project.arguments import keyword_arguments, make_config, plain_defaults, resolve_annotation
+from specdiff.project.builders import function_of, ready_builders
 from specdiff.project.modules import Program
 from specdiff.project.parts import built_inside
 from specdiff.project.targets import Target
@@ -66,6 +67,13 @@ class Built:
     """Which sides of its conditions the constructor took, and ``forward`` where it ran (`Run.ways`)."""
     arguments: dict[str, Value] = field(default_factory=dict)
     """What the constructor was called with by name, and the defaults that are plain values."""
+    builder: Function | None = None
+    """The function that made the model, where the target names one."""
+
+    @property
+    def name(self) -> str:
+        """What the target calls it: the class's name, or the function's."""
+        return self.cls.name if self.builder is None else self.builder.name
 
     @property
     def settings(self) -> Value:
@@ -73,9 +81,16 @@ class Built:
         return self.arguments if self.config is None else self.config
 
 
-def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) -> list[ClassVal | tuple[str, Failure]]:
-    """The classes to analyse, in source order: those asked for, else every model class of the file."""
-    found: list[ClassVal | tuple[str, Failure]] = []
+Entry: TypeAlias = ClassVal | Function | tuple[str, Failure]
+"""A class to analyse, a function that makes one, or the name of a class that cannot be had and why."""
+
+
+def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) -> list[Entry]:
+    """The classes to analyse, in source order: those asked for, else every model class of the file.
+
+    Functions that make a model are among them where they are asked for, or where the file has nothing else.
+    """
+    found: list[Entry] = []
     others: list[ClassVal] = []
     for chunk in module.unit.chunks:
         if chunk.kind != "class" or (wanted and chunk.name not in wanted):
@@ -97,7 +112,16 @@ def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) 
     if not wanted and not found:
         built = built_inside(module, [cls.name for cls in others])
         found.extend(cls for cls in others if cls.name not in built)
-    missing = [name for name in wanted if not any(_name(entry) == name for entry in found)]
+        if not found:
+            found.extend(ready_builders(program.run, module))
+    missing = []
+    for name in wanted:
+        if not any(entry_name(entry) == name for entry in found):
+            function = function_of(module, name)
+            if function is None:
+                missing.append(name)
+            else:
+                found.append(function)
     if missing:
         raise TargetError(
             *[Problem(module.file, 0, 0, f"no class {name} in this file{_near(module, name)}") for name in missing]
@@ -108,15 +132,17 @@ def model_classes(program: Program, module: ModuleVal, wanted: tuple[str, ...]) 
 def _near(module: ModuleVal, name: str) -> str:
     import difflib  # noqa: PLC0415 - only on the way to an error
 
+    kinds = ("class", "def")
+    near = difflib.get_close_matches(name, [chunk.name for chunk in module.unit.chunks if chunk.kind in kinds], 1, 0.6)
     names = [chunk.name for chunk in module.unit.chunks if chunk.kind == "class"]
-    near = difflib.get_close_matches(name, names, 1, 0.6)
     return (
         f"; did you mean {near[0]}?" if near else f"; it has {', '.join(names[:8])}" if names else "; it has no classes"
     )
 
 
-def _name(entry: ClassVal | tuple[str, Failure]) -> str:
-    return entry.name if isinstance(entry, ClassVal) else entry[0]
+def entry_name(entry: Entry) -> str:
+    """What a target calls an entry."""
+    return entry[0] if isinstance(entry, tuple) else entry.name
 
 
 def is_pretrained(cls: ClassVal) -> bool:
@@ -156,8 +182,8 @@ def config_class(run: Run, cls: ClassVal) -> Value:
     return None
 
 
-def build(program: Program, target: Target, cls: ClassVal, values: dict[str, Any]) -> Built:
-    """Run a model class's constructor on a configuration.
+def build(program: Program, target: Target, cls: ClassVal | Function, values: dict[str, Any]) -> Built:
+    """Run a model class's constructor, or a function that makes a model, on a configuration.
 
     Where it fails outside of transformers, it runs once more after all of the program's modules have run to their end.
     """
@@ -168,7 +194,7 @@ def build(program: Program, target: Target, cls: ClassVal, values: dict[str, Any
     return _build(program, cls, values)
 
 
-def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
+def _build(program: Program, cls: ClassVal | Function, values: dict[str, Any]) -> Built:
     run = program.run
     run.notes.clear()
     run.open_lists.clear()
@@ -185,7 +211,7 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
     kwargs: dict[str, Value] = {}
     asking = False
     try:
-        config_cls = config_class(run, cls)
+        config_cls = config_class(run, cls) if isinstance(cls, ClassVal) else None
         if isinstance(config_cls, Unknown):
             failure = undecided(config_cls)
         else:
@@ -193,7 +219,7 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
             if config_cls is not None:
                 config = _shared_config(program, config_cls, values)
                 args = (config,)
-            elif not is_pretrained(cls):
+            elif isinstance(cls, Function) or not is_pretrained(cls):
                 asking = True
                 kwargs, config = keyword_arguments(run, cls, values)
                 asking = False
@@ -212,7 +238,24 @@ def _build(program: Program, cls: ClassVal, values: dict[str, Any]) -> Built:
         run.ways = None
     notes = tuple((note.reason, note.place) for note in run.notes)
     made = instance if isinstance(instance, Instance) and failure is None else None
-    return Built(cls, config, made, failure, notes, dict(run.edges), ways, {**plain_defaults(cls), **kwargs})
+    arguments = {**plain_defaults(cls), **kwargs}
+    if isinstance(cls, ClassVal):
+        return Built(cls, config, made, failure, notes, dict(run.edges), ways, arguments)
+    if made is not None and ("module" not in made.cls.flags or made.cls.file.startswith("<")):
+        made = None
+    if made is None and failure is None:
+        failure = Failure(
+            "Undecided", f"what {cls.name} gives back is no model of this code", (Place(cls.file, cls.line),)
+        )
+    kind = made.cls if made is not None else _no_class(cls)
+    return Built(kind, config, made, failure, notes, dict(run.edges), ways, arguments, cls)
+
+
+def _no_class(builder: Function) -> ClassVal:
+    """Stands for the class of a model that could not be made."""
+    cls = ClassVal(builder.name, builder.name, builder.module, ())
+    cls.file, cls.line = builder.file, builder.line
+    return cls
 
 
 def _shared_config(program: Program, cls: Value, values: dict[str, Any]) -> Value:

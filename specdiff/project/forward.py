@@ -29,6 +29,8 @@ class Forwarded:
     trace: Trace | None
     inputs: Inputs = field(default_factory=dict)
     outputs: Value = None
+    nodes: tuple[int, ...] = ()
+    """Operations that made the outputs' tensors; a later run may go on with these in place, so that they tell of it."""
     failure: Failure | None = None
     notes: tuple[tuple[str, Place], ...] = ()
     edges: dict[tuple[Function | None, Function], None] = field(default_factory=dict)
@@ -50,7 +52,7 @@ class Forwarded:
         if self.trace is None:
             return
         ops = self.trace.ops
-        wanted = {tensor.node for tensor in outputs_in(self.outputs)[0].values() if tensor.node is not None}
+        wanted = set(self.nodes)
         for op in reversed(ops):
             if op.id in wanted:
                 wanted.update(op.inputs)
@@ -365,8 +367,9 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
         outputs = {**named, **{f"unknown.{index}": value for index, value in enumerate(missing)}}
         undo(journal)
     _let_go(journal, outputs)
+    nodes = tuple(tensor.node for tensor in tensors_in(outputs) if tensor.node is not None)
     notes = tuple((note.reason, note.place) for note in run.notes)
-    return Forwarded(trace, inputs, outputs, failure, notes, run.edges, wanted=wanted, limits=limits)
+    return Forwarded(trace, inputs, outputs, nodes, failure, notes, run.edges, wanted=wanted, limits=limits)
 
 
 def _let_go(journal: Journal, outputs: Value) -> None:

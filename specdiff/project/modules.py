@@ -24,6 +24,7 @@ from specdiff.interp.objects import (
     Function,
     Instance,
     LazyName,
+    Loaded,
     ModuleVal,
     Raised,
     Value,
@@ -290,7 +291,7 @@ class Program:
 
     def _native(self, module: str, attribute: str) -> Value:
         dotted = f"{module}.{attribute}"
-        value = self.library.native(dotted)
+        value = Loaded(self.modules) if dotted == "sys.modules" else self.library.native(dotted)
         if value is not MISSING:
             self.modules[module].env[attribute] = value
             return value

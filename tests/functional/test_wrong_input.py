@@ -75,6 +75,16 @@ CASES: dict[str, tuple[dict[str, str | bytes], list[str], list[str]]] = {
         ["inspect", "model.py", "--set", "depth=2"],
         ["--set: depth: Net takes no such setting"],
     ),
+    "a configuration that nothing takes": (
+        {"model.py": PLAIN, "c.json": '{"hidden_size": 8}'},
+        ["inspect", "model.py", "--config", "c.json"],
+        ["c.json: Net takes none of its settings"],
+    ),
+    "a class that is a number": (
+        {"model.py": PLAIN + "\nSIZE = 3\n"},
+        ["inspect", "model.py::SIZE"],
+        ["model.py: no class SIZE in this file; it has Net"],
+    ),
     "a part that there is not": (
         {"model.py": PLAIN},
         ["inspect", "model.py", "--only", "parametrs"],

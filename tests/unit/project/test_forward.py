@@ -145,6 +145,34 @@ def test_state_that_a_run_left_is_no_part_of_the_next_runs_trace(tmp_path: Path)
     assert deeply(run) == [True, True, True]
 
 
+STATEFUL = """
+import torch
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.words = nn.Embedding(20, width)
+
+    def forward(self, input_ids, state=None, use_cache=True):
+        x = self.words(input_ids)
+        if state is None:
+            state = [torch.zeros_like(x[:, 0])]
+        else:
+            for _ in range(40):
+                state[0][:, :] = state[0] + x[:, -1]
+        return {"logits": x, "state": state}
+"""
+
+
+def test_what_a_later_run_does_to_a_state_in_place_does_not_change_where_it_came_from(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(STATEFUL)
+    (found,) = inspect(str(tmp_path / "model.py"), Options(operations=True, use_cache=False))
+    assert not [finding.message for finding in found.findings if finding.id == "build.defect"]
+    prompt = [each for part in found.computed if part.run == "" for each in part.operations]
+    assert [each.kind for each in prompt if each.kind in ("output", "add")] == ["output", "output"]
+
+
 def _ran(folder: Path, body: str):
     target = _target(folder, body)
     program = new_program(target, Options(use_cache=False))
