@@ -54,7 +54,7 @@ from specdiff.project.modes import PADDED
 from specdiff.project.modules import Program
 from specdiff.project.programs import ProgramCalls, calls_of_program
 from specdiff.project.reach import Edges, calls_of_modes, possible_calls, possible_reads
-from specdiff.project.settings import about_weights, plain_settings, setting_places
+from specdiff.project.settings import OF_WEIGHTS, about_weights, plain_settings, setting_places
 from specdiff.project.targets import Target
 from specdiff.project.unreached import unreached
 from specdiff.results import Branch, ClassResult, ComputedPart, Finding, Suppression
@@ -174,7 +174,8 @@ def _refuse_unknown(program: Program, entries: list[Entry], options: Options, va
     unknown = [key for key, _ in options.settings if useless(key)]
     if unknown:
         raise TargetError(*[Problem("--set", 0, 0, f"{key}: {where} takes no such setting") for key in unknown])
-    if options.config is not None and values and all(map(useless, values)):
+    meant = [key for key in values if key not in OF_WEIGHTS]
+    if options.config is not None and meant and all(map(useless, meant)):
         raise TargetError(Problem(str(options.config), 0, 0, f"{where} takes none of its settings"))
 
 
