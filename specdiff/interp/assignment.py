@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from specdiff.interp.dims import Dim
 from specdiff.interp.guarding import HOST_ERRORS, raised
 from specdiff.interp.lookups import MODULE_TABLES, lookup, method_of, missing_text, type_name
 from specdiff.interp.objects import (
@@ -21,9 +22,11 @@ from specdiff.interp.objects import (
 )
 from specdiff.interp.run import Run
 from specdiff.interp.tracked import RunRecording, Tracked, plain
-from specdiff.interp.values import Intrinsic, Tensor, Unknown
+from specdiff.interp.values import Device, DType, Intrinsic, OwnDType, Tensor, Unknown
 
 _SCALARS = frozenset({bool, int, float, str, type(None)})
+_PLAIN = frozenset({*_SCALARS, DType, OwnDType, Device, Dim, tuple, Tensor})
+"""Kinds of values that a module holds as plain attributes, but for parameters and buffers."""
 
 
 def set_(run: Run, obj: Value, name: str, value: Value) -> None:
@@ -102,6 +105,12 @@ def _module_set(run: Run, obj: Instance, name: str, value: Value) -> None:
     """torch.nn.Module.__setattr__ (torch 2.x, `nn/modules/module.py`)."""
     attrs = obj.attrs
     params, buffers, modules = attrs.get("_parameters"), attrs.get("_buffers"), attrs.get("_modules")
+    if (
+        type(value) not in _PLAIN
+        or (type(value) is Tensor and value.kind != "tensor")
+        or any(table is not None and name in table for table in (params, buffers, modules))
+    ):
+        run.rebuilt(obj)
     if name == "__class__" and isinstance(value, ClassVal):
         obj.cls = value
         return
@@ -196,6 +205,8 @@ def delete(run: Run, obj: Value, name: str) -> None:
 def plain_delete(run: Run, obj: Instance, name: str) -> None:
     """``object.__delattr__``."""
     run.touch(obj)
+    if "module" in obj.cls.flags:
+        run.rebuilt(obj)
     for table in (obj.attrs, *(obj.attrs.get(table) for table in MODULE_TABLES)):
         if table is not None and name in table:
             if table is not obj.attrs:

@@ -252,7 +252,7 @@ def _refill(target: Any, state: Any) -> None:
 
 
 def _side(run: Run, frame: Frame, body: Callable[[], Any]) -> tuple[Outcome, Changes, dict[str, Value]]:
-    parent = run.journal
+    parent, start = run.journal, run.serial
     journal = run.journal = Journal(parent)
     try:
         outcome = _attempt(run, body)
@@ -260,8 +260,11 @@ def _side(run: Run, frame: Frame, body: Callable[[], Any]) -> tuple[Outcome, Cha
         run.journal = parent
     changes: Changes = {}
     for key, (target, old) in journal.saved.items():
+        if isinstance(target, Tensor | Instance) and target.serial > start:
+            continue  # made on this side, so that the other one knows nothing of it
         changes[key] = (target, old, _state(target))
         _restore(target, old)
+        run.renewed(target)
     return outcome, changes, dict(frame.locals)
 
 

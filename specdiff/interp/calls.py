@@ -392,7 +392,7 @@ def call_function(run: Run, function: Function, args: tuple[Value, ...], kwargs:
     try:
         if isinstance(node, ir.Lambda):
             return run.evaluate(node.body, frame)
-        if entered and replay.worth(run.trace, "library" in args[0].cls.flags):
+        if entered and replay.worth(run, "library" in args[0].cls.flags):
             return replay.forward(run, function, args, kwargs, lambda: run.execute_body(node, frame))
         return run.execute_body(node, frame)
     except Raised as error:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.frontend.parse import REFUSED, native_expression
-from specdiff.interp import attributes, calls, containers, lookups, ops, rows, scalars
+from specdiff.interp import attributes, calls, cells, containers, lookups, ops, rows, scalars
 from specdiff.interp.containers import NotIterable
 from specdiff.interp.dims import Dim
 from specdiff.interp.formatting import format_value
 from specdiff.interp.guarding import raised
 from specdiff.interp.objects import MISSING, Frame, Function, LazyName, Raised, Super, Value
 from specdiff.interp.run import Run
-from specdiff.interp.tracked import Tracked, plain
+from specdiff.interp.tracked import RunRecording, Tracked, plain
 from specdiff.interp.values import Intrinsic, Tensor, Turns, Unknown
 from specdiff.ir import nodes as ir
 
@@ -71,8 +71,17 @@ def _attr(run: Run, node: ir.Attr, frame: Frame) -> Value:
 
 
 def _item(run: Run, node: ir.Item, frame: Frame) -> Value:
-    container = evaluate(run, node.value, frame)
-    index = evaluate(run, node.index, frame)
+    value = node.value
+    if type(run.recording) is RunRecording and type(value) is ir.Attr:
+        container, alone = cells.table(run, value, frame)
+        index = evaluate(run, node.index, frame)
+        if alone and type(index) is Tracked:
+            found = cells.read(run, container, index)
+            if found is not MISSING:
+                return found
+    else:
+        container = evaluate(run, value, frame)
+        index = evaluate(run, node.index, frame)
     run.line = node.line
     return containers.getitem(run, container, index)
 
@@ -120,8 +129,28 @@ def _call(run: Run, node: ir.Call, frame: Frame) -> Value:
         special = _FRAME_CALLS.get(func.id)
         if special is not None and func.id not in frame.locals:
             return special(run, node, frame)
+    if (
+        type(func) is ir.Attr
+        and func.name == "get"
+        and type(run.recording) is RunRecording
+        and type(func.value) is ir.Attr
+    ):
+        return _got(run, node, func, func.value, frame)
     callee = TABLE[type(func)](run, func, frame)
     return _called(run, node, callee, *arguments(run, node.args, frame))
+
+
+def _got(run: Run, node: ir.Call, func: ir.Attr, table: ir.Attr, frame: Frame) -> Value:
+    """``obj.table.get(index)``."""
+    container, alone = cells.table(run, table, frame)
+    run.line = func.line
+    callee = attributes.get(run, container, func.name)
+    args, kwargs = arguments(run, node.args, frame)
+    if alone and not kwargs:
+        found = cells.got(run, callee, args)
+        if found is not MISSING:
+            return found
+    return _called(run, node, callee, args, kwargs)
 
 
 def _called(run: Run, node: ir.Call, callee: Value, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from specdiff.interp import limits
+from specdiff.interp.cells import entry
 from specdiff.interp.dims import MADE, Dim
 from specdiff.interp.likened import MAX_DEPTH, PLAIN, Carrier, Match, Unfit, mentions, with_names
 from specdiff.interp.memo import template_of
 from specdiff.interp.objects import BoundMethod, BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Value
 from specdiff.interp.run import Run
 from specdiff.interp.trace import Op, Trace
-from specdiff.interp.tracked import Env, Recording, RunRecording, plain
+from specdiff.interp.tracked import Cell, Env, Recording, RunRecording, plain
 from specdiff.interp.values import Device, DType, Intrinsic, OwnDType, Tensor, Unknown
 
 MIN_OPERATIONS = 4
@@ -30,6 +31,9 @@ MAX_VARIANTS = 12
 
 MAX_FAILURES = 6
 """Runs of one function in a row that could not be kept or repeated before it is no longer tried."""
+
+MAX_WHOLE = 2
+"""Such runs, or runs that had each a kind of argument of its own, before the modules within are tried, too, each by itself."""
 
 
 _BY_IDENTITY = (Instance, ClassVal, Function, ModuleVal, Intrinsic, Unknown, type)
@@ -128,11 +132,17 @@ class _Past:
         return self.named
 
 
-def worth(trace: Trace, library: bool) -> bool:
-    """Whether the module whose ``forward`` begins is one of several alike, going by its name (``layers.3``)."""
-    path = trace.stack[-1][1]
-    name = path.rpartition(".")[2]
-    return name.isdigit() or (not library and name[-1:].isdigit())
+def worth(run: Run, library: bool) -> bool:
+    """Whether the module whose ``forward`` begins is one of several alike, going by its name (``layers.3``), or is a
+    part of one that is not repeated as a whole."""
+    stack = run.trace.stack
+    name = stack[-1][1].rpartition(".")[2]
+    if name.isdigit():
+        return True
+    if library:
+        return False
+    whole = run.recording
+    return name[-1:].isdigit() or id(stack[-2][0].cls) in run.trace.in_parts or (whole is not None and whole.impure)
 
 
 def forward(
@@ -148,16 +158,22 @@ def forward(
         body: Runs it.
     """
     trace: Trace = run.trace
-    if run.journal is not trace.journal or trace.hopeless.get(id(function), 0) >= MAX_FAILURES:
-        return body()
     module, path = trace.stack[-1]
+    failures = trace.hopeless.get(id(function), 0)
+    if failures >= MAX_WHOLE or trace.alone.get(id(function), 0) >= MAX_WHOLE:
+        trace.in_parts.add(id(module.cls))
+    if failures >= MAX_FAILURES:
+        return body()
     try:
         given = _Given(args[1:], kwargs)
         key = (id(function), id(module.cls), _site(run), run.frozen, given.key)
         known = trace.past.setdefault(key, [])
     except (Unfit, TypeError):
         return body()
+    aside = run.journal is not trace.journal  # on one side of an undecided condition
     for past in known:
+        if aside and (past.effects or past.recording.cells_set):
+            continue
         try:
             value = _Repetition(run, past, module, path, given).value()
         except _Differs as other:
@@ -166,9 +182,12 @@ def forward(
         except Unfit:
             continue
         trace.hopeless.pop(id(function), None)
+        trace.alone.pop(id(function), None)
         return value
     if known:
         _failed(trace, function)
+    else:
+        trace.alone[id(function)] = trace.alone.get(id(function), 0) + 1
     if len(known) >= MAX_VARIANTS:
         return body()
     # The frame of the run, which was made last, is its own.
@@ -189,6 +208,7 @@ def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], bod
     for container in past.given.containers:
         recording.outside[id(container)] = container
     opened = set(run.open_lists)
+    journal = run.journal
     run.recording = recording
     try:
         result = plain(body())
@@ -200,9 +220,8 @@ def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], bod
     if past.end - past.start < MIN_OPERATIONS:
         return result
     past.sizes = (past.sizes[0], len(MADE))
-    sound = not recording.impure and run.journal is trace.journal
     try:
-        if not sound or not _repeatable(trace, past):
+        if recording.impure or run.journal is not journal or not _repeatable(trace, past):
             raise Unfit
         carrier = Carrier(recording.start, lambda tensor: tensor.node, {}, {}, run, {})
         past.result = carrier.carry(result)
@@ -211,6 +230,7 @@ def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], bod
             raise Unfit  # a copy would have the number of its items
     except Unfit:
         _failed(trace, function)
+        trace.in_parts.add(id(past.module.cls))
         return result
     past.keep = (function, result)
     known.insert(0, past)
@@ -221,6 +241,8 @@ def _changes(recording: RunRecording) -> list[tuple[Any, Any, Value]]:
     """The attributes of older objects and items of older dicts that a run has set; raises `Unfit` where it did more."""
     if any(id(found) in recording.openly for _, found in recording.pairs):
         raise Unfit  # by which number the run means the object is not known
+    if any(key in recording.outside for key, _ in recording.cells):
+        raise Unfit  # the run looks at more of the table than the entries that are its own
     changed: list[tuple[Any, Any, Value]] = []
     states: list[tuple[Any, dict[Any, Value], dict[Any, Value]]] = [
         *[(target, target.attrs, before) for target, before in recording.written.values()],
@@ -274,7 +296,7 @@ def _lift(recording: RunRecording, parent: Recording | None, match: Match | None
         if read.serial < parent.start:
             parent.reads[id(read)] = read
     if match is not None:
-        for container in recording.outside.values():
+        for container in (*recording.outside.values(), *(cell.container for cell in recording.cells.values())):
             reached = match.containers.get(id(container), container)
             parent.outside[id(reached)] = reached
     if parent.names is None:
@@ -309,6 +331,8 @@ class _Repetition:
             raise Unfit
         if self.match.differing:
             raise _Differs(self.match.differing)
+        self.cells: list[tuple[Any, Any, Value]] = []
+        """Entries of shared tables that the run sets."""
         if recording.inputs or recording.written or recording.filled:
             self._objects()
         self.tensors = self.match.tensors
@@ -351,11 +375,26 @@ class _Repetition:
                 raise Unfit
         if self.match.differing or not self.match.unchanged():
             raise Unfit
+        self._cells(env)
         others = {id(right) for key, right in objects.items() if key != id(right)}
         if len({id(right) for right in objects.values()}) < len(objects) or any(
             key in recording.reads and key not in objects for key in others
         ):
             raise Unfit  # two of the recorded run's objects would be one
+
+    def _cells(self, env: Env) -> None:
+        """See that the entries of shared tables that are the module's own are what the recorded run's were."""
+        keys: dict[tuple[int, Any], Any] = {}
+        for cell in (*self.past.recording.cells.values(), *self.past.recording.cells_set.values()):
+            keys[id(cell.container), cell.key] = _key_in(cell, env)
+        if len({(table, key) for (table, _), key in keys.items()}) < len(keys):
+            raise Unfit  # two of the recorded run's entries would be one
+        for cell in self.past.recording.cells.values():
+            now = entry(self._other_of(cell.container), keys[id(cell.container), cell.key])
+            if type(now) is not type(cell.value) or now != cell.value:
+                raise Unfit
+        for cell in self.past.recording.cells_set.values():
+            self.cells.append((self._other_of(cell.container), keys[id(cell.container), cell.key], cell.value))
 
     def _arguments(self) -> None:
         other = set()
@@ -417,9 +456,9 @@ class _Repetition:
         for left in [left for left in nodes if left in constants]:
             constants[nodes[left]] = constants[left]
         _lift(self.past.recording, self.run.recording, self.match)
-        for target, name, value in effects:
+        for target, name, value in (*effects, *self.cells):
             self.run.touch(target)
-            (target if type(target) is dict else target.attrs)[name] = value
+            (target.attrs if isinstance(target, Instance) else target)[name] = value
         return result
 
     def _operations(self, named: frozenset[int]) -> list[int]:
@@ -448,7 +487,7 @@ class _Repetition:
 
     def _other_of(self, target: Any) -> Any:
         match = self.match
-        return (match.containers if type(target) is dict else match.objects).get(id(target), target)
+        return (match.objects if isinstance(target, Instance) else match.containers).get(id(target), target)
 
     def _node(self, tensor: Tensor) -> int | None:
         return None if tensor.node is None else self._input(tensor.node)
@@ -532,6 +571,13 @@ class _Repetition:
         if any(name == kept or name.startswith(kept + ".") for kept in self.kept):
             return name
         return self.path + name[len(old) :]
+
+
+def _key_in(cell: Cell, env: Env) -> Any:
+    try:
+        return cell.place(env)
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        raise Unfit from None
 
 
 def _holds(value: Any, wanted: frozenset[int], depth: int = 0) -> bool:

@@ -22,8 +22,8 @@ _FLOATING = ("float", "bfloat", "complex")
 REMADE = "<made by a decorator that is not known>"
 """Attribute of a function that may be another thing than a function: a kernel of another language."""
 
-_FIXED = frozenset({"module", "config", "enum"})
-"""Kinds of objects whose changes are more than those of plain attributes."""
+_FIXED = frozenset({"config", "enum"})
+"""Kinds of objects whose changes are more than those of plain attributes; of a module that holds for its tables (`rebuilt`)."""
 
 
 class Library(Protocol):
@@ -411,7 +411,7 @@ class Run:
             self.stamps[key] = (target, self.clock)
             while recording is not None:
                 if key in recording.outside:
-                    if type(recording) is RunRecording and type(target) is dict and self._on_every_way():
+                    if type(recording) is RunRecording and type(target) is dict and self.on_every_way():
                         if key not in recording.filled:
                             recording.filled[key] = (target, dict(target))
                     else:
@@ -420,9 +420,25 @@ class Run:
 
     def _repeats(self, target: Instance) -> bool:
         """Whether a change of an older object can be done again to its like: a plain object's, on no undecided way."""
-        return target.native is None and not target.cls.flags & _FIXED and self._on_every_way()
+        return target.native is None and not target.cls.flags & _FIXED and self.on_every_way()
 
-    def _on_every_way(self) -> bool:
+    def renewed(self, target: Any) -> None:
+        """Must be called after an object has its state from before a branch again: what was recorded since holds no more."""
+        self.clock += 1
+        if isinstance(target, Instance):
+            target.mtime = self.clock
+        elif not isinstance(target, Tensor):
+            self.stamps[id(target)] = (target, self.clock)
+
+    def rebuilt(self, module: Instance) -> None:
+        """Must be called before a module's own tables change: a run that does so to an older one is no run to repeat."""
+        recording = self.recording
+        while recording is not None and module.serial < recording.start:
+            recording.impure = True
+            recording = recording.parent
+
+    def on_every_way(self) -> bool:
+        """Whether what runs does so on every way, not on one side of a condition that is undecided."""
         return self.trace is not None and self.journal is self.trace.journal
 
     def reached(self, container: Any, source: Any = None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from specdiff.interp import assignment, attributes, branches, classes, containers, limits, ops
+from specdiff.interp import assignment, attributes, branches, cells, classes, containers, limits, ops
 from specdiff.interp.calls import ContextValue
 from specdiff.interp.containers import NotIterable
 from specdiff.interp.expressions import evaluate
@@ -28,7 +28,7 @@ from specdiff.interp.objects import (
 from specdiff.interp.patterns import matches
 from specdiff.interp.run import Run
 from specdiff.interp.signals import BREAK, CONTINUE, Returned
-from specdiff.interp.tracked import plain
+from specdiff.interp.tracked import Tracked, plain
 from specdiff.interp.values import Place, Unknown
 from specdiff.ir import nodes as ir
 
@@ -87,14 +87,22 @@ def assign(run: Run, target: ir.Expr, value: Value, frame: Frame) -> None:
     elif kind is ir.Attr:
         assignment.set_(run, evaluate(run, target.value, frame), target.name, value)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Item:
-        container = evaluate(run, target.value, frame)  # type: ignore[union-attr,arg-type]
+        container, alone = _table(run, target.value, frame)  # type: ignore[union-attr,arg-type]
         index = evaluate(run, target.index, frame)  # type: ignore[arg-type]
         run.line = target.line
+        if alone and type(index) is Tracked and cells.write(run, container, index, value):
+            return
         containers.setitem(run, container, index, value)
     elif kind is ir.TupleExpr or kind is ir.ListExpr:
         _unpack(run, target.items, value, frame)  # type: ignore[union-attr,arg-type]
     elif kind is ir.Starred:
         assign(run, target.value, value, frame)  # type: ignore[union-attr,arg-type]
+
+
+def _table(run: Run, node: ir.Expr, frame: Frame) -> tuple[Value, bool]:
+    if type(node) is ir.Attr:
+        return cells.table(run, node, frame)
+    return evaluate(run, node, frame), False
 
 
 def store(run: Run, name: str, value: Value, frame: Frame) -> None:

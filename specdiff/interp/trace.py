@@ -68,6 +68,10 @@ class Trace:
         """The journal of the whole run; any other one belongs to an undecided branch."""
         self.hopeless: dict[int, int] = {}
         """How many runs of a function in a row could not be kept or repeated."""
+        self.alone: dict[int, int] = {}
+        """How many runs of a function in a row had arguments of a kind that no run before had."""
+        self.in_parts: set[int] = set()
+        """Classes of modules that are not repeated as a whole, by identity."""
         self.varying: dict[int, frozenset[tuple[int, str]]] = {}
         """Numbers in which modules alike differ that run a function, by its identity (`RunRecording.varying`)."""
         self._names: dict[int, dict[int, str]] = {}

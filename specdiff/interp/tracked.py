@@ -7,7 +7,7 @@ was ``sliding``") as a guard. For another index the recorded object is reused wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Env: TypeAlias = tuple[Any, ...]
 """The tracked arguments of one call."""
@@ -48,10 +48,21 @@ class Recording:
         return True
 
 
+class Cell(NamedTuple):
+    """One entry of an older dict or list, under a key that depends on tracked numbers (`cells`)."""
+
+    container: Any
+    place: Callable[[Env], Any]
+    """The key, for other numbers."""
+    key: Any
+    """The key in the recorded run."""
+    value: Any
+
+
 class RunRecording(Recording):
     """What one run of a module's ``forward`` observed and touched; its attributes may be tracked, too."""
 
-    __slots__ = ("filled", "inputs", "openly", "pairs", "varying", "written")
+    __slots__ = ("cells", "cells_set", "filled", "inputs", "openly", "pairs", "varying", "written")
 
     names: set[tuple[int, str]]
 
@@ -70,6 +81,14 @@ class RunRecording(Recording):
         """Older objects that the run changed, with their attributes before."""
         self.filled: dict[int, tuple[dict[Any, Any], dict[Any, Any]]] = {}
         """Older dicts that the run changed, with their content before."""
+        self.cells: dict[tuple[int, Any], Cell] = {}
+        """Entries of older tables that the run depends on, with what they were, by the table's identity and the key."""
+        self.cells_set: dict[tuple[int, Any], Cell] = {}
+        """Entries of those tables that the run set, with what they are in the end."""
+
+    def read_cell(self, cell: Cell) -> None:
+        """Note what an entry of a table was, if the run has not come to it before."""
+        self.cells.setdefault((id(cell.container), cell.key), cell)
 
     def attribute(self, owner: Any, name: str, value: Any) -> Tracked:
         """A number that a module holds, tracked."""

@@ -35,9 +35,19 @@ class Shared(nn.Module):
     def forward(self, x):
         return x * self.weight
 
+class Part(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.down = nn.Linear(16, 8)
+        self.kept = None
+    def forward(self, x):
+        return self.down(torch.relu(self.up(x)))
+
 class Layer(nn.Module):
     def __init__(self, index, shared):
         super().__init__()
+        self.part = Part()
         self.index = index
         self.kind = "even" if index % 2 == 0 else "odd"
         self.one = nn.Linear(8, 16)
@@ -90,6 +100,86 @@ CASES: dict[str, tuple[str, str, int]] = {
     "a module that changes": (
         f"def forward(self, x):\n    {MLP}\n    self.held = x\n    return x",
         LOOP + "x = x + self.layers[0].held",
+        5,
+    ),
+    "a module that the next one looks at": (
+        (
+            f"def forward(self, x, before):\n    {MLP}\n    self.held = x if before is None else before.held * x\n"
+            "    return x + self.held"
+        ),
+        "before = None\nfor layer in self.layers:\n    x = layer(x, before)\n    before = layer",
+        0,
+    ),
+    "a module that gets another part": (
+        f"def forward(self, x):\n    self.part = Part()\n    {MLP}\n    return self.part(x)",
+        LOOP + "x = self.layers[0].part(x)",
+        5,
+    ),
+    "an entry for each index": (
+        (
+            f"def forward(self, x, slot):\n    {MLP}\n    if slot.states.get(self.index):\n        x = x.abs()\n"
+            "    slot.states[self.index] = True\n    return x if slot.states[self.index] else x.exp()"
+        ),
+        (
+            "slot = Slot()\nslot.states = {}\nfor layer in self.layers:\n    x = layer(x, slot)\n"
+            "if slot.states == {number: True for number in range(6)}:\n    x = x.sin()\n"
+            "for layer in self.layers:\n    x = layer(x, slot)"
+        ),
+        9,
+    ),
+    "an entry that is otherwise for one index": (
+        f"def forward(self, x, slot):\n    {MLP}\n    return x.abs() if slot.states[self.index] else x",
+        "slot = Slot()\nslot.states = [False, False, False, True, False, False]\nfor layer in self.layers:\n    x = layer(x, slot)",
+        3,
+    ),
+    "an entry for each index and how many there are": (
+        (
+            f"def forward(self, x, slot):\n    {MLP}\n    slot.states[self.index] = True\n"
+            "    states = slot.states\n    return x * len(states)"
+        ),
+        "slot = Slot()\nslot.states = {}\nfor layer in self.layers:\n    x = layer(x, slot)",
+        0,
+    ),
+    "how many there are and an entry for each index": (
+        (
+            f"def forward(self, x, slot):\n    {MLP}\n    states = slot.states\n    x = x * len(states)\n"
+            "    slot.states[self.index] = True\n    return x"
+        ),
+        "slot = Slot()\nslot.states = {}\nfor layer in self.layers:\n    x = layer(x, slot)",
+        0,
+    ),
+    "parts of layers of which each has its own number": (
+        "def forward(self, x):\n    return self.part(x * self.index) * self.index",
+        LOOP,
+        2,
+    ),
+    "parts of layers that are told their number": (
+        "def forward(self, x, index):\n    return self.part(x) * index",
+        "for index, layer in enumerate(self.layers):\n    x = layer(x, index)",
+        3,
+    ),
+    "parts of layers that change what they are given": (
+        "def forward(self, x):\n    x.add_(1.0)\n    return self.part(x) * x",
+        LOOP,
+        5,
+    ),
+    "parts on one side of a condition": (
+        (
+            "def forward(self, x):\n    for layer in self.others:\n        if x.sum() > 0:\n            x = x + layer(x)\n"
+            "    return x\ndef set(self, layers):\n    self.others = layers"
+        ),
+        (
+            "parts = nn.ModuleList([layer.part for layer in self.layers])\n"
+            "self.layers[0].set(parts)\nx = self.layers[0](x)"
+        ),
+        4,
+    ),
+    "what one side of a condition changed": (
+        (f"def forward(self, x, slot):\n    {MLP}\n    return x.abs() if slot.keys is None else x"),
+        (
+            "slot = Slot()\nif x.sum() > 0:\n    slot.keys = 1\n    x = self.layers[0](x, slot)\n"
+            "else:\n    x = self.layers[1](x, slot)"
+        ),
         0,
     ),
     "a list that the layers fill": (
@@ -267,7 +357,7 @@ def traced(file: Path, monkeypatch: pytest.MonkeyPatch, on: bool) -> tuple[list[
     with monkeypatch.context() as patch:
         patch.setattr(replay._Repetition, "value", counted)
         if not on:
-            patch.setattr(replay, "worth", lambda trace, library: False)
+            patch.setattr(replay, "worth", lambda run, library: False)
         (target,) = resolve(str(file), ("Model",))
         program = pipeline.new_program(target, Options(use_cache=False))
         module = program.module(target.module)
