@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -103,14 +104,14 @@ class Cache:
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
         """The process that opened the connection; a forked one must open its own."""
-        self._pending: dict[bytes, bytes] = {}
+        self._pending: dict[bytes, bytes | Callable[[], bytes]] = {}
         self._failed = self._path is None
 
     def get(self, key: bytes) -> bytes | None:
         """The value stored under a key, or None."""
         pending = self._pending.get(key)
         if pending is not None:
-            return pending
+            return pending if isinstance(pending, bytes) else pending()
         connection = self._open()
         if connection is None:
             return None
@@ -129,8 +130,8 @@ class Cache:
         except zlib.error:
             return None
 
-    def put(self, key: bytes, value: bytes) -> None:
-        """Keep a value; it is written with the next `flush`."""
+    def put(self, key: bytes, value: bytes | Callable[[], bytes]) -> None:
+        """Keep a value, or what makes it; it is written with the next `flush`."""
         if not self._failed:
             self._pending[key] = value
 
@@ -142,7 +143,8 @@ class Cache:
         connection = self._open()
         if connection is None:
             return
-        rows = [(key, _packed(key, value)) for key, value in pending.items()]
+        made = {key: value if isinstance(value, bytes) else value() for key, value in pending.items()}
+        rows = [(key, _packed(key, value)) for key, value in made.items()]
         try:
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO entries (key, value) VALUES (?, ?)", rows)

@@ -169,7 +169,7 @@ class SourceUnit:
         from specdiff.frontend.lower import parse_statements  # noqa: PLC0415 - libcst takes a fifth of a second
 
         nodes = parse_statements(text, line, self.name, indent)
-        self._cache.put(key, json.dumps(codec.encode(nodes, line), separators=(",", ":")).encode())
+        self._cache.put(key, lambda: json.dumps(codec.encode(nodes, line), separators=(",", ":")).encode())
         return nodes
 
 

@@ -14,14 +14,15 @@ from typing import Any
 
 from specdiff.interp import limits
 from specdiff.interp.cells import entry
-from specdiff.interp.dims import MADE, Dim
-from specdiff.interp.likened import MAX_DEPTH, PLAIN, Carrier, Match, Unfit, mentions, with_names
+from specdiff.interp.dims import MADE
+from specdiff.interp.likened import PLAIN, Carrier, Match, Unfit, with_names
 from specdiff.interp.memo import template_of
-from specdiff.interp.objects import BoundMethod, BudgetExceeded, ClassVal, Function, Instance, ModuleVal, Value
+from specdiff.interp.objects import BudgetExceeded, Function, Instance, Value
+from specdiff.interp.recorded import Given, Past
 from specdiff.interp.run import Run
 from specdiff.interp.trace import Op, Trace
 from specdiff.interp.tracked import Cell, Env, Recording, RunRecording, plain
-from specdiff.interp.values import Device, DType, Intrinsic, OwnDType, Tensor, Unknown
+from specdiff.interp.values import Tensor
 
 MIN_OPERATIONS = 4
 """Runs with fewer operations are not worth keeping."""
@@ -36,100 +37,12 @@ MAX_WHOLE = 2
 """Such runs, or runs that had each a kind of argument of its own, before the modules within are tried, too, each by itself."""
 
 
-_BY_IDENTITY = (Instance, ClassVal, Function, ModuleVal, Intrinsic, Unknown, type)
-
-
 class _Differs(Unfit):
     """Indicates two modules that are alike save for some numbers."""
 
     def __init__(self, numbers: set[tuple[int, str]]) -> None:
         super().__init__()
         self.numbers = frozenset(numbers)
-
-
-class _Given:
-    """The arguments of a call: a key that equal calls share, and the tensors that may differ between them."""
-
-    __slots__ = ("_places", "containers", "keep", "key", "tensors")
-
-    def __init__(self, args: tuple[Value, ...], kwargs: dict[str, Value]) -> None:
-        self.tensors: list[Tensor] = []
-        self.containers: list[Any] = []
-        self.keep = (args, dict(kwargs))
-        """So that the identities in the key stay taken."""
-        self._places: dict[int, int] = {}
-        self.key = (self._sign(args, 0), tuple((name, self._sign(value, 0)) for name, value in kwargs.items()))
-
-    def _sign(self, value: Value, depth: int) -> Any:
-        kind = type(value)
-        if kind in PLAIN:
-            return (kind, value)
-        if kind is Tensor:
-            return self._tensor(value)
-        if kind is Dim or kind is DType or kind is OwnDType or kind is Device:
-            return value
-        if kind is Unknown and value.source is not None:
-            return (kind, value.reason, value.place, self._tensor(value.source))
-        if depth < MAX_DEPTH:
-            if kind is tuple or kind is list:
-                self.containers.append(value)
-                return (kind, tuple([self._sign(item, depth + 1) for item in value]))
-            if kind is dict:
-                self.containers.append(value)
-                return (kind, tuple([(key, self._sign(item, depth + 1)) for key, item in value.items()]))
-            if kind is BoundMethod:
-                return (kind, self._sign(value.func, depth + 1), self._sign(value.receiver, depth + 1))
-        if isinstance(value, _BY_IDENTITY):
-            return ("id", id(value))
-        raise Unfit
-
-    def _tensor(self, value: Tensor) -> Any:
-        if value.const is not None or value.tags is not None or value.recipe is not None:
-            return ("id", id(value))
-        place = self._places.get(id(value))
-        if place is None:
-            place = self._places[id(value)] = len(self.tensors)
-            self.tensors.append(value)
-        return (place, value.shape, value.dtype, value.kind, value.grad, value.device, value.node is None)
-
-
-class _Past:
-    """A recorded run."""
-
-    __slots__ = (
-        "effects", "end", "given", "held", "keep", "module", "named", "nodes", "path", "recording", "result", "sizes", "start"
-    )  # fmt: skip
-
-    def __init__(self, module: Instance, path: str, given: _Given, start: int, recording: RunRecording) -> None:
-        self.module = module
-        self.path = path
-        self.given = given
-        self.nodes = [tensor.node for tensor in given.tensors]
-        self.start = start
-        self.recording = recording
-        self.end = start
-        self.sizes = (len(MADE), len(MADE))
-        """Which sizes of which nothing is known it made."""
-        self.result: Value = None
-        """What it returned, in a copy that nobody changes."""
-        self.effects: list[tuple[Any, Any, Value]] = []
-        """Attributes of older objects and items of older dicts that it set, with copies of the values."""
-        self.keep: Any = None
-        self.held: dict[frozenset[int], bool] = {}
-        """Whether what it read holds one of some tensors, by their identities."""
-        self.named: frozenset[int] | None = None
-        """Operations whose sizes speak of those that it made."""
-
-    def speaking(self, trace: Trace, names: dict[Any, Any]) -> frozenset[int]:
-        """The operations whose shape or attributes have one of some names of sizes, those that it made itself."""
-        if self.named is None:
-            names = dict(names)
-            self.named = frozenset(
-                op.id
-                for op in trace.ops[self.start : self.end]
-                if mentions(op.shape, names) or mentions(op.attrs, names)
-            )
-        return self.named
 
 
 def worth(run: Run, library: bool) -> bool:
@@ -165,7 +78,7 @@ def forward(
     if failures >= MAX_FAILURES:
         return body()
     try:
-        given = _Given(args[1:], kwargs)
+        given = Given(args[1:], kwargs)
         key = (id(function), id(module.cls), _site(run), run.frozen, given.key)
         known = trace.past.setdefault(key, [])
     except (Unfit, TypeError):
@@ -192,7 +105,7 @@ def forward(
         return body()
     # The frame of the run, which was made last, is its own.
     recording = RunRecording(run.serial, run.recording, trace.varying.get(id(function), frozenset()))
-    return _recorded(run, function, _Past(module, path, given, len(trace.ops), recording), known, body)
+    return _recorded(run, function, Past(module, path, given, len(trace.ops), recording), known, body)
 
 
 def _site(run: Run) -> Any:
@@ -202,7 +115,7 @@ def _site(run: Run) -> Any:
     return (file, line, id(caller), model, id(run.caller))
 
 
-def _recorded(run: Run, function: Function, past: _Past, known: list[_Past], body: Callable[[], Value]) -> Value:
+def _recorded(run: Run, function: Function, past: Past, known: list[Past], body: Callable[[], Value]) -> Value:
     trace: Trace = run.trace
     recording = past.recording
     for container in past.given.containers:
@@ -265,24 +178,28 @@ def _failed(trace: Trace, function: Function) -> None:
     trace.hopeless[id(function)] = trace.hopeless.get(id(function), 0) + 1
 
 
-def _repeatable(trace: Trace, past: _Past) -> bool:
+def _repeatable(trace: Trace, past: Past) -> bool:
     """Whether every operation of a run can be copied: no attribute names a tensor, no source is of unknown age."""
     given = {id(tensor) for tensor in past.given.tensors}
+    sourced = trace.sourced
     for op in trace.ops[past.start : past.end]:
-        tensor = trace.sourced.get(op.id)
-        if tensor is not None:
+        if op.id in sourced:
+            tensor = sourced[op.id]
             if tensor.serial == 0 and id(tensor) not in given:
                 return False
-        elif any(_names_tensor(value) for value in op.attrs.values()):
-            return False
+        else:
+            for value in op.attrs.values():
+                if type(value) not in PLAIN and _names_tensor(value):
+                    return False
     return True
 
 
 def _names_tensor(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return any(_names_tensor(item) for item in value)
-    if isinstance(value, dict):
-        return any(_names_tensor(item) for item in value.values())
+    if isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            if type(item) not in PLAIN and _names_tensor(item):
+                return True
+        return False
     return isinstance(value, Tensor)
 
 
@@ -314,7 +231,7 @@ def _lift(recording: RunRecording, parent: Recording | None, match: Match | None
 class _Repetition:
     """One recorded run repeated for another module; raises `Unfit` before it changes anything."""
 
-    def __init__(self, run: Run, past: _Past, module: Instance, path: str, given: _Given) -> None:
+    def __init__(self, run: Run, past: Past, module: Instance, path: str, given: Given) -> None:
         self.run = run
         self.trace: Trace = run.trace
         self.past = past
@@ -438,11 +355,7 @@ class _Repetition:
         effects = [(self._other_of(target), name, carrier.carry(value)) for target, name, value in self.past.effects]
         first, offset = self.past.start, len(trace.ops)
         trace.examples.extend(
-            [
-                (offset + places[start - first], offset + places[end - first])
-                for start, end in trace.examples
-                if first <= start and end <= self.past.end
-            ]
+            [(offset + places[start - first], offset + places[end - first]) for start, end in self.past.examples(trace)]
         )
         trace.ops.extend(self.ops)
         MADE.extend(self.sizes)
@@ -453,7 +366,7 @@ class _Repetition:
         trace.parts.update(self.parts)
         nodes, constants = self.nodes, trace.constants
         trace.lost.update([nodes[left] for left in trace.lost if first <= left < self.past.end and left in nodes])
-        for left in [left for left in nodes if left in constants]:
+        for left in self.past.constants(trace):
             constants[nodes[left]] = constants[left]
         _lift(self.past.recording, self.run.recording, self.match)
         for target, name, value in (*effects, *self.cells):
@@ -462,28 +375,44 @@ class _Repetition:
         return result
 
     def _operations(self, named: frozenset[int]) -> list[int]:
-        """Repeat all operations; how many there were before each of the recorded ones, and in the end."""
-        trace, made, nodes, renames = self.trace, self.ops, self.nodes, self.renames
-        sourced, parts, before = trace.sourced, trace.parts, len(trace.ops)
+        """Repeat all operations; where the recorded run has examples, also how many there were before each of the
+        recorded ones, and in the end."""
+        trace, made, nodes, past = self.trace, self.ops, self.nodes, self.past
+        special, counted = past.special(trace), bool(past.examples(trace))
+        other = before = len(trace.ops)
         places: list[int] = []
-        new = tuple.__new__
-        for op in trace.ops[self.past.start : self.past.end]:
-            number, kind, given, shape, dtype, attrs, file, line, module, function, view = op
-            places.append(len(made))
-            if number in sourced or number in parts:
-                self._from_outside(op, number in named)
-            elif number in named or view is not None:
-                self._add(op, self._sizes(attrs) if number in named else attrs, number in named)
-            else:  # what nearly all are: `_add`, without a call for each
-                nodes[number] = other = before + len(made)
-                try:
+        last, path = "", self._renamed("")
+        new, append = tuple.__new__, made.append
+        for op in trace.ops[past.start : past.end]:
+            number, kind, given, shape, dtype, attrs, file, line, module, function, _ = op
+            if counted:
+                places.append(other - before)
+            if number in special or number in named:
+                self._unlike(op, number in named)
+                other = before + len(made)
+                continue
+            nodes[number] = other
+            try:  # what nearly all are: `_add`, without a call for each
+                if len(given) == 1:
+                    inputs: tuple[int, ...] = (nodes[given[0]],)
+                elif len(given) == 2:
+                    inputs = (nodes[given[0]], nodes[given[1]])
+                else:
                     inputs = tuple([nodes[item] for item in given])
-                except KeyError:
-                    inputs = tuple([self._input(item) for item in given])
-                path = renames[module] if module in renames else self._renamed(module)
-                made.append(new(Op, (other, kind, inputs, shape, dtype, attrs, file, line, path, function, None)))
-        places.append(len(made))
+            except KeyError:
+                inputs = tuple([self._input(item) for item in given])
+            if module != last:
+                last, path = module, self._renamed(module)
+            append(new(Op, (other, kind, inputs, shape, dtype, attrs, file, line, path, function, None)))
+            other += 1
+        places.append(other - before)
         return places
+
+    def _unlike(self, op: Op, named: bool) -> None:
+        if op.id in self.trace.sourced or op.id in self.trace.parts:
+            self._from_outside(op, named)
+        else:
+            self._add(op, self._sizes(op.attrs) if named else op.attrs, named)
 
     def _other_of(self, target: Any) -> Any:
         match = self.match

@@ -17,7 +17,7 @@ from specdiff.interp.values import Place, Tensor, Unknown
 from specdiff.project.build import STOPS, Built, Failure, failure_of, undecided
 from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out, with_needed
 from specdiff.project.known import KNOWN
-from specdiff.project.modes import PADDED, beside_text, cached, labelled, next_token, padded, without_cache
+from specdiff.project.modes import PADDED, beside_text, cached, labelled, next_token, padded, takes_cache, without_cache
 from specdiff.project.modules import Program
 from specdiff.project.refit import Wanted, refitted, wanted_of
 
@@ -85,13 +85,17 @@ def forward(program: Program, built: Built, mode: str = "prefill") -> Forwarded:
     ran = _first_accepted(program, built, choices)
     if (
         mode == "prefill"
-        and _attends_to_unknown_length(ran)
+        and _attends_to_unknown_length(run, built, ran)
         and (uncached := without_cache(built.cls, run, ran.inputs))
     ):
         # A cache of fixed length that the entry makes for itself hides what meets in the products.
         again = _attempt(run, built, uncached)
         again.left_out, again.certain = ran.left_out, ran.certain
-        if again.failure is None and not outputs_in(again.outputs)[1] and not _attends_to_unknown_length(again):
+        if (
+            again.failure is None
+            and not outputs_in(again.outputs)[1]
+            and not _attends_to_unknown_length(run, built, again)
+        ):
             return again
     if mode in ("prefill", PADDED) or ran.failure is not None:
         ran.mode = mode
@@ -205,8 +209,12 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
     fullest: Forwarded | None = None
     plain: list[Forwarded] = []
     fewest = min(map(len, choices), default=0)
+    alike: list[Forwarded] = []
     for inputs in choices:
+        if len(alike) > 1 and alike[-1].inputs.keys() == inputs.keys():
+            continue  # a third form of the same inputs would come to where two have come
         ran = _attempt(run, built, inputs)
+        alike = [*alike, ran] if _stops_as(ran, alike) else [ran]
         ran.left_out = senses_left_out(built.cls, run, inputs)
         if ran.failure is None and not outputs_in(ran.outputs)[1]:
             return ran
@@ -229,6 +237,18 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
     return best
 
 
+FAR = 500
+"""Operations of a run that fails late: where it fails has little to do with the shapes of its inputs, which the first
+operations decide on."""
+
+
+def _stops_as(ran: Forwarded, before: list[Forwarded]) -> bool:
+    """Whether a run fails late, and for the reason that the run before had with the same inputs in other shapes."""
+    if not before or ran.failure is None or ran.failure != before[-1].failure or ran.failure.shape:
+        return False
+    return ran.inputs.keys() == before[-1].inputs.keys() and ran.trace is not None and len(ran.trace.ops) >= FAR
+
+
 _OPEN = ("Undecided", "Limit")
 """Kinds of failure that say nothing about the code."""
 
@@ -237,15 +257,20 @@ def _got_stuck(ran: Forwarded) -> bool:
     return ran.failure is not None and ran.failure.kind in _OPEN
 
 
-def _attends_to_unknown_length(ran: Forwarded) -> bool:
-    """Whether positions are counted up to, or a softmax runs over, a number that nothing is known of."""
+def _attends_to_unknown_length(run: Run, built: Built, ran: Forwarded) -> bool:
+    """Whether a softmax runs over a number that nothing is known of, or a module that is given a cache counts positions
+    up to one."""
     if ran.failure is not None or ran.trace is None:
         return False
-    return any(
-        (op.kind == "softmax" and op.shape and not is_given(op.shape[-1]))
-        or (op.kind == "constant" and op.shape and "range" in op.attrs and not is_given(op.shape[0]))
-        for op in ran.trace.ops
-    )
+    counting: set[str] = set()
+    for op in ran.trace.ops:
+        if op.kind == "softmax":
+            if op.shape and not is_given(op.shape[-1]):
+                return True
+        elif op.kind == "constant" and op.shape and "range" in op.attrs and not is_given(op.shape[0]):
+            counting.add(op.module)
+    assert built.instance is not None
+    return any(takes_cache(run, built.instance, path) for path in counting)
 
 
 MAX_ADDED = 3

@@ -37,6 +37,19 @@ def without_cache(cls: ClassVal, run: Run, inputs: Inputs) -> Inputs | None:
     return {**inputs, "use_cache": False}
 
 
+def takes_cache(run: Run, root: Instance, path: str) -> bool:
+    """Whether a module is given a cache, going by the names that its ``forward`` has for what it takes."""
+    module: Value = root
+    for name in path.split(".") if path else ():
+        module = (module.attrs.get("_modules") or {}).get(name) if isinstance(module, Instance) else None
+    forward = entry_of(module.cls) if isinstance(module, Instance) else None
+    if forward is None:
+        return True  # not known
+    plan = run.plan_of(forward)
+    names = (*plan.names, *plan.kwonly)
+    return any(name in CACHES or "cache" in name or "past" in name for name in names)
+
+
 def next_token(cls: ClassVal, run: Run, inputs: Inputs, outputs: Value) -> Inputs | None:
     """One further token and the cache that the prompt left; None where there is no cache."""
     forward = entry_of(cls)

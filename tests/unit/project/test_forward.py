@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from specdiff.api import inspect
 from specdiff.options import Options
 from specdiff.pipeline import analyse, new_program
+from specdiff.project import forward as running
 from specdiff.project.build import build, model_classes
 from specdiff.project.forward import forward, outputs_in
 from specdiff.project.targets import resolve
@@ -444,3 +446,62 @@ class Model(nn.Module):
     assert kind == "Undecided"
     assert "_doubled is launched as a kernel of another language" in message
     assert line == 14
+
+
+TRIES = {
+    "positions of pictures that no cache has to do with": (
+        """
+        class Tower(nn.Module):
+            def forward(self, x):
+                return x[:, torch.arange(int(x.sum()))].sum(1, keepdim=True)
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embed, self.tower = nn.Embedding(100, 8), Tower()
+            def forward(self, input_ids, past_key_values=None, use_cache=None):
+                x = self.embed(input_ids)
+                return x + self.tower(x)
+        """,
+        1,
+    ),
+    "positions counted where a cache is": (
+        """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embed = nn.Embedding(100, 8)
+            def forward(self, input_ids, past_key_values=None, use_cache=None):
+                x = self.embed(input_ids)
+                return x[:, torch.arange(int(x.sum()))] if use_cache is not False else x
+        """,
+        2,
+    ),
+    "a late failure that other shapes do not change": (
+        """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.scale, self.missing = nn.Parameter(torch.ones(1)), None
+            def forward(self, pixel_values):
+                x = pixel_values
+                for _ in range(600):
+                    x = x + self.scale
+                return self.missing.scale
+        """,
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TRIES)
+def test_how_often_forward_is_run(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, expected = TRIES[case]
+    (tmp_path / "modeling_x.py").write_text("import torch\nfrom torch import nn\n" + textwrap.dedent(text))
+    (target,) = resolve(str(tmp_path / "modeling_x.py"), ("Model",))
+    program = new_program(target, Options(use_cache=False))
+    (cls,) = model_classes(program, program.module(target.module), ("Model",))
+    tried: list[object] = []
+    attempt = running._attempt
+    monkeypatch.setattr(running, "_attempt", lambda *args: tried.append(args) or attempt(*args))
+    forward(program, build(program, target, cls, {}))
+    assert len(tried) == expected
