@@ -8,11 +8,12 @@ from typing import Any
 
 from specdiff.errors import Problem, TargetError
 from specdiff.graph.modules import Collector, sizes, tied_pairs
-from specdiff.interp.objects import ClassVal
+from specdiff.interp.lookups import lookup
+from specdiff.interp.objects import ClassVal, Instance
 from specdiff.interp.values import Unknown
 from specdiff.options import Options
 from specdiff.pipeline import config_values
-from specdiff.project.build import Entry, build, model_classes
+from specdiff.project.build import Built, Entry, build, model_classes
 from specdiff.project.targets import Target, resolve
 from specdiff.session import Session
 from specdiff.weights import headers
@@ -92,6 +93,8 @@ def held(
     shapes = {each.name: each.shape for each in parameters}
     buffers = {name: (sizes(tensor), saved) for name, tensor, saved in collector.buffers(built.instance)}
     rules = Rules(program, built, [*shapes, *buffers])
+    if checkpoint.config is not None and (foreign := _foreign_type(built, checkpoint.config)):
+        rules.notes.append(foreign)
     dtype = values.get("dtype") or values.get("torch_dtype")
     result = compare(
         checkpoint,
@@ -119,6 +122,22 @@ def _target_of(config: dict[str, object] | None, path: Path) -> str:
         raise TargetError(Problem(str(path), 0, 0, "no config.json beside it names a model_type; give the target"))
     name = architectures[0] if isinstance(architectures, list) and architectures else ""
     return f"{model_type}::{name}" if name else model_type
+
+
+def _foreign_type(built: Built, published: dict[str, object]) -> str:
+    """What is to be said where the published model type is not that of the code it is held against; the code's own counts then.
+
+    The library chooses conversion rules by the configuration's model type (`conversion_mapping.py`,
+    `extract_weight_conversions_for_model`), so that it would choose none for a name of the publisher's.
+    """
+    told = published.get("model_type")
+    config = built.config
+    own = lookup(config.cls, "model_type")[0] if isinstance(config, Instance) else None
+    if not isinstance(told, str) or not isinstance(own, str) or not own or told == own:
+        return ""
+    assert isinstance(config, Instance)
+    config.attrs["model_type"] = own
+    return f"config.json says model_type {told}, the code is {own}: the library applies {own}'s conversion rules only where it says {own}"
 
 
 def _wanted(entries: Sequence[Entry], values: dict[str, Any]) -> ClassVal | None:

@@ -9,8 +9,9 @@ from itertools import chain
 from math import prod
 
 from specdiff.results import Severity
-from specdiff.weights.layouts import logical
+from specdiff.weights.layouts import CACHE, logical
 from specdiff.weights.model import Checkpoint, Issue, Logical, WeightsResult
+from specdiff.weights.packing import bits_of
 from specdiff.weights.rules import Rules
 
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
@@ -39,7 +40,7 @@ def compare(
         target: What was analysed.
         class_name: The class.
     """
-    values, issues = logical(checkpoint.tensors)
+    values, issues = logical(checkpoint.tensors, bits_of(checkpoint.config))
     placed, converted = _place(values, rules)
     filled: dict[str, list[Logical]] = {}
     for name, items, problem in _resolve(placed, rules, parameters, buffers):
@@ -52,12 +53,16 @@ def compare(
         shape = parameters.get(name) or (buffers[name][0] if name in buffers else None)
         if name not in parameters and name not in buffers:
             for item in items:
+                if item.layout == CACHE:
+                    continue
                 issues += _unexpected(item, rules, _file(checkpoint, [item]))
             continue
         first = items[0]
         if len(items) > 1 and len({item.name for item in items}) > 1 and first.layout != "converted":
             detail = f"stored as {', '.join(item.name for item in items)}"
-            issues.append(Issue("duplicate", Severity.ERROR, name, detail, _file(checkpoint, items)))
+            # Older code saved in each layer what the code computes once; which of the copies is read makes no difference.
+            severity = Severity.ERROR if name in parameters else Severity.NOTE
+            issues.append(Issue("duplicate", severity, name, detail, _file(checkpoint, items)))
         if shape is not None and -1 not in shape and first.holds(shape) is False:
             stored = " or ".join(_size(each) for each in first.shapes) or f"{first.elements:,} values"
             detail = f"stored {stored}, the code builds {_size(shape)}"

@@ -21,7 +21,7 @@ CONFIG = {
 }  # fmt: skip
 STEM = "model.layers.0.mlp.up_proj"
 SESSION = Session(Options(only=frozenset({"parameters"})))
-BYTES = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1, "F8_E4M3": 1}
+BYTES = {"F32": 4, "I16": 2, "U32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1, "F8_E4M3": 1}
 Headers = dict[str, tuple[str, tuple[int, ...]]]
 LAYOUTS: dict[str, tuple[str, Headers]] = {
     "GPTQ, three bits": ("gptq", {".qweight": ("I32", (3, 16)), ".qzeros": ("I32", (1, 2)), ".scales": ("F16", (1, 16)), ".g_idx": ("I32", (32,))}),
@@ -36,7 +36,20 @@ LAYOUTS: dict[str, tuple[str, Headers]] = {
     "quanto": ("quanto", {".weight._data": ("I8", (16, 32)), ".weight._scale": ("F16", (16, 1)), ".input_scale": ("F16", ()), ".output_scale": ("F16", ())}),
     "torchao": ("torchao", {"._weight_qdata": ("I8", (16, 32)), "._weight_scale": ("F16", (16, 1))}),
     "AQLM": ("aqlm", {".codes": ("I8", (16, 4, 1)), ".codebooks": ("F16", (1, 256, 1, 8)), ".scales": ("F16", (16, 1, 1, 1))}),
-    "HIGGS": ("higgs", {".weight": ("U8", (16, 8)), ".scales": ("F16", (2,)), ".tables": ("F16", (16,)), ".tables2": ("F16", (16, 16, 2))}),
+    "HIGGS": ("higgs", {".weight": ("I16", (4, 32)), ".scales": ("F16", (2,)), ".tables": ("F16", (16,)), ".tables2": ("F16", (16, 16, 2))}),
+    "GPTQ, no index": ("awq", {".qweight": ("I32", (8, 16)), ".qzeros": ("I32", (1, 4)), ".scales": ("F16", (1, 16))}),
+    "AWQ for GEMV": ("awq", {".qweight": ("I32", (16, 4)), ".qzeros": ("I32", (16, 1)), ".scales": ("F16", (16, 8))}),
+    "AWQ for fast GEMV": ("awq", {".qweight": ("I16", (4, 32)), ".qzeros": ("F16", (8, 16)), ".scales": ("F16", (8, 16))}),
+    "packed in bytes of six bits": ("compressed-tensors", {".weight_packed": ("U8", (16, 24)), ".weight_scale": ("U8", (16, 1))}),
+    "packed words of eight bits": ("compressed-tensors", {".weight_packed": ("I32", (16, 8)), ".weight_scale": ("F16", (16, 1)), ".weight_shape": ("I64", (2,))}),
+    "half of the values": ("sparse", {".compressed": ("F16", (16, 16)), ".bitmask": ("U8", (16, 4)), ".shape": ("I64", (2,))}),
+    "a scale of another name": ("fp8", {".weight": ("F8_E4M3", (16, 32)), ".qscale_weight": ("F32", ()), ".qscale_act": ("F32", ())}),
+    "scales for each 32 values": ("fp8", {".weight": ("F8_E4M3", (16, 32)), ".weight_scale": ("U8", (16, 1))}),
+    "MLX": ("affine", {".weight": ("U32", (16, 4)), ".scales": ("F16", (16, 1)), ".biases": ("F16", (16, 1))}),
+    "FP-Quant": ("fp-quant", {".qweight": ("U8", (16, 16)), ".scales": ("U8", (16, 1)), ".forward_hadamard_matrix": ("BF16", (32, 32))}),
+    "quanto, four bits": ("quanto", {".weight._data._data": ("U8", (4, 64)), ".weight._scale": ("F16", (4, 1)), ".weight._shift": ("F16", (4, 1))}),
+    "SpQR": ("spqr", {".dense_weights": ("I64", (64,)), ".row_offsets": ("I32", (17,)), ".col_vals": ("I32", (7,)), ".in_perm": ("I16", (32,))}),
+    "Gemma's": ("packed-bytes", {".weight": ("U8", (16, 16)), ".weight_scale": ("F32", (16, 1)), ".input_activation_scale": ("F32", ())}),
     "VPTQ": ("vptq", {".indices": ("I32", (1, 2, 16)), ".centroids.weight": ("F16", (1, 256)), ".perm": ("I32", (32,))}),
 }  # fmt: skip
 
@@ -106,3 +119,27 @@ def test_a_tensor_without_a_place(
     result = held(tmp_path, plain(config) | extra, config)
     (found,) = [issue for issue in result.issues if issue.kind == "unexpected"]
     assert (str(found.severity), found.detail.partition("; ")[2] or found.detail) == (severity, why)
+
+
+@pytest.mark.parametrize(
+    ("damage", "detail"),
+    [
+        pytest.param({}, None, id="whole"),
+        pytest.param({".weight_scale": None}, "it has no .weight_scale, which 3 like it have", id="a scale is lost"),
+        pytest.param({".weight_scale": ("F32", (1,))}, ".weight_scale of 1, 3 like it have 16×1", id="a scale of another kind"),
+        pytest.param({".weight_scale": ("F32", (5, 1))}, ".weight_scale of 5×1 for a weight of 16×32 (blocks of 128: 1×1)", id="no scale's shape"),
+    ],
+)  # fmt: skip
+def test_a_scale_is_told_from_those_of_other_layers(
+    damage: dict[str, tuple[str, tuple[int, ...]] | None], detail: str | None, tmp_path: Path
+) -> None:
+    config = CONFIG | {"num_hidden_layers": 4}
+    headers = plain(config)
+    for layer in range(4):
+        stem = f"model.layers.{layer}.mlp.up_proj"
+        parts = {".weight": ("F8_E4M3", (16, 32)), ".weight_scale": ("F32", (16, 1))} | (damage if layer == 2 else {})
+        headers |= {stem + suffix: entry for suffix, entry in parts.items() if entry is not None}
+    found = [issue for issue in held(tmp_path, headers, config).issues if issue.kind == "scale"]
+    assert [(each.name, each.detail) for each in found] == (
+        [("model.layers.2.mlp.up_proj.weight", detail)] if detail else []
+    )
