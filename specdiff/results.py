@@ -104,6 +104,8 @@ class Use:
     """Whether it is stored without being trained."""
     shape: tuple[int, ...] = ()
     """Of a buffer."""
+    place: int = 0
+    """The how-manieth operand of the operation it is, from 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,39 +7,19 @@ that read the same data, or a stack of experts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from difflib import SequenceMatcher
-from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from specdiff.compare.layering import Item, aligned, depth_of, layers, swapped
 from specdiff.compare.model import OTHER_SIZE, Pair
 from specdiff.results import ClassResult
 
 Explanation: TypeAlias = "Callable[[list[Item], list[Item]], tuple[list[Pair], list[Item], list[Item]]]"
-_INDEX = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
-_EXPERTS_LEAST = 2
+_MOST_APART = 4_000
+"""Parameters up to which cuts are tried that leave experts apart."""
 ALTERNATING = "/2"
 """Ends the role of a fused weight every second row of which is the gate's."""
-
-
-class Item(NamedTuple):
-    """One parameter, or the equal ones of a layer's experts, at its place."""
-
-    names: tuple[str, ...]
-    shape: tuple[int, ...]
-    source: int
-    """Equal for parameters that read the same data."""
-    kind: str
-    contracted: int = 0
-    """As in `Use`."""
-    role: str = ""
-    """As in `Use`."""
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        """The shape with what goes out before what comes in, however it is stored."""
-        return _swapped(self.shape) if self.contracted == -2 else self.shape
 
 
 def pair(left: ClassResult, right: ClassResult) -> tuple[list[Pair], list[str], list[str], str]:
@@ -52,19 +32,51 @@ def pair(left: ClassResult, right: ClassResult) -> tuple[list[Pair], list[str], 
                 [],
                 f"the order in which the {word} side uses its parameters is not known: its forward was not followed",
             )
-    lefts, rights = _layers(left), _layers(right)
-    pairs: list[Pair] = []
-    one_only: list[str] = []
-    other_only: list[str] = []
-    for part, other in _aligned(lefts, rights):
-        found, left_rest, right_rest = _pair_layer(part, other)
-        pairs += found
-        one_only += [name for item in left_rest for name in item.names]
-        other_only += [name for item in right_rest for name in item.names]
+    pairs, left_rest, right_rest = _by_layers(left, right)
+    one_only = [name for item in left_rest for name in item.names]
+    other_only = [name for item in right_rest for name in item.names]
     untrained, one_only, other_only = _buffers(left, right, one_only, other_only)
     pairs += untrained
     idle, idle_left, idle_right = _idle_pairs(_idle(left), _idle(right), left, right)
     return [*pairs, *idle], [*one_only, *idle_left], [*other_only, *idle_right], ""
+
+
+_Attempt: TypeAlias = tuple[list[Pair], list[Item], list[Item]]
+
+
+def _by_layers(left: ClassResult, right: ClassResult) -> _Attempt:
+    """The pairs of the cut into layers that leaves least over.
+
+    What one side numbers once (`layer1.0`) another numbers twice (`stages.0.layers.0`), and what is numbered within a layer
+    may be parts that run one after the other, so that other cuts are tried where the plain one leaves something over; only
+    those that give as many layers on both sides.
+    """
+    cuts = [_cuts(side) for side in (left, right)]
+    best: _Attempt | None = None
+    for one in cuts[0]:
+        for other in cuts[1]:
+            if best is not None and len(one) != len(other):
+                continue
+            parts = [_pair_layer(part, opposite) for part, opposite in aligned(one, other)]
+            attempt: _Attempt = (
+                [pair for pairs, _, _ in parts for pair in pairs],
+                [item for _, rest, _ in parts for item in rest],
+                [item for _, _, rest in parts for item in rest],
+            )
+            if not _cost(attempt)[0]:
+                return attempt
+            if best is None or _cost(attempt) < _cost(best):
+                best = attempt
+    return best or ([], [], [])
+
+
+def _cuts(side: ClassResult) -> list[list[list[Item]]]:
+    depths = range(1, depth_of(side) + 1)
+    found = [layers(side, depth) for depth in depths]
+    if len(side.uses) <= _MOST_APART:
+        apart = [layers(side, depth, together=False) for depth in depths]
+        found += [each for each in apart if each not in found]
+    return found
 
 
 def _idle(side: ClassResult) -> list[str]:
@@ -122,80 +134,6 @@ def _buffers(
     return pairs, one_only, other_only
 
 
-def _layers(side: ClassResult) -> list[list[Item]]:
-    """What comes before the layers, each layer, and what comes after them."""
-    runs: list[tuple[str, list[Item]]] = []
-    for use in side.uses:
-        shape = side.parameters.get(use.name)
-        if shape is None:
-            continue
-        match = _INDEX.search(use.name)
-        layer = use.name[: match.end(1)] if match else ""
-        if not runs or runs[-1][0] != layer:
-            runs.append((layer, []))
-        runs[-1][1].append(Item((use.name,), shape, use.source, use.kind, use.contracted, use.role))
-    merged: list[list[Item]] = []
-    for _, items in runs:
-        merged.append(_with_experts(items))
-    return merged
-
-
-def _with_experts(items: Sequence[Item]) -> list[Item]:
-    """Parameters of one layer, those that differ only in an expert's number together."""
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        first = _INDEX.search(item.names[0])
-        tail = item.names[0][first.end(1) :] if first else item.names[0]
-        groups.setdefault(_INDEX.sub(".#", tail), []).append(item)
-    found = []
-    for members in groups.values():
-        if len(members) >= _EXPERTS_LEAST and len({member.shape for member in members}) == 1:
-            ordered = sorted(members, key=lambda member: [int(n) for n in _INDEX.findall(member.names[0])])
-            names = tuple(name for member in ordered for name in member.names)
-            found.append(members[0]._replace(names=names))
-        else:
-            found += members
-    return found
-
-
-def _aligned(lefts: list[list[Item]], rights: list[list[Item]]) -> Iterator[tuple[list[Item], list[Item]]]:
-    """Layers beside layers: both ends first, the rest in order."""
-    if len(lefts) == len(rights):
-        yield from zip(lefts, rights, strict=True)
-        return
-    stacks = _stack(lefts), _stack(rights)
-    if len(stacks[0]) == len(stacks[1]) > 1:
-        yield from zip(*stacks, strict=True)
-        one, other = ([item for part in side if part not in stack for item in part]
-                      for side, stack in zip((lefts, rights), stacks, strict=True))  # fmt: skip
-        yield one, other
-        return
-    matcher = SequenceMatcher(
-        None, [_weight(part) for part in lefts], [_weight(part) for part in rights], autojunk=False
-    )
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag == "equal" or (i2 - i1) == (j2 - j1):
-            yield from zip(lefts[i1:i2], rights[j1:j2], strict=True)
-        else:
-            left = [item for part in lefts[i1:i2] for item in part]
-            right = [item for part in rights[j1:j2] for item in part]
-            yield left, right
-
-
-def _stack(parts: list[list[Item]]) -> list[list[Item]]:
-    """The layers of the list that holds most: what one side has beside it (tables of its own, numbered too) is no layer."""
-    groups: dict[str, list[list[Item]]] = {}
-    for part in parts:
-        match = _INDEX.search(part[0].names[0])
-        if match is not None:
-            groups.setdefault(part[0].names[0][: match.start(1)], []).append(part)
-    return max(groups.values(), key=lambda group: (len(group), sum(map(_weight, group))), default=[])
-
-
-def _weight(part: Sequence[Item]) -> int:
-    return sum(prod(item.shape) * len(item.names) for item in part)
-
-
 def _pair_layer(left: list[Item], right: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
     """The explanation that leaves least over: equal shapes first, or fusions and stacks first."""
     last = (_likely, _turned, _sized)
@@ -240,7 +178,7 @@ def _in_order(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[I
 
 def _shape(item: Item) -> tuple[object, ...]:
     """What must be equal; where nothing says what a bias is added to, its order alone does."""
-    return (item.rows, len(item.names), item.role, bool(item.contracted))
+    return (item.rows, len(item.names), item.role, bool(item.contracted), item.meaning)
 
 
 def _one_to_one(a: Item, b: Item) -> Pair:
@@ -261,7 +199,8 @@ def _match(a: Item, b: Item) -> bool:
 
 def _kin(a: Item, b: Item) -> bool:
     """Whether two may play the same part as far as is known."""
-    return not a.role or not b.role or _parts(a) == _parts(b)
+    known = a.meaning and b.meaning
+    return (not known or a.meaning == b.meaning) and (not a.role or not b.role or _parts(a) == _parts(b))
 
 
 def _parts(item: Item) -> set[str]:
@@ -303,7 +242,7 @@ def _likely(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Ite
 def _turned(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item], list[Item]]:
     def fits(a: Item, b: Item) -> bool:
         unknown = not a.contracted or not b.contracted
-        return unknown and len(a.names) == len(b.names) and len(a.shape) >= 2 and a.shape == _swapped(b.shape)
+        return unknown and len(a.names) == len(b.names) and len(a.shape) >= 2 and a.shape == swapped(b.shape)
 
     pairs, lefts, rights = _take(lefts, rights, fits, lambda a, b: Pair(a.names, b.names, "transposed", "transposed"))
     flat, lefts, rights = _take(
@@ -346,7 +285,7 @@ def _stacked(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[It
         if len(stack.names) != 1 or count < 2 or stack.shape[:1] != (count,) or not _kin(stack, single):
             return False
         known = stack.contracted and single.contracted
-        return stack.rows[1:] in ((single.rows,) if known else (single.shape, _swapped(single.shape)))
+        return stack.rows[1:] in ((single.rows,) if known else (single.shape, swapped(single.shape)))
 
     def how(stack: Item, single: Item) -> str:
         turned = ", transposed" if stack.shape[1:] != single.shape or stack.contracted != single.contracted else ""
@@ -379,11 +318,13 @@ def _fused(lefts: list[Item], rights: list[Item]) -> tuple[list[Pair], list[Item
 
 def _parts_of(whole: Item, candidates: Sequence[Item]) -> tuple[list[Item], str] | None:
     """Neighbours whose rows add up to a fused weight's, perhaps transposed or stacked over experts."""
+    if not _fusible(whole):
+        return None
     readers: dict[tuple[int, int], list[Item]] = {}
-    for item in candidates:
+    for item in filter(_fusible, candidates):
         readers.setdefault((item.source, len(item.shape)), []).append(item)
     wanted = _parts(whole)
-    for shape in (whole.rows,) if whole.contracted else (whole.shape, _swapped(whole.shape)):
+    for shape in (whole.rows,) if whole.contracted else (whole.shape, swapped(whole.shape)):
         for group in readers.values():
             for start in range(len(group)):
                 for count in (2, 3, 4, 5, 6):
@@ -394,6 +335,13 @@ def _parts_of(whole: Item, candidates: Sequence[Item]) -> tuple[list[Item], str]
                     if _adds_up(shape, len(whole.names), parts):
                         return parts, _in_words(whole, shape, parts)
     return None
+
+
+def _fusible(item: Item) -> bool:
+    """Whether rows of several may stand in one: those of a projection and its bias, not what a norm or an image's filter has."""
+    return (
+        not item.kind.endswith("norm") and item.meaning != "scale" and not (item.kind == "conv" and len(item.shape) > 1)
+    )
 
 
 def _in_words(whole: Item, shape: tuple[int, ...], parts: Sequence[Item]) -> str:
@@ -419,10 +367,6 @@ def _adds_up(shape: tuple[int, ...], copies: int, parts: Sequence[Item]) -> bool
 
 def _rows(item: Item) -> int:
     return item.rows[-2] if len(item.shape) > 1 else item.shape[0]
-
-
-def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return (*shape[:-2], shape[-1], shape[-2]) if len(shape) >= 2 else shape
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -140,7 +140,28 @@ def _pieces(path: str) -> list[str]:
 
 
 class _Silent(Writer):
-    """As a draft sees operations, save that a slice which takes all is nothing."""
+    """As a draft sees operations, save that a slice which takes all is nothing, and that a numbered layer of torch's (one of
+    an `nn.Sequential` inside a block) is no part of its own."""
+
+    def __init__(self, operations: Operations, kept: Iterable[int]) -> None:
+        self.members = {
+            ".".join(pieces[: end + 1])
+            for pieces in (module.split(".") for module in {op.module for op in operations.ops})
+            for end, piece in enumerate(pieces[:-1])
+            if piece.isdigit()
+        }
+        """Paths that end in a number and have parts of their own."""
+        super().__init__(operations, kept)
+
+    def scope(self, op: Op) -> str:
+        """See `Writer.scope`."""
+        known = self.scopes.get(op.module)
+        if known is None:
+            pieces = op.module.split(".")
+            while pieces and not (pieces[-1].isdigit() and ".".join(pieces) in self.members):
+                pieces.pop()
+            known = self.scopes[op.module] = ".".join(pieces)
+        return known
 
     def silent(self, op: Op) -> bool:
         """See `Writer.silent`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from heapq import heappop, heappush
 
 from specdiff.graph.operations import PASSING, VIEWS, Operations
@@ -21,37 +22,65 @@ _LIGHT = PASSING | {"clamp", "masked_fill", "repeat", "repeat_interleave", "div"
 
 _LAYER = re.compile(r"^(.*?\.?)(\d+)(?=\.|$)(.*)$")
 _OWN = re.compile(r"(?<=[a-z])_\d+\b")
+_CUTS = frozenset({"split", "slice"})
 _SOURCES = frozenset({"parameter", "buffer", "constant", "input"})
 
 
 def uses(operations: Operations) -> tuple[Use, ...]:
-    """The first operation that computes with each parameter or buffer, in the order in which they run."""
+    """The first operation that brings each parameter or buffer together with data, in the order in which they run.
+
+    What is made of a parameter alone (a norm's weight and one, a decay's exponential, a weight that is rescaled) stands for
+    it; one that meets no data has the first operation that reads it.
+    """
     found: dict[str, Use] = {}
+    alone: dict[str, Use] = {}
+    made: dict[int, Op] = {}
+    """By operation that reads one parameter and nothing else: that parameter."""
     for op in operations.ops:
         if op.kind in VIEWS or op.kind in _SOURCES:
             continue
         for index in op.inputs:
-            origin = operations.source(operations[index])
+            start = operations.source(operations[index])
+            origin = made.get(start.id, start)
             if origin.kind not in ("parameter", "buffer"):
                 continue
             name = origin.attrs.get("name", "")
-            if name and name not in found:
-                reader, at = _computing(operations, op, index)
-                data = next((operations.source(operations[i]).id for i in reader.inputs if i != at), -1)
-                turned = any(each.kind in ("transpose", "permute") for each in operations.chain(operations[index]))
-                found[name] = Use(
-                    name,
-                    op.kind,
-                    data,
-                    turned,
-                    op.file,
-                    op.line,
-                    _contracted(operations, reader, at, origin),
-                    _role(operations, reader) if reader.kind in PRODUCTS else "",
-                    origin.kind == "buffer",
-                    _plain_shape(origin) if origin.kind == "buffer" else (),
-                )
-    return tuple(found.values())
+            single = len(op.inputs) == 1
+            if single:
+                made[op.id] = origin
+            if not name or name in (alone if single else found):
+                if not single and name and op.kind in PRODUCTS:
+                    found[name] = _also(operations, found[name], op, index)
+                continue
+            reader, at = _computing(operations, op, index)
+            data = next((operations.source(operations[i]).id for i in reader.inputs if i != at), -1)
+            turned = any(each.kind in ("transpose", "permute") for each in operations.chain(operations[index]))
+            (alone if single and reader is op else found)[name] = Use(
+                name,
+                op.kind,
+                data,
+                turned,
+                op.file,
+                op.line,
+                _contracted(operations, reader, at, start),
+                _role(operations, reader) if reader.kind in PRODUCTS else "",
+                origin.kind == "buffer",
+                _plain_shape(origin) if origin.kind == "buffer" else (),
+                op.inputs.index(index),
+            )
+    return tuple({**found, **{name: use for name, use in alone.items() if name not in found}}.values())
+
+
+def _also(operations: Operations, use: Use, op: Op, index: int) -> Use:
+    """A use with the part that another piece of the same stored weight plays: one that is cut before it is multiplied with."""
+    if (
+        op.kind != use.kind
+        or not use.role
+        or not any(each.kind in _CUTS for each in operations.chain(operations[index]))
+    ):
+        return use
+    words = {*use.role.split("+"), *_role(operations, op).split("+")} - {""}
+    return replace(use, role="+".join(sorted(words)))
 
 
 def _plain_shape(op: Op) -> tuple[int, ...]:
@@ -94,7 +123,12 @@ def _contracted(operations: Operations, op: Op, index: int, origin: Op) -> int:
     for view in operations.chain(operations[index], VIEWS | {"index"})[:-1]:
         if view.kind in ("view", "reshape", "split", "slice", "flatten", "squeeze", "unsqueeze", "expand"):
             before = operations[view.inputs[0]].shape
-            if before is None or view.shape is None or before[-2:] != view.shape[-2:]:
+            if before is None or view.shape is None:
+                return 0
+            if view.kind in _CUTS and len(before) == len(view.shape):
+                if before[axis] != view.shape[axis]:
+                    return 0  # what is summed over is cut itself
+            elif before[-2:] != view.shape[-2:]:
                 return 0
         if view.kind in ("transpose", "permute"):
             turned = _turns(view)

@@ -441,7 +441,12 @@ def outputs_in(value: Any, name: str = "", depth: int = 0) -> tuple[dict[str, Te
         elif isinstance(value, dict):
             items = value.items()
         elif isinstance(value, Instance):
-            items = value.native.items() if isinstance(value.native, dict) and value.native else value.attrs.items()
+            native = value.native
+            names = getattr(value.cls.native, "_fields", None)
+            if isinstance(native, tuple):
+                items = zip(names, native, strict=True) if names is not None else enumerate(native)
+            else:
+                items = native.items() if isinstance(native, dict) and native else value.attrs.items()
         for key, item in items:
             inner, missing = outputs_in(item, f"{name}.{key}" if name else str(key), depth + 1)
             found.update(inner)
@@ -460,7 +465,7 @@ def tensors_in(value: Any, depth: int = 0) -> list[Tensor]:
     if isinstance(value, dict):
         return [tensor for item in value.values() for tensor in tensors_in(item, depth + 1)]
     if isinstance(value, Instance):
-        if isinstance(value.native, dict) and value.native:
+        if isinstance(value.native, dict | tuple) and value.native:
             return tensors_in(value.native, depth + 1)
         return tensors_in(value.attrs, depth + 1)
     return []

@@ -319,5 +319,6 @@ KNOWN: dict[str, Maker] = {
     "tokens": _tokens(SEQUENCE),
     "token_ids": _tokens(SEQUENCE),
     "idx": _tokens(SEQUENCE),
+    "text": _tokens(SEQUENCE),
 }
 """Inputs by parameter name."""
