@@ -85,6 +85,13 @@ def program_calls(path: Path) -> ProgramCalls:
     return calls_of_program(program, path.stem)
 
 
+def _without_backend(values: Any) -> Any:
+    """Published values without the backend that a publisher ran attention with: the one asked for is followed."""
+    if isinstance(values, dict):
+        return {key: _without_backend(value) for key, value in values.items() if key != "_attn_implementation"}
+    return values
+
+
 def config_values(target: Target, options: Options, published: dict[str, Any] | None = None) -> dict[str, Any]:
     """Published configuration values with the settings of this run on top."""
     if options.config is None and published is not None:
@@ -92,6 +99,7 @@ def config_values(target: Target, options: Options, published: dict[str, Any] | 
     else:
         path = options.config or target.config
         values = read_config(path, target.roots.tree) if path is not None else {}
+    values = _without_backend(values)
     for key, value in options.settings:
         place = values
         *parents, last = key.split(".")
@@ -253,7 +261,7 @@ def class_result(
             notes.append(Undecided(given, cls.file, cls.line))
         if ran.failure is not None:
             place = next((p for p in ran.failure.places if not p.file.startswith("<")), None)
-            why_not = f"forward could not be followed: {ran.failure.message}"
+            why_not = f"forward could not be followed: {ran.failure.words}"
             notes.append(Undecided(why_not, place.file if place else cls.file, place.line if place else cls.line))
             if ran.failure.shape and ran.certain:
                 findings.append(refusal(ran.failure, cls))

@@ -18,6 +18,10 @@ from specdiff.interp.trace import Op
 
 FAR = 4_096
 """Length at which buckets of distances are looked at."""
+SHORT = 24
+"""Length at which what is added to the scores is looked at key by key."""
+HIDDEN = -1e4
+"""A key whose score is lowered by as much has no weight after a softmax in any precision; codes write -1e4 to -inf."""
 
 
 def other_positions(scene: Scene) -> None:
@@ -167,12 +171,44 @@ def _from_input(scene: Scene, graph: Operations, tower: Tower, added: list[Leaf]
         scene.unsure(
             key, "what is added to the input of queries and keys, not of values, may speak of positions", beside
         )
+        return
+    slanted = _slanted(graph, tower)
+    if slanted is not None:
+        scene.unsure(key, *slanted)
     elif added:
         scene.fact(
             key,
             "none",
             [see(leaf.op, "enters the first layer, and says nothing of its position") for leaf in added[:3]],
         )
+
+
+def _slanted(graph: Operations, tower: Tower) -> tuple[str, Op] | None:
+    """What is added to the scores, where it is not known or not the same for all keys that a query may see."""
+    import numpy  # noqa: PLC0415
+
+    from specdiff.detect.places import NotKnown  # noqa: PLC0415
+    from specdiff.detect.points import Points  # noqa: PLC0415
+
+    for _, site in self_attentions(tower)[:1]:
+        added = [bound.op for bound in site.bounds if bound.how in ("add", "sub")]
+        points = Points(graph, lengths(graph, SHORT), ordinary(graph)) if added else None
+        for op in added if points is not None else ():
+            try:
+                shape = points.shape(op)
+                if not shape or shape[-1] == 1:
+                    continue
+                index = [numpy.full(shape[-1], size - 1) for size in shape[:-1]] + [numpy.arange(shape[-1])]
+                row = numpy.asarray(points.value(op, tuple(index)), dtype=float)
+            except NotKnown as error:
+                return (
+                    f"what is added to the scores may speak of positions, and could not be followed: {error.reason}",
+                    op,
+                )
+            seen = row[row > HIDDEN]
+            if seen.size and float(seen.max() - seen.min()) > 1e-9:
+                return "what is added to the scores changes from key to key, and may speak of positions", op
+    return None
 
 
 def _beside_values(graph: Operations, tower: Tower) -> Op | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,9 @@ from specdiff.detect.points import Points
 from specdiff.interp.trace import Op
 
 Inside = Callable[[Op], bool]
+
+FEW = 4
+"""Elements of a sum that are looked at one by one: a rotation's matrix has two rows."""
 
 
 @dataclass(slots=True)
@@ -60,6 +65,8 @@ def linear(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:
     if kind in ("real", "imag"):
         part = numpy.real if kind == "real" else numpy.imag
         return [Term(t.leaf, t.index, part(t.factor)) for t in linear(points, inputs[0], index, inside)]
+    if kind == "reduce" and op.attrs.get("which") == "sum":
+        return _summed(points, op, index, inside)
     if kind == "setitem":
         return _assigned(points, op, index, inside)
     moved = points.moved(op, index)
@@ -94,6 +101,24 @@ def _known_factors(points: Points, ways: Iterable[tuple[Op, Op]], index: Index) 
             yield data, points.value(other, points.within(other, index))
         except NotKnown:
             continue
+
+
+def _summed(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:
+    """A sum over a few elements: a pair of channels times a row of a rotation's matrix."""
+    source = points.graph[op.inputs[0]]
+    shape = points.shape(source)
+    dims = op.attrs.get("dims")
+    dims = tuple(range(len(shape))) if dims is None else dims if isinstance(dims, tuple) else (dims,)
+    axes = sorted(d % len(shape) for d in dims)
+    if math.prod(shape[d] for d in axes) > FEW:
+        return [Term(op.id, index, numpy.ones(_length(index)))]
+    terms: list[Term] = []
+    for places in itertools.product(*(range(shape[d]) for d in axes)):
+        own = [item for d, item in enumerate(index) if d not in axes] if op.attrs.get("keepdim") else list(index)
+        for d, place in zip(axes, places, strict=True):
+            own.insert(d, numpy.full(_length(index), place))
+        terms += linear(points, source, tuple(own), inside)
+    return terms
 
 
 def _joined(points: Points, op: Op, index: Index, inside: Inside) -> list[Term]:

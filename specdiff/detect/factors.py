@@ -143,6 +143,8 @@ def further_predictions(scene: Scene) -> None:
     known = {graph.parameter(graph[op.inputs[1]]) for op in graph.kind("embedding") if len(op.inputs) > 1}
     if head is not None:
         known.add(head.weight)
+        # A head whose rows are normalised reads its table through operations (Baichuan 2, arXiv:2309.10305, section 2.4).
+        known |= _weights_behind(graph, graph[head.projection.inputs[1]]) if len(head.projection.inputs) > 1 else set()
     tower = scene.towers[0]
     ran = {block.path + "." for block in tower.blocks}
     again = {later for later, _ in scene.tied}  # another name of a parameter that counts under its first

@@ -37,7 +37,7 @@ _SAME = frozenset({"cast", "copy", "detach", "dropout", "identity", "contiguous"
 _RAVEL = frozenset({"view", "reshape", "unsqueeze", "squeeze", "flatten", "unflatten"})
 STRUCTURAL = _RAVEL | _SAME | {
     "transpose", "permute", "movedim", "slice", "split", "expand", "cat", "stack", "repeat", "repeat_interleave", "roll",
-    "flip", "view_as_complex", "view_as_real", "real", "imag", "complex", "neg",
+    "flip", "diagonal", "view_as_complex", "view_as_real", "real", "imag", "complex", "neg",
 }  # fmt: skip
 """Operations that move elements about (or change their sign) and compute nothing else."""
 
@@ -143,7 +143,16 @@ class Places:
             for shift, d in zip(op.attrs["shifts"], op.attrs["dims"], strict=True):
                 found[d] = (numpy.asarray(found[d]) - self.size(shift, op)) % shape[d % len(shape)]
             return tuple(found)
+        if kind == "diagonal" and op.attrs.get("dims") is not None:
+            return self._diagonal(op, index)
         return None
+
+    def _diagonal(self, op: Op, index: Index) -> Index:
+        """Where the elements of a diagonal stand in its matrix: the last position counts along both of its sides."""
+        offset, (row, column) = self.size(op.attrs["offset"], op), op.attrs["dims"]
+        along, rest = numpy.asarray(index[-1]), list(index[:-1])
+        sides = {row: along + max(-offset, 0), column: along + max(offset, 0)}
+        return tuple(sides[axis] if axis in sides else rest.pop(0) for axis in range(len(index) + 1))
 
     def basic(self, item: Any, rest: list[Any], shape: tuple[int, ...], found: list[Any], op: Op) -> None:
         """One item of a basic index: takes what it reads from ``rest`` and adds the place in the source to ``found``."""

@@ -26,7 +26,7 @@ FAR = (65_536, 4_096, 512)
 MOST_STEPS = 24
 """Operations behind a rotation that are looked through."""
 
-_TURNING = frozenset({"mul", "div", "add", "sub", "addcmul", "complex_mul"})
+_TURNING = frozenset({"mul", "div", "add", "sub", "addcmul", "complex_mul", "reduce"})
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from specdiff.interp import limits
 from specdiff.interp.objects import (
     BoundMethod,
     ClassVal,
+    Frame,
     Function,
     GenericAlias,
     HostMethod,
@@ -144,7 +145,37 @@ class _Copier:
             return BoundMethod(self.copy(value.func), self.copy(value.receiver))
         if kind is Partial:
             return Partial(self.copy(value.func), self.copy(value.args), self.copy(value.keywords))
+        if kind is Function:
+            return self._function(value)
         return value
+
+    def _function(self, value: Function) -> Function:
+        """A function, which closes over the copies of what the recorded call had at hand when it made it."""
+        closure = self._frame(value.closure)
+        if closure is value.closure:
+            return value
+        found = self.made.get(id(value))
+        if found is None:
+            found = self.made[id(value)] = value.closing_over(closure)
+            found.defaults = self.copy(value.defaults)
+            found.attrs = self.copy(value.attrs)
+        return found  # type: ignore[no-any-return]
+
+    def _frame(self, value: Frame | None) -> Frame | None:
+        if value is None:
+            return None
+        found = self.made.get(id(value))
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+        parent = self._frame(value.parent)
+        if parent is value.parent and value.serial < self.recording.start:
+            return value
+        made = value.again(parent)
+        self.made[id(value)] = made
+        made.serial = self.serial if self.lazy else value.serial
+        made.self_ = self.copy(value.self_)
+        made.locals = {name: self.copy(item) for name, item in value.locals.items()}
+        return made
 
     def _instance(self, value: Instance) -> Instance:
         if value.serial < self.recording.start or value.cls.enum_members is not None:
@@ -374,6 +405,13 @@ class _Rebase:
                     value[index] = changed
         elif kind is Partial:
             value.args, value.keywords = self.value(value.args), self.value(value.keywords)
+        elif kind is Function:
+            frame = value.closure
+            while frame is not None and (frame.serial == 0 or frame.serial >= self.recording.start):
+                if id(frame) not in self.seen and frame.function is not None:
+                    self.seen.add(id(frame))
+                    self._entries(frame.locals)
+                frame = frame.parent
         return value
 
     def _entries(self, table: dict[Any, Value]) -> None:

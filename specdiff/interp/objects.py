@@ -67,6 +67,13 @@ class Frame:
         self.pending: list[Value] | None = None
         """Values returned on paths whose condition was not decided."""
 
+    def again(self, parent: Frame | None) -> Frame:
+        """A frame of the same code in another enclosing frame, its names still empty."""
+        made = Frame(self.module, parent, self.function)
+        made.cls, made.is_class = self.cls, self.is_class
+        made.globals_, made.nonlocals = self.globals_, self.nonlocals
+        return made
+
 
 class LazyName:
     """A name that a module's import statement binds; what it stands for is found when the name is read."""
@@ -212,6 +219,15 @@ class Function:
     def line(self) -> int:
         """Line of the first decorator or of ``def``."""
         return self.stub.line
+
+    def closing_over(self, closure: Frame | None) -> Function:
+        """The same function with other values for its free names."""
+        made = Function(self.name, self.qualname, self.module, closure, self.stub, self.unit, self.file)
+        made.node, made.defaults, made.plan = self.node, self.defaults, self.plan
+        made.scope = closure if self.scope is self.closure else self.scope
+        made.owner, made.attrs = self.owner, self.attrs
+        made.takes_away, made.renamed, made.in_models = self.takes_away, self.renamed, self.in_models
+        return made
 
     def __repr__(self) -> str:
         return f"<function {self.qualname}>"
@@ -394,8 +410,17 @@ class Union(GenericAlias):
 class Raised(Exception):
     """An exception that the analysed code raised (or that an operation in it raises)."""
 
-    def __init__(self, value: Value, places: list[Place] | None = None, *, deliberate: bool = False) -> None:
+    def __init__(
+        self,
+        value: Value,
+        places: list[Place] | None = None,
+        *,
+        deliberate: bool = False,
+        apart: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__(str(value))
+        self.apart = apart
+        """Two whole numbers that an assertion wants to be equal."""
         self.deliberate = deliberate
         """Whether a ``raise`` or ``assert`` of the analysed code raised it."""
         self.value = value

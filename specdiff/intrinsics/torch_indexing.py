@@ -524,7 +524,9 @@ def diagonal(ctx: Any, input: Tensor, offset: Any = 0, dim1: Any = 0, dim2: Any 
     rows, columns = input.shape[a], input.shape[b]
     length = Dim.minimum(rows - max(-offset, 0), columns - max(offset, 0))
     const = lazily(lambda numpy, array: numpy.diagonal(array, offset, a, b), input)
-    return ctx.emit("diagonal", (input,), (*rest, length), input.dtype, view_of=input, const=const)
+    return ctx.emit(
+        "diagonal", (input,), (*rest, length), input.dtype, view_of=input, const=const, offset=offset, dims=(a, b)
+    )
 
 
 def diag(ctx: Any, input: Tensor, diagonal_: Any = 0, **kwargs: Any) -> Any:  # noqa: A002
@@ -540,7 +542,7 @@ def diag_embed(ctx: Any, input: Tensor, offset: Any = 0, dim1: Any = -2, dim2: A
     """``torch.diag_embed``."""
     side = input.shape[-1] + abs(offset) if input.shape else 0
     shape = None if input.shape is None else (*input.shape[:-1], side, side)
-    return ctx.emit("diagonal", (input,), shape, input.dtype)
+    return ctx.emit("diag_embed", (input,), shape, input.dtype)
 
 
 def triangle(which: str) -> Model:

@@ -50,6 +50,15 @@ class Failure:
     """For operands whose shapes torch refuses, the kind of operation."""
     deliberate: bool = False
     """Whether the code itself refused, by ``raise`` or ``assert``."""
+    apart: tuple[int, int] | None = None
+    """Two whole numbers that an assertion wants to be equal."""
+
+    @property
+    def words(self) -> str:
+        """The message; where an exception has none, what is known of it."""
+        if self.message:
+            return self.message
+        return "{}: {} == {} does not hold".format(self.kind, *self.apart) if self.apart else self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +348,7 @@ def _raised(run: Run, error: Raised) -> Failure:
             if not isinstance(value, KeyError)
             else ", ".join(to_text(run, arg, debug=True) for arg in value.args)
         )
-    return Failure(kind, message, tuple(error.places), deliberate=error.deliberate)
+    return Failure(kind, message, tuple(error.places), deliberate=error.deliberate, apart=error.apart)
 
 
 def read_config(path: Path, tree: SourceTree = DISK) -> dict[str, Any]:

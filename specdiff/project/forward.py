@@ -19,7 +19,7 @@ from specdiff.project.inputs import Inputs, entry_inputs, senses_left_out, with_
 from specdiff.project.known import KNOWN
 from specdiff.project.modes import PADDED, beside_text, cached, labelled, next_token, padded, takes_cache, without_cache
 from specdiff.project.modules import Program
-from specdiff.project.refit import Wanted, refitted, wanted_of
+from specdiff.project.refit import TEXT_INPUTS, Wanted, refitted, wanted_of
 
 
 @dataclass(slots=True)
@@ -214,13 +214,15 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
         if len(alike) > 1 and alike[-1].inputs.keys() == inputs.keys():
             continue  # a third form of the same inputs would come to where two have come
         ran = _attempt(run, built, inputs)
+        if ran.failure is not None and ran.failure.apart is not None:
+            ran = _reshaped(run, built, ran)  # the code says what it takes; with less it may leave parts of itself out
         alike = [*alike, ran] if _stops_as(ran, alike) else [ran]
         ran.left_out = senses_left_out(built.cls, run, inputs)
         if ran.failure is None and not outputs_in(ran.outputs)[1]:
             return ran
-        if best is None or _reach(ran) > _reach(best):
+        if best is None or (_reach(ran) > _reach(best) and not _same_end(ran, best)):
             best = ran
-        if set(inputs) <= _CERTAIN:
+        if set(inputs) <= TEXT_INPUTS:
             plain.append(ran)
         if len(inputs) > (len(fullest.inputs) if fullest is not None else fewest):
             fullest = ran
@@ -233,7 +235,7 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
         # What torch refuses of text alone says more than where the run of other inputs got stuck.
         best = next((ran for ran in plain if ran.failure is not None and ran.failure.shape), best)
     # An input that was added later is a guess, too: a failure on it may be the guess's own.
-    best.certain = best.failure is not None and all(set(inputs) <= _CERTAIN for inputs in (*choices, best.inputs))
+    best.certain = best.failure is not None and all(set(inputs) <= TEXT_INPUTS for inputs in (*choices, best.inputs))
     return best
 
 
@@ -251,6 +253,16 @@ def _stops_as(ran: Forwarded, before: list[Forwarded]) -> bool:
 
 _OPEN = ("Undecided", "Limit")
 """Kinds of failure that say nothing about the code."""
+
+
+def _same_end(ran: Forwarded, other: Forwarded) -> bool:
+    """Whether two runs were refused by the same line in the same words: the longer one came no further."""
+    one, two = ran.failure, other.failure
+    return (
+        one is not None
+        and two is not None
+        and (one.kind, one.message, one.places) == (two.kind, two.message, two.places)
+    )
 
 
 def _got_stuck(ran: Forwarded) -> bool:
@@ -314,7 +326,7 @@ def _reshaped(run: Run, built: Built, failed: Forwarded) -> Forwarded:
         current = max(queue, key=_reach)
         queue.remove(current)
         assert current.failure is not None
-        if current.wanted is not None and current.wanted[0] in _CERTAIN:
+        if current.wanted is not None and current.wanted[0] in TEXT_INPUTS:
             continue
         for inputs in refitted(current.inputs, current.failure, current.wanted):
             if tried == MAX_RESHAPED:
@@ -337,10 +349,6 @@ def _mentioned(program: Program, failure: Failure) -> Iterator[set[str]]:
         if unit is not None:
             lines = unit.text.splitlines()[max(0, place.line - 3) : place.line + 1]
             yield set(re.findall(r"[A-Za-z_]\w*", " ".join(lines)))
-
-
-_CERTAIN = frozenset({"input_ids", "decoder_input_ids", "use_cache", "tokens", "token_ids", "idx"})
-"""Inputs that every model takes in the same shape, save those of several codebooks (an alternative of their own)."""
 
 
 def _reach(ran: Forwarded) -> tuple[bool, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Trace
 from specdiff.interp.values import Tensor
-from specdiff.intrinsics.torch_core import ShapeError
+from specdiff.intrinsics.torch_core import ShapeError, constant
 from specdiff.project.build import Failure
 from specdiff.project.inputs import Inputs
 from specdiff.project.sizes import COLOURS, MAP_SIDE, PICTURE_SIDE
@@ -21,12 +21,17 @@ Wanted = tuple[str, int, Any]
 _UNPACKED = re.compile(r"unpack \(expected (\d+)(?:, got (\d+))?\)")
 _OUT_OF_RANGE = re.compile(r"expected to be in range of \[-(\d+), \d+\], but got (-?\d+)\)")
 _TOO_MANY = re.compile(r"too many indices for tensor of dimension (\d+)")
+_OUT_OF_BOUNDS = re.compile(r"index (\d+) is out of bounds for dimension (\d+) with size (\d+)")
 _RANK = re.compile(r"Expected (\d)D \(unbatched\) or (\d)D \(batched\) input")
 _APART = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 _DIMS = re.compile(r"expected (\d+) dims\. Received (\d+)-dim tensor")
 _MIXING = frozenset({"linear", "matmul", "embedding", "conv"})
 """Operations whose last size is their own."""
+TEXT_INPUTS = frozenset({"input_ids", "decoder_input_ids", "use_cache", "tokens", "token_ids", "idx"})
+"""Inputs that every model takes in the same shape, save those of several codebooks (an alternative of their own)."""
 _DEEPEST = 32
+MOST_ROWS = 4
+"""Ways in which a token's position is counted: by time, height and width, and in blocks."""
 _LEVELS = 3
 """Feature maps of a pyramid, each half as wide as the one before."""
 
@@ -100,12 +105,51 @@ def refitted(inputs: Inputs, failure: Failure, wanted: Wanted | None) -> Iterato
             yield {**inputs, name: changed}
         return
     for name, value in inputs.items():
-        if isinstance(value, Tensor) and value.shape is not None and value.dtype.startswith("float"):
+        if not isinstance(value, Tensor) or value.shape is None or name in TEXT_INPUTS:
+            continue
+        if failure.apart is not None:
+            yield from (_asserted(inputs, name, value, has, wants) for has, wants in _both_ways(value, *failure.apart))
+        elif value.dtype.startswith("int"):
+            yield from ({**inputs, name: changed} for changed in _in_rows(value, failure))
+        if value.dtype.startswith("float"):
             yield from ({**inputs, name: changed} for changed in _pictures(value, failure))
             for rank in _ranks(failure, len(value.shape)):
                 if rank == 5 and len(value.shape) == 3:
                     yield {**inputs, name: _pyramid(value)}
                 yield {**inputs, name: Tensor(_of_rank(value.shape, rank), value.dtype)}
+
+
+def _both_ways(value: Tensor, left: int, right: int) -> Iterator[tuple[int, int]]:
+    """Which of two numbers that an assertion found apart is a size of the input, and what it should be."""
+    return (
+        (has, wants) for has, wants in ((left, right), (right, left)) if has in (value.shape or ())[1:] and wants > 0
+    )
+
+
+def _asserted(inputs: Inputs, name: str, value: Tensor, has: int, wants: int) -> Inputs:
+    """An input with a size that is asserted, and what is told beside it of its size."""
+    shape = value.shape or ()
+    sides = tuple(wants if size == has else size for size in shape[1:])
+    changed = {**inputs, name: Tensor((*shape[:1], *sides), value.dtype)}
+    for other, told in inputs.items():
+        numbers = constant(told) if isinstance(told, Tensor) and told.dtype.startswith("int") else None
+        if numbers is not None and (numbers == has).any():
+            again = numbers.copy()
+            again[numbers == has] = wants
+            changed[other] = Tensor(told.shape, told.dtype, const=again)
+    return changed
+
+
+def _in_rows(value: Tensor, failure: Failure) -> Iterator[Tensor]:
+    """Positions, or other numbers by token, in several rows: one per way of counting them."""
+    shape = value.shape or ()
+    if (found := _TOO_MANY.search(failure.message)) is not None and int(found[1]) == len(shape) == 2:
+        yield Tensor((shape[0], 1, shape[1]), value.dtype)
+    found = _OUT_OF_BOUNDS.search(failure.message)
+    if found is not None and len(shape) == 3 and shape[int(found[2])] == int(found[3]) < MOST_ROWS:
+        rows = list(shape)
+        rows[int(found[2])] = int(found[1]) + 1
+        yield Tensor(tuple(rows), value.dtype)
 
 
 def _pictures(value: Tensor, failure: Failure) -> Iterator[Tensor]:
