@@ -30,7 +30,7 @@ def main_input(graph: Operations, op: Op) -> Op:
     inputs = graph.inputs(op)
     if len(inputs) == 1:
         return inputs[0]
-    if op.kind in ("index", "gather", "scatter", "masked_fill", "embedding"):
+    if op.kind in ("index", "gather", "scatter", "masked_fill", "embedding", "outside"):
         return inputs[0]
     if op.kind == "setitem" and len(inputs) > 1 and _is_store(graph, inputs[0]):
         return inputs[1]  # a cache gives back what was written into it

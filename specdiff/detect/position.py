@@ -31,6 +31,8 @@ def rope(scene: Scene) -> None:
             rows.append((layer, site, rotation(graph, end, area), area))
         if not rows:
             continue
+        if _not_followed(scene, tower, ("position", *_ROPE), rows[0][3]):
+            continue
         turned = [row for row in rows if row[2] is not None]
         rotated = [row for row in turned if row[2] is not None and not row[2].unmoving]
         if turned and not rotated:
@@ -56,6 +58,21 @@ def rope(scene: Scene) -> None:
         _rope_facts(scene, graph, tower, rows, rotated)
 
 
+def _not_followed(scene: Scene, tower: Tower, names: tuple[str, ...], area: Region) -> bool:
+    """Whether something outside of the analysed source changes what is between projection and product."""
+    graph = scene.operations
+    outside = (
+        next((graph[index] for index in sorted(area.derived) if graph[index].kind == "outside"), None)
+        if graph
+        else None
+    )
+    if outside is None:
+        return False
+    for name in names:
+        scene.unsure(tower.key(name), f"{outside.attrs['name']} changes it, outside of the analysed source", outside)
+    return True
+
+
 _ROPE = ("rope.theta", "rope.dims", "rope.layers", "rope.style", "rope.fraction", "rope.sections")
 
 
@@ -71,7 +88,7 @@ def _unscaled(graph: Operations, site: Attention) -> Op:
     scales = {op.id for op in site.scales}
     found = op = site.query
     for _ in range(12):
-        if op.id in scales and op.inputs:
+        if op.id in scales and op.inputs and op.kind != "outside":
             found = op = graph[op.inputs[0]]
         elif op.kind in VIEWS and op.inputs:
             op = graph[op.inputs[0]]
@@ -318,7 +335,7 @@ def qk_norm(scene: Scene) -> None:
             if bool(inside) != bool(others):
                 scene.unsure(tower.key("attention.qk_norm"), "only one of queries and keys is normalised", site.product)
             rows.append((layer, site, inside[0] if inside else None, area))
-        if not rows:
+        if not rows or _not_followed(scene, tower, ("attention.qk_norm", "attention.qk_norm.layers"), rows[0][3]):
             continue
         key = tower.key
         normed = [row for row in rows if row[2] is not None]

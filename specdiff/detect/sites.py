@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from specdiff.detect.linearity import narrow_before
 from specdiff.detect.norm_written import CASTS
 from specdiff.detect.paths import main_input, path_from, volume
 from specdiff.graph.operations import PASSING, VIEWS, Operations, factor, is_computed, is_number
@@ -378,12 +379,18 @@ def _weighted_values(graph: Operations, softmax: Op, with_sink: bool) -> tuple[O
 
 
 def _input_scales(graph: Operations, site: Attention) -> None:
-    """A factor on the query (or key) right before the product is part of the scale."""
+    """A factor on the query (or key) is part of the scale: right before the product, or before a rotation."""
     if site.scale is None:
         return
     for start in (site.query, site.key):
-        op = start
+        op: Op | None = start
         for _ in range(12):
+            if op is None:
+                break
+            if op.kind == "outside":
+                site.scale = None
+                site.scales.append(op)
+                return
             scaled = _times_one_number(graph, op)
             if scaled is not None:
                 if op.attrs.get("reflected") and op.kind == "div":
@@ -399,7 +406,7 @@ def _input_scales(graph: Operations, site: Attention) -> None:
             elif op.kind in VIEWS or op.kind in ("repeat_interleave", "repeat"):
                 op = graph[op.inputs[0]]
             else:
-                break
+                op = narrow_before(graph, op)
 
 
 def _times_one_number(graph: Operations, op: Op) -> Op | None:

@@ -5,11 +5,11 @@ A statement gives None when it ends normally, else how it left: `BREAK`, `CONTIN
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from specdiff.interp import assignment, attributes, branches, cells, classes, containers, limits, ops
+from specdiff.interp.afterwards import changed_outside, numbers_apart
 from specdiff.interp.calls import ContextValue
 from specdiff.interp.containers import NotIterable
 from specdiff.interp.expressions import evaluate
@@ -65,7 +65,9 @@ def execute_body(run: Run, node: ir.FunctionDef, frame: Frame) -> Value:
 
 def _expr(run: Run, node: ir.ExprStmt, frame: Frame) -> Signal:
     if type(node.value) is not ir.Const:
-        evaluate(run, node.value, frame)
+        value = evaluate(run, node.value, frame)
+        if type(value) is Unknown and value.name and run.trace is not None and type(node.value) is ir.Call:
+            changed_outside(run, value, node.value, frame)
     return None
 
 
@@ -208,26 +210,9 @@ def _raise(run: Run, node: ir.Raise, frame: Frame) -> Signal:
 def _assert(run: Run, node: ir.Assert, frame: Frame) -> Signal:
     if ops.truth(run, evaluate(run, node.test, frame)) is False:
         message = (plain(evaluate(run, node.message, frame)),) if node.message is not None else ()
-        apart = _apart(run, node.test, frame)
+        apart = numbers_apart(run, node.test, frame)
         run.line = node.line
         raise Raised(AssertionError(*message), [run.place], deliberate=True, apart=apart)
-    return None
-
-
-_PLAIN: tuple[type, ...] = (ir.Name, ir.Attr, ir.Const)
-"""Expressions that may be evaluated once more: they change nothing."""
-
-
-def _apart(run: Run, test: ir.Expr, frame: Frame) -> tuple[int, int] | None:
-    """The two whole numbers that an assertion wants to be equal and that are not."""
-    for part in test.values if isinstance(test, ir.BoolOp) and test.op == "and" else (test,):
-        if not isinstance(part, ir.Compare) or set(part.ops) != {"=="}:
-            continue
-        sides = [side for side in (part.left, *part.comparators) if isinstance(side, _PLAIN)]
-        numbers = [value for side in sides if type(value := evaluate(run, side, frame)) is int]
-        for left, right in itertools.pairwise(numbers):
-            if left != right:
-                return left, right
     return None
 
 

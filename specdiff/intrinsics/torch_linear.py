@@ -207,6 +207,11 @@ def _norm(kind: str) -> Model:
 def _embedding(ctx: Any, input: Tensor, weight: Tensor, padding_idx: Any = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
     input, weight = of(input), of(weight)  # noqa: A001
     checks.rank("embedding", "'weight'", weight, 2)
+    if input.dtype.startswith(("float", "bfloat", "complex")):
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
+            f"but got {input.dtype} instead (while checking arguments for embedding)"
+        )
     shape = None if input.shape is None or weight.shape is None else (*input.shape, weight.shape[-1])
     return ctx.emit("embedding", (input, weight), shape, weight.dtype)
 

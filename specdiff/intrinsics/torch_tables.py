@@ -4,7 +4,7 @@ Kinds of operations: `linear matmul einsum add sub mul div floor_div mod pow neg
 clamp softmax log_softmax sigmoid tanh relu gelu silu … (each activation under its own name) reduce topk sort
 cat stack split slice index setitem view reshape permute transpose unsqueeze squeeze expand repeat
 repeat_interleave gather scatter index_add one_hot embedding layer_norm rms_norm group_norm batch_norm conv pool
-interpolate sdpa dropout mask constant random parameter buffer input copy detach join overwrite`.
+interpolate sdpa dropout mask constant random parameter buffer input copy detach join overwrite outside`.
 """
 
 from __future__ import annotations

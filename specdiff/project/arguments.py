@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from specdiff.interp.objects import (
     Value,
 )
 from specdiff.interp.run import Run
+from specdiff.interp.values import Device, DType
 from specdiff.ir import nodes as ir
 
 _SETTINGS = (
@@ -61,6 +63,10 @@ def make_config(run: Run, cls: ClassVal, values: dict[str, Any]) -> Value:
         given = {
             name: _field_value(run, cls.fields[name], value) for name, value in values.items() if name in cls.fields
         }
+        for name, field in cls.fields.items():
+            part = _part_of_its_own(run, field) if name not in given else None
+            if part is not None:
+                given[name] = make_config(run, part, {})
         return run.call(cls, (), given)
     names = getattr(cls.native, "_fields", None)
     if names is not None:
@@ -79,15 +85,27 @@ def make_config(run: Run, cls: ClassVal, values: dict[str, Any]) -> Value:
     return run.call(cls, (), dict(values))
 
 
+def _part_of_its_own(run: Run, field: Value) -> ClassVal | None:
+    """The class of settings that a field without a default is annotated with: its own defaults stand for it."""
+    if getattr(field, "default", None) is not dataclasses.MISSING:
+        return None
+    if getattr(field, "default_factory", None) is not dataclasses.MISSING:
+        return None
+    return _settings_class(run, field)
+
+
+def _settings_class(run: Run, field: Value) -> ClassVal | None:
+    annotation = getattr(field, "annotation", None)
+    if not isinstance(annotation, Annotation):
+        return None
+    kind = resolve_annotation(run, annotation.evaluate(run), annotation.frame)
+    return kind if isinstance(kind, ClassVal) and (kind.fields is not None or "config" in kind.flags) else None
+
+
 def _field_value(run: Run, field: Value, value: Value) -> Value:
     """A nested mapping as the dataclass that the field is annotated with."""
-    annotation = getattr(field, "annotation", None)
-    if not isinstance(value, dict) or not isinstance(annotation, Annotation):
-        return value
-    kind = resolve_annotation(run, annotation.evaluate(run), annotation.frame)
-    if isinstance(kind, ClassVal) and (kind.fields is not None or "config" in kind.flags):
-        return make_config(run, kind, value)
-    return value
+    kind = _settings_class(run, field) if isinstance(value, dict) else None
+    return make_config(run, kind, value) if kind is not None else value
 
 
 def keyword_arguments(run: Run, made: ClassVal | Function, values: dict[str, Any]) -> tuple[dict[str, Value], Value]:
@@ -119,6 +137,8 @@ def keyword_arguments(run: Run, made: ClassVal | Function, values: dict[str, Any
             config = value if config is None else config
         elif param.name in values:
             kwargs[param.name] = values[param.name]
+        elif param.default is None and _annotated(param) in _FREE:
+            kwargs[param.name] = _FREE[_annotated(param)]
         elif param.default is None and values and items_read(param.name, node):
             kwargs[param.name] = dict(values)
         elif param.default is None and values and attributes_read(param.name, node):
@@ -129,6 +149,20 @@ def keyword_arguments(run: Run, made: ClassVal | Function, values: dict[str, Any
     if config is None and len(named & set(values)) == len(kwargs) and any(p.kind == "kwarg" for p in params):
         kwargs.update({name: value for name, value in values.items() if name not in named})
     return kwargs, config
+
+
+_FREE: dict[str, Value] = {"dtype": DType("float32"), "device": Device("cpu")}
+"""What whoever builds a model chooses, and what no published value says: torch's own defaults."""
+
+
+def _annotated(param: Any) -> str:
+    """The last name of a parameter's annotation (``torch.dtype`` → ``dtype``)."""
+    match param.annotation:
+        case ir.Attr(name=name) | ir.Name(id=name):
+            return str(name)
+        case ir.Const(value=str(text)):
+            return text.rpartition(".")[2]
+    return ""
 
 
 def signature(made: ClassVal | Function) -> tuple[Function | None, tuple[ir.Param, ...]]:

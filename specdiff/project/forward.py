@@ -207,6 +207,7 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
     run = program.run
     best: Forwarded | None = None
     fullest: Forwarded | None = None
+    likeliest: Forwarded | None = None
     plain: list[Forwarded] = []
     fewest = min(map(len, choices), default=0)
     alike: list[Forwarded] = []
@@ -220,6 +221,7 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
         ran.left_out = senses_left_out(built.cls, run, inputs)
         if ran.failure is None and not outputs_in(ran.outputs)[1]:
             return ran
+        likeliest = likeliest or ran
         if best is None or (_reach(ran) > _reach(best) and not _same_end(ran, best)):
             best = ran
         if set(inputs) <= TEXT_INPUTS:
@@ -228,6 +230,9 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
             fullest = ran
     assert best is not None
     best = _with_what_is_missing(program, built, best)
+    if best.failure is not None and likeliest is not None and likeliest.inputs is not best.inputs:
+        # Guesses that are accepted further on may be wrong from the start.
+        best = max(best, _reshaped(run, built, likeliest), key=_reach)
     if best.failure is not None and fullest is not None:
         other = _with_what_is_missing(program, built, fullest)
         best = max(best, other, key=_reach)

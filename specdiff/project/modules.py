@@ -299,7 +299,8 @@ class Program:
             return self.module(dotted)
         if attribute.startswith("__"):
             return MISSING
-        return self.run.unknown(f"{dotted} is not modelled")
+        name = dotted if dotted.startswith("torch.ops.") else ""  # compiled code that somebody registered
+        return Unknown(f"{dotted} is not modelled", self.run.place, name=name)
 
 
 _BUILTINS = frozenset(vars(builtins))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import Dim, fresh
 from specdiff.interp.trace import Trace
 from specdiff.interp.values import Tensor
 from specdiff.intrinsics.torch_core import ShapeError, constant
@@ -21,7 +21,6 @@ Wanted = tuple[str, int, Any]
 _UNPACKED = re.compile(r"unpack \(expected (\d+)(?:, got (\d+))?\)")
 _OUT_OF_RANGE = re.compile(r"expected to be in range of \[-(\d+), \d+\], but got (-?\d+)\)")
 _TOO_MANY = re.compile(r"too many indices for tensor of dimension (\d+)")
-_OUT_OF_BOUNDS = re.compile(r"index (\d+) is out of bounds for dimension (\d+) with size (\d+)")
 _RANK = re.compile(r"Expected (\d)D \(unbatched\) or (\d)D \(batched\) input")
 _APART = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 _DIMS = re.compile(r"expected (\d+) dims\. Received (\d+)-dim tensor")
@@ -30,8 +29,6 @@ _MIXING = frozenset({"linear", "matmul", "embedding", "conv"})
 TEXT_INPUTS = frozenset({"input_ids", "decoder_input_ids", "use_cache", "tokens", "token_ids", "idx"})
 """Inputs that every model takes in the same shape, save those of several codebooks (an alternative of their own)."""
 _DEEPEST = 32
-MOST_ROWS = 4
-"""Ways in which a token's position is counted: by time, height and width, and in blocks."""
 _LEVELS = 3
 """Feature maps of a pyramid, each half as wide as the one before."""
 
@@ -141,15 +138,11 @@ def _asserted(inputs: Inputs, name: str, value: Tensor, has: int, wants: int) ->
 
 
 def _in_rows(value: Tensor, failure: Failure) -> Iterator[Tensor]:
-    """Positions, or other numbers by token, in several rows: one per way of counting them."""
+    """Numbers by token in several rows: positions counted in several ways, or the codes of several codebooks."""
     shape = value.shape or ()
-    if (found := _TOO_MANY.search(failure.message)) is not None and int(found[1]) == len(shape) == 2:
-        yield Tensor((shape[0], 1, shape[1]), value.dtype)
-    found = _OUT_OF_BOUNDS.search(failure.message)
-    if found is not None and len(shape) == 3 and shape[int(found[2])] == int(found[3]) < MOST_ROWS:
-        rows = list(shape)
-        rows[int(found[2])] = int(found[1]) + 1
-        yield Tensor(tuple(rows), value.dtype)
+    found = _TOO_MANY.search(failure.message) or _OUT_OF_RANGE.search(failure.message)
+    if found is not None and int(found[1]) == len(shape) == 2:
+        yield Tensor((shape[0], fresh("rows"), shape[1]), value.dtype)
 
 
 def _pictures(value: Tensor, failure: Failure) -> Iterator[Tensor]:
