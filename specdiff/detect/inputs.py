@@ -179,8 +179,7 @@ def _tokens(scene: Scene, graph: Operations, tower: Tower, stem: list[Op]) -> No
         if op.kind != "cat":
             continue
         for item in graph.inputs(op):
-            source = graph.source(item, _CARRY - {"add", "mul"})
-            if source.kind == "parameter" and item.shape and len(item.shape) >= 3 and is_number(item.shape[-2]):
+            if item.shape and len(item.shape) >= 3 and is_number(item.shape[-2]) and _learned(graph, item):
                 counts.append((int(item.shape[-2]), op))
     single = [op for count, op in counts if count == 1]
     more = sum(count for count, _ in counts if count > 1)
@@ -195,6 +194,13 @@ def _tokens(scene: Scene, graph: Operations, tower: Tower, stem: list[Op]) -> No
         scene.fact(tower.key("register_tokens"), more, [see(at, f"{more} learned tokens beside the patches")])
     else:
         scene.absent(tower.key("register_tokens"), "no further learned tokens", [see(last, "only patches")])
+
+
+def _learned(graph: Operations, op: Op) -> bool:
+    """Whether a value is made of parameters and constants alone: spread over the batch, or added to zeros of its size."""
+    if graph.from_inputs[op.id]:
+        return False
+    return any(graph[index].kind == "parameter" for index in graph.ancestors([op.id]))
 
 
 def _image_size(scene: Scene, tower: Tower) -> None:
