@@ -54,16 +54,26 @@ def added_to_input(graph: Operations, tower: Tower) -> list[Leaf]:
     """The values that are summed up to the first layer's input."""
     block = tower.blocks[0]
     first = block.ops[0].id
-    start = next(
-        (
-            graph[source]
-            for op in block.ops
-            for source in op.inputs
-            if source < first and _wide(graph[source]) and graph[source].kind not in ("parameter", "buffer")
-        ),
-        None,
-    )
-    return _summed(graph, start) if start is not None else []
+    coming = [
+        graph[source]
+        for op in block.ops
+        for source in op.inputs
+        if source < first and _wide(graph[source]) and graph[source].kind not in ("parameter", "buffer")
+    ]
+    return _summed(graph, _tokens_among(coming)) if coming else []
+
+
+def _tokens_among(coming: list[Op]) -> Op:
+    """The tokens among what comes into a block: the first value, unless it is one vector for all of them.
+
+    A block that modulates its tokens reads the condition first (adaptive norms, Peebles and Xie 2023, section 3.2).
+    """
+    shape = coming[0].shape or ()
+    if len(shape) == 2:  # noqa: PLR2004 - batch and channels
+        for op in coming:
+            if op.shape and len(op.shape) == 3 and op.shape[-1] == shape[-1]:  # noqa: PLR2004 - batch, positions, channels
+                return op
+    return coming[0]
 
 
 def _summed(graph: Operations, start: Op, deep: bool = False) -> list[Leaf]:

@@ -11,6 +11,7 @@ from specdiff.detect.scene import Block, Scene, see
 from specdiff.detect.stream import streams_of
 from specdiff.facts import Evidence, Level
 from specdiff.graph.operations import VIEWS, Operations, is_number
+from specdiff.interp.dims import Dim
 from specdiff.interp.trace import Op
 
 _CARRY = VIEWS | {"dropout", "join", "identity", "index", "gather"}
@@ -69,8 +70,16 @@ def token_tables(scene: Scene) -> list[Op]:
     return [
         op
         for op in graph.kind("embedding")
-        if len(op.inputs) > 1 and graph.parameter(graph[op.inputs[1]]) and _from_input(graph, graph[op.inputs[0]])
+        if len(op.inputs) > 1
+        and graph.parameter(graph[op.inputs[1]])
+        and _from_input(graph, graph[op.inputs[0]])
+        and not _one_each(graph[op.inputs[0]])
     ]
+
+
+def _one_each(index: Op) -> bool:
+    """Whether each example has a single number: a class that a picture is made of, no tokens."""
+    return index.shape == (Dim.symbol("batch"),)
 
 
 def _from_input(graph: Operations, op: Op) -> bool:

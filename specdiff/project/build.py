@@ -246,6 +246,8 @@ def _build(program: Program, cls: ClassVal | Function, values: dict[str, Any]) -
     finally:
         run.ways = None
     notes = tuple((note.reason, note.place) for note in run.notes)
+    if failure is None and isinstance(instance, Instance):
+        failure = _of_unknown_kind(instance.cls)
     made = instance if isinstance(instance, Instance) and failure is None else None
     arguments = {**plain_defaults(cls), **kwargs}
     if isinstance(cls, ClassVal):
@@ -265,6 +267,15 @@ def _no_class(builder: Function) -> ClassVal:
     cls = ClassVal(builder.name, builder.name, builder.module, ())
     cls.file, cls.line = builder.file, builder.line
     return cls
+
+
+def _of_unknown_kind(cls: ClassVal) -> Failure | None:
+    """Why nothing is known of a model's parameters where what it inherits from is not analysed."""
+    base = cls.unknown_base
+    if "module" in cls.flags or not isinstance(base, Unknown):
+        return None
+    words = f"{cls.name} inherits from {base.name}: {base.reason}" if base.name else base.reason
+    return Failure("Undecided", words, (Place(cls.file, cls.line),))
 
 
 def _shared_config(program: Program, cls: Value, values: dict[str, Any]) -> Value:

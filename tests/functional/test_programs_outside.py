@@ -60,6 +60,44 @@ CASES: dict[str, tuple[dict[str, str], dict[str, object], dict[str, list[int]]]]
         {"dim": 3},
         {"part.fc.weight": [3, 3]},
     ),
+    "a base of diffusers that keeps the arguments": (
+        {
+            "model.py": """
+            from diffusers.configuration_utils import ConfigMixin, register_to_config
+            from diffusers.models.modeling_utils import ModelMixin
+            from torch import nn
+            class Net(ModelMixin, ConfigMixin):
+                @register_to_config
+                def __init__(self, dim=2, depth=3):
+                    super().__init__()
+                    self.fc = nn.Linear(dim, self.config.depth, bias=False)
+            """
+        },
+        {"dim": 5},
+        {"fc.weight": [3, 5]},
+    ),
+    "parts of the settings that must be given and have defaults": (
+        {
+            "model.py": """
+            from dataclasses import dataclass
+            import torch
+            from torch import nn
+            @dataclass
+            class Inner:
+                dim: int = 4
+            @dataclass
+            class Settings:
+                inner: Inner
+                out: int = 2
+            class Net(nn.Module):
+                def __init__(self, config: Settings, compute_dtype: torch.dtype):
+                    super().__init__()
+                    self.fc = nn.Linear(config.inner.dim, config.out, bias=False, dtype=compute_dtype)
+            """
+        },
+        {"out": 3},
+        {"fc.weight": [3, 4]},
+    ),
     "keyword arguments that are handed on": (
         {
             "model.py": """
@@ -281,3 +319,16 @@ def test_parameters(name: str, tmp_path: Path) -> None:
     (target,) = resolve(str(tmp_path / "model.py"), ("Net",))
     (result,) = deeply(lambda: list(Session(options).analyse(target)))
     assert {key: list(shape) for key, shape in result.parameters.items()} == expected
+
+
+def test_a_base_of_another_package_leaves_the_parameters_open(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "from torch import nn\nfrom elsewhere import Base\n\n\nclass Net(Base):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.fc = nn.Linear(2, 3)\n"
+    )
+    (target,) = resolve(str(tmp_path / "model.py"), ("Net",))
+    (result,) = deeply(lambda: list(Session(Options(use_cache=False)).analyse(target)))
+    assert result.total_parameters is None
+    reasons = [(note.reason, note.line) for note in result.undecided]
+    words = "the class could not be built: Net inherits from elsewhere.Base: package elsewhere is not analysed"
+    assert (words, 5) in reasons
