@@ -85,11 +85,13 @@ def program_calls(path: Path) -> ProgramCalls:
     return calls_of_program(program, path.stem)
 
 
-def _without_backend(values: Any) -> Any:
+def _without_backend(values: dict[str, Any]) -> dict[str, Any]:
     """Published values without the backend that a publisher ran attention with: the one asked for is followed."""
-    if isinstance(values, dict):
-        return {key: _without_backend(value) for key, value in values.items() if key != "_attn_implementation"}
-    return values
+    return {
+        key: _without_backend(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if key != "_attn_implementation"
+    }
 
 
 def config_values(target: Target, options: Options, published: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from specdiff.detect.attention import self_attentions
 from specdiff.detect.disentangled import disentangled
@@ -192,14 +193,16 @@ def _slanted(graph: Operations, tower: Tower) -> tuple[str, Op] | None:
 
     for _, site in self_attentions(tower)[:1]:
         added = [bound.op for bound in site.bounds if bound.how in ("add", "sub")]
-        points = Points(graph, lengths(graph, SHORT), ordinary(graph)) if added else None
-        for op in added if points is not None else ():
+        if not added:
+            continue
+        points = Points(graph, lengths(graph, SHORT), ordinary(graph))
+        for op in added:
             try:
                 shape = points.shape(op)
                 if not shape or shape[-1] == 1:
                     continue
                 index = [numpy.full(shape[-1], size - 1) for size in shape[:-1]] + [numpy.arange(shape[-1])]
-                row = numpy.asarray(points.value(op, tuple(index)), dtype=float)
+                row: Any = numpy.asarray(points.value(op, tuple(index))).astype("float64")
             except NotKnown as error:
                 return (
                     f"what is added to the scores may speak of positions, and could not be followed: {error.reason}",

@@ -159,7 +159,7 @@ class _Copier:
             found = self.made[id(value)] = value.closing_over(closure)
             found.defaults = self.copy(value.defaults)
             found.attrs = self.copy(value.attrs)
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _frame(self, value: Frame | None) -> Frame | None:
         if value is None:
