@@ -27,11 +27,10 @@ import checkout  # noqa: F401
 from specdiff import api
 from specdiff.cli.options import main_class
 from specdiff.compare.model import OPERATIONS, Comparison, Meaning
-from specdiff.compare.sides import compare
+from specdiff.comparing import Asked, compared
 from specdiff.options import Options
 from specdiff.report import wording
 from specdiff.report.compare import by_reason, folded, held, place
-from specdiff.results import ClassResult
 
 Settings = dict[str, object]
 
@@ -256,13 +255,13 @@ def run(pair: Pair, checkouts: Path) -> Comparison:
         left = whole(pair.left, Options(settings=tuple(pair.left_settings.items())))
         own = config if pair.right_settings else None
         right = whole(str(checkouts / pair.right), Options(config=own))
-    return compare(left, right, pair.left, f"{pair.right.partition('::')[0]}::{right.name}")
+        return compared(left, right, pair.left, f"{pair.right.partition('::')[0]}::{right.result.name}")
 
 
-def whole(target: str, options: Options) -> ClassResult:
+def whole(target: str, options: Options) -> Asked:
     """A target's main class with every operation."""
     named = target if "::" in target else f"{target}::{main_class(api.inspect(target, options), target).name}"
-    return main_class(api.inspect(named, replace(options, operations=True)), named)
+    return Asked(named, options, main_class(api.inspect(named, replace(options, operations=True)), named))
 
 
 def comes_out(known: Known, result: Comparison) -> bool:

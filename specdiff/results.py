@@ -156,7 +156,7 @@ class Seen:
     """Its shape with small numbers for the sizes of the input; None where it is not known."""
     dtype: str
     values: tuple[float, ...] | None = None
-    """Its numbers, row by row, where it is a short constant."""
+    """Its numbers, row by row, where it is a short constant; a single one where all are the same; of complex ones, both parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Computed:
     result: Seen
     """What it makes."""
     settings: dict[str, Value]
-    """All that it was given, as far as that is plain values; sizes as in `Seen`."""
+    """All that it was given, as far as that is plain values; sizes as in `Seen`. ``open``: axes whose sizes data decide."""
     file: str
     line: int
 
@@ -188,6 +188,8 @@ class ComputedPart:
     paths: tuple[str, ...]
     """Module paths of the layers that compute this; the empty one for what is outside of layers."""
     operations: tuple[Computed, ...]
+    streams: tuple[str, ...] = ()
+    """By path: what its ``stream`` is, as a label outside of layers; empty where it reads none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Analyse both and print."""
     from specdiff import api
-    from specdiff.compare.sides import compare
+    from specdiff.comparing import Asked, compared
     from specdiff.report import compare as report
 
     options = pipeline_options(arguments)
@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         named = target if "::" in target else f"{target}::{main_class(api.inspect(target, own), target).name}"
         result = main_class(api.inspect(named, replace(own, operations=True)), named)
-        results.append((result, target if "::" in target else f"{target}::{result.name}"))
+        results.append((Asked(named, own, result), target if "::" in target else f"{target}::{result.name}"))
     (left, left_name), (right, right_name) = results
-    compared = compare(left, right, left_name, right_name)
-    emit(arguments, report.render(compared, arguments.format, wants_colour(arguments)))
-    return OK if compared.agrees else DIFFERS
+    found = compared(left, right, left_name, right_name)
+    emit(arguments, report.render(found, arguments.format, wants_colour(arguments)))
+    return OK if found.agrees else DIFFERS

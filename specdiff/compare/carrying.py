@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from specdiff.results import ClassResult
 _ROTATED = re.compile(
     r"interleaved row 2i is half row i and row 2i\+1 is row i\+(\d+) \(.* the (left|right) side is half\)"
 )
+_LESS = re.compile(r"the (left|right) side stores them less (\S+) and")
 _COLUMNS = -2
 _VALUE = 2
 """Place of the value projection, which is not rotated, among three that are fused."""
@@ -52,11 +53,15 @@ def carried(
     match pair.relation:
         case "same" | "permuted":
             made = _rotated(pair.how, rows, head_dim)
+        case "shifted" if (match := _LESS.search(pair.how)) is not None:
+            made = [value + float(match[2]) * (-1 if match[1] == "right" else 1) for value in rows]
         case "transposed":
             unknown = not (lefts[0].contracted and rights[0].contracted)
             made = _rotated(pair.how, [_turned(each) for each in rows] if unknown else rows, head_dim)
         case "reshaped":
             made = [each.reshape(shape) for each, shape in zip(rows, shapes, strict=True)]
+        case "fused" if len(rights) == 1 and "of them stacked" in pair.how:
+            made = [_piled(rows, shapes[0][0])]
         case "fused" if len(rights) == 1:
             made = [np.concatenate(_rotated(pair.how, rows, head_dim), 0)]
         case "split" if len(lefts) == 1:
@@ -84,6 +89,7 @@ class Weights:
             (fact.value for side in (left, right) if (fact := side.sheet.facts.get("attention.head_dim"))), None
         )
         self._head_dim = head if isinstance(head, int) else None
+        self._known: dict[tuple[int, str, float], Array] = {}
 
     def array(self, side: int, here: str, name: str) -> Array:
         """A parameter as a part of the model sees it.
@@ -96,14 +102,40 @@ class Weights:
         Raises:
             NotEvaluated: no pair says what it is.
         """
+        return self._made(side, name, lambda each: weight(each.shape, f"parameter {relative(here, each.name)}"))
+
+    def whole(self, side: int, name: str, scale: float) -> Array:
+        """A parameter with numbers of its own, tied ones alike.
+
+        Args:
+            side: 0 for the left one.
+            name: Its whole name on its own side.
+            scale: Size of the numbers.
+
+        Raises:
+            NotEvaluated: no pair says what it is.
+        """
+        known = self._known.get((side, name, scale))
+        if known is None:
+            known = self._made(
+                side, name, lambda each: weight(each.shape, f"parameter {self._first(each.name)}") * scale
+            )
+            self._known[side, name, scale] = known
+        return known
+
+    def _first(self, name: str) -> str:
+        """The name under which a left parameter is drawn: the same for tied ones."""
+        return self._ties[0].get(name, name)
+
+    def _made(self, side: int, name: str, drawn: Callable[[Weight], Array]) -> Array:
         if not side:
-            return weight(self._weight(0, name).shape, f"parameter {relative(here, name)}")
+            return drawn(self._weight(0, name))
         pair = self._pairs.get(name) or self._pairs.get(self._ties[1].get(name, ""))
         if pair is None:
             raise NotEvaluated(f"nothing on the other side stands for `{name}`")
         lefts = [self._weight(0, each) for each in pair.left]
         rights = [self._weight(1, each) for each in pair.right]
-        made = carried(pair, [self.array(0, here, each.name) for each in lefts], lefts, rights, self._head_dim)
+        made = carried(pair, [drawn(each) for each in lefts], lefts, rights, self._head_dim)
         return made[pair.right.index(name)]
 
     def _weight(self, side: int, name: str) -> Weight:
@@ -128,6 +160,12 @@ def _split(whole: Array, shapes: Sequence[tuple[int, ...]], how: str) -> list[Ar
         sizes = [shapes[index * count][0] for index in range(len(shapes) // count)]
         return [piece for stack in np.split(whole, np.cumsum(sizes)[:-1], -2) for piece in stack]
     return list(np.split(whole, np.cumsum([shape[0] for shape in shapes])[:-1], 0))
+
+
+def _piled(values: Sequence[Array], count: int) -> Array:
+    """One stack of experts' rows of several weights, each of which every expert has."""
+    parts = [np.stack(values[start : start + count]) for start in range(0, len(values), count)]
+    return np.concatenate(parts, -2)
 
 
 def _rotated(how: str, values: Sequence[Array], head_dim: int | None) -> list[Array]:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from specdiff.compare.evaluating import evaluate
 from specdiff.compare.held import Held, Layer, Place, own_place
-from specdiff.compare.numbers import Array, NotEvaluated, distance, evaluate, given, random, spread, weight
+from specdiff.compare.numbers import Array, NotEvaluated, distance, given, random, spread, weight
 from specdiff.graph.canonical import COMMUTES
 from specdiff.results import Computed, Seen
 
@@ -202,7 +203,7 @@ def _longer(held: Held, place: Place) -> str | None:
     """A number that only a longer prompt would come to."""
     for layer, members in zip(held.sides, (place.left, place.right), strict=True):
         for index in members:
-            number = _long_number(layer.operations[index])
+            number = long_number(layer.operations[index])
             if number is not None:
                 return f"{number:g} at {layer.operations[index].file}:{layer.operations[index].line}"
     return None
@@ -214,9 +215,9 @@ def _limit(held: Held, place: Place) -> str | None:
     for found, layer, members in zip(bounds, held.sides, (place.left, place.right), strict=True):
         for index in members:
             op = layer.operations[index]
-            if op.kind in ("clamp", "maximum", "minimum"):
-                numbers = (op.number, *(op.settings.get(name) for name in ("min", "max")))
-                found[tuple(each for each in numbers if isinstance(each, int | float))] = op
+            bound = bounded(op)
+            if bound is not None:
+                found[bound] = op
     apart = set(bounds[0]) ^ set(bounds[1])
     if not apart:
         return None
@@ -224,7 +225,16 @@ def _limit(held: Held, place: Place) -> str | None:
     return f"the bound at {op.file}:{op.line}"
 
 
-def _long_number(operation: Computed) -> float | None:
+def bounded(operation: Computed) -> tuple[float, ...] | None:
+    """The numbers that an operation keeps others between."""
+    if operation.kind not in ("clamp", "maximum", "minimum"):
+        return None
+    numbers = (operation.number, *(operation.settings.get(name) for name in ("min", "max")))
+    return tuple(each for each in numbers if isinstance(each, int | float))
+
+
+def long_number(operation: Computed, least: int = _LONG) -> float | None:
+    """A whole number that a short prompt does not come to."""
     if operation.kind == "slice":
         spec = operation.settings.get("spec")
         size = max(operation.reads[0].size or (0,))
@@ -236,4 +246,4 @@ def _long_number(operation: Computed) -> float | None:
     if "int" not in operation.result.dtype and operation.result.dtype != "bool":
         return None
     numbers = (operation.number, *(operation.settings.get(name) for name in ("min", "max", "diagonal")))
-    return next((each for each in numbers if isinstance(each, int | float) and abs(each) >= _LONG), None)
+    return next((each for each in numbers if isinstance(each, int | float) and abs(each) >= least), None)

@@ -74,7 +74,7 @@ class Pair:
     left: tuple[str, ...]
     right: tuple[str, ...]
     relation: str
-    """`same`, `permuted`, `transposed`, `fused`, `split`, `stacked`, `unstacked`, `reshaped`, or `OTHER_SIZE`."""
+    """`same`, `permuted`, `transposed`, `fused`, `split`, `stacked`, `unstacked`, `reshaped`, `shifted`, or `OTHER_SIZE`."""
     how: str
     """The mapping in words; empty for `same`, save where one side trains what the other only stores."""
 

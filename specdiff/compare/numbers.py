@@ -1,6 +1,6 @@
 """Single operations carried out on small arrays of numbers: what decides whether two ways of writing come to the same.
 
-Nothing of the analysed code runs here: the operations are those that the analysis recorded. What has no entry in `_DONE`
+Nothing of the analysed code runs here: the operations are those that the analysis recorded. What has no entry in `DONE`
 is not evaluated, and what it stands in is left open.
 """
 
@@ -15,12 +15,14 @@ import numpy as np
 from specdiff.results import Computed, Seen
 
 Array: TypeAlias = Any
-_MOST = 1 << 24
+MOST = 1 << 24
 """Elements of an array up to which it is worked out."""
 _PERIOD = 1_000_003
 """Random numbers that are drawn; a larger array repeats them, and no row of it is this long."""
 _ROUNDING = 1e-4
 """Share of an ordinary number that sums in 32 bits may differ by."""
+_SAYS_NOTHING = frozenset({"inplace", "open", "each", "out", "where", "dtype"})
+"""Settings that change no number of a function of one number."""
 _MASKED = -1e30
 """Scores at most this large vanish in any softmax: every way of writing a mask comes to the same."""
 
@@ -29,37 +31,13 @@ class NotEvaluated(Exception):
     """An operation that is not worked out; the message says which and why."""
 
 
-def evaluate(operation: Computed, arrays: Sequence[Array]) -> Array:
-    """The result of one operation, in 64 bits.
-
-    Raises:
-        NotEvaluated: there is no entry for its kind, or it is too large, or its settings are not known.
-    """
-    done = _DONE.get(operation.kind)
-    if done is None:
-        raise NotEvaluated(f"`{operation.kind}` is not worked out")
-    size = operation.result.size
-    if size is None or math.prod(size) > _MOST:
-        raise NotEvaluated(f"the result of `{operation.kind}` is {'of no known size' if size is None else 'too large'}")
-    try:
-        with np.errstate(all="ignore"):
-            result = np.asarray(done(operation, *arrays))
-    except (ValueError, IndexError, KeyError, TypeError) as error:
-        raise NotEvaluated(f"`{operation.kind}` is not worked out: {error}") from error
-    if result.dtype == np.float64 and any(each.dtype == np.float32 for each in arrays):
-        result = result.astype(np.float32)
-    if result.shape != size:
-        raise NotEvaluated(f"`{operation.kind}` does not come out in its size")
-    return result
-
-
 def random(size: tuple[int, ...], dtype: str, seed: str, positive: bool = False, scale: float = 1.0) -> Array:
     """Numbers that depend on the arguments alone; whole ones are 0 or 1.
 
     Raises:
         NotEvaluated: too many.
     """
-    if math.prod(size) > _MOST:
+    if math.prod(size) > MOST:
         raise NotEvaluated("a tensor is too large to be worked out; a smaller configuration on both sides may be")
     source = np.random.default_rng(list(seed.encode("utf-8", "surrogatepass")))
     if dtype == "bool":
@@ -80,8 +58,14 @@ def weight(size: tuple[int, ...], label: str) -> Array:
 
 def given(seen: Seen) -> Array:
     """A short constant."""
+    if seen.dtype.startswith("complex"):
+        parts = np.array(seen.values).reshape(-1, 2)
+        return (parts[:, 0] + 1j * parts[:, 1]).reshape(seen.size or ())
     kind = bool if seen.dtype == "bool" else np.int64 if "int" in seen.dtype else float
-    return np.array(seen.values).reshape(seen.size or ()).astype(kind)
+    values = np.array(seen.values).astype(kind)
+    if values.size == 1:
+        return np.broadcast_to(values.reshape(()), seen.size or ())
+    return values.reshape(seen.size or ())
 
 
 def distance(one: Array, other: Array) -> float | None:
@@ -121,8 +105,14 @@ def _given(operation: Computed, name: str) -> Any:
     return operation.settings.get(name)
 
 
-def _unary(function: Callable[[Array], Array]) -> Callable[..., Array]:
-    return lambda operation, x: function(x)
+def unary(function: Callable[[Array], Array]) -> Callable[..., Array]:
+    def done(operation: Computed, x: Array) -> Array:
+        more = {name for name, value in operation.settings.items() if value not in (None, (), False)} - _SAYS_NOTHING
+        if more:
+            raise NotEvaluated(f"`{operation.kind}` with {', '.join(sorted(more))} is not worked out")
+        return function(x)
+
+    return done
 
 
 def _binary(function: Callable[[Array, Array], Array]) -> Callable[..., Array]:
@@ -217,6 +207,8 @@ def _product(x: Array, y: Array) -> Array:
 
 def _cast(operation: Computed, x: Array) -> Array:
     to = operation.result.dtype
+    if to.startswith("complex"):
+        return x.astype(complex)
     return x.astype(bool) if to == "bool" else np.trunc(x).astype(np.int64) if "int" in to else x.astype(float)
 
 
@@ -227,14 +219,16 @@ def _constant(operation: Computed, *made: Array) -> Array:
     assert size is not None
     if values is not None:
         return given(operation.result)
-    if "fill" in operation.settings and size:
+    if operation.settings.get("fill") is not None:
         return np.full(size, _given(operation, "fill"))
+    if operation.result.dtype.startswith("float") and "range" not in operation.settings:
+        return np.full(size, np.nan)  # an empty one: what nothing writes later is no number
     if "range" not in operation.settings:
         raise NotEvaluated("a constant is not known")
     return np.arange(*_given(operation, "range"))
 
 
-def _key(spec: Any, indices: Sequence[Array]) -> tuple[Any, ...]:
+def key(spec: Any, indices: Sequence[Array]) -> tuple[Any, ...]:
     """A subscript as recorded: ``:``, a number, none, a slice's three numbers, or a tensor."""
     left = list(indices)
     found: list[Any] = []
@@ -249,7 +243,13 @@ def _key(spec: Any, indices: Sequence[Array]) -> tuple[Any, ...]:
 
 
 def _index(operation: Computed, x: Array, *indices: Array) -> Array:
-    return x[_key(operation.settings["spec"], indices)]
+    dim, picks = operation.settings.get("dim"), operation.settings.get("picks")
+    if isinstance(dim, int) and len(indices) == 1:
+        return x.take(indices[0], axis=dim)
+    if isinstance(picks, tuple):
+        chosen = [list(each[1:]) if isinstance(each, tuple) and each[:1] == ("at",) else each for each in picks]
+        return x[tuple(each if isinstance(each, list) else key((each,), ())[0] for each in chosen)]
+    return x[key(operation.settings["spec"], indices)]
 
 
 def _split(operation: Computed, x: Array) -> Array:
@@ -296,26 +296,35 @@ def _attention(operation: Computed, q: Array, k: Array, v: Array, *mask: Array) 
 
 
 def _size(operation: Computed) -> tuple[int, ...]:
-    assert operation.result.size is not None
-    return operation.result.size
+    """The size of a result; -1 where data decide it."""
+    if operation.result.size is None:
+        raise NotEvaluated(f"the size that `{operation.kind}` is to give is not known")
+    free = operation.settings.get("open")
+    axes = free if isinstance(free, tuple) else ()
+    return tuple(-1 if axis in axes else size for axis, size in enumerate(operation.result.size))
 
 
-_DONE: dict[str, Callable[..., Array]] = {
+def _expanded(x: Array, size: tuple[int, ...]) -> Array:
+    own = (1,) * (len(size) - x.ndim) + x.shape
+    return np.broadcast_to(x, tuple(here if want == -1 else want for here, want in zip(own, size, strict=True)))
+
+
+DONE: dict[str, Callable[..., Array]] = {
     "add": _binary(np.add), "sub": _binary(np.subtract), "mul": _binary(np.multiply), "div": _binary(np.divide),
     "floor_div": _binary(np.floor_divide), "remainder": _binary(np.mod), "pow": _binary(lambda x, y: np.power(np.asarray(x, float), y)),
     "maximum": _binary(np.maximum), "minimum": _binary(np.minimum), "matmul": lambda op, x, y: _product(x, y),
     "and": _binary(lambda x, y: np.logical_and(x, y) if bool in (np.asarray(x).dtype, np.asarray(y).dtype) else np.bitwise_and(x, y)),
     "or": _binary(np.logical_or), "logical_and": _binary(np.logical_and), "logical_or": _binary(np.logical_or),
-    "logical_not": _unary(np.logical_not), "neg": _unary(np.negative), "exp": _unary(np.exp), "log": _unary(np.log),
-    "sqrt": _unary(np.sqrt), "rsqrt": _unary(lambda x: 1 / np.sqrt(x)), "sigmoid": _unary(_sigmoid), "tanh": _unary(np.tanh),
-    "silu": _unary(lambda x: x * _sigmoid(x)), "relu": _unary(lambda x: np.maximum(x, 0)), "gelu": _gelu,
-    "softplus": _unary(lambda x: np.logaddexp(x, 0)), "sin": _unary(np.sin), "cos": _unary(np.cos), "abs": _unary(np.abs),
-    "reciprocal": _unary(lambda x: 1 / x), "square": _unary(np.square), "erf": _unary(_erf), "floor": _unary(np.floor),
+    "logical_not": unary(np.logical_not), "neg": unary(np.negative), "exp": unary(np.exp), "log": unary(np.log),
+    "sqrt": unary(np.sqrt), "rsqrt": unary(lambda x: 1 / np.sqrt(x)), "sigmoid": unary(_sigmoid), "tanh": unary(np.tanh),
+    "silu": unary(lambda x: x * _sigmoid(x)), "relu": unary(lambda x: np.maximum(x, 0)), "gelu": _gelu,
+    "softplus": unary(lambda x: np.logaddexp(x, 0)), "sin": unary(np.sin), "cos": unary(np.cos), "abs": unary(np.abs),
+    "reciprocal": unary(lambda x: 1 / x), "square": unary(np.square), "erf": unary(_erf), "floor": unary(np.floor),
     "softmax": _softmax, "reduce": _reduce, "layer_norm": _layer_norm, "rms_norm": _layer_norm, "linear": _linear,
     "cast": _cast, "constant": _constant, "slice": _index, "index": _index, "split": _split, "where": _where,
     "masked_fill": _masked, "clamp": _clamp, "compare": lambda op, *sides: _binary(lambda x, y: _compare(x, y, str(op.settings["op"])))(op, *sides),
     "topk": _topk, "sdpa": _attention, "reshape": lambda op, x: x.reshape(_size(op)),
-    "expand": lambda op, x: np.broadcast_to(x, _size(op)), "embedding": lambda op, weight, index: weight[index],
+    "expand": lambda op, x: _expanded(x, _size(op)), "embedding": lambda op, x, y: y[x] if x.dtype.kind in "iu" else x[y],
     "repeat": lambda op, x: np.tile(x, op.settings["times"]),
     "repeat_interleave": lambda op, x: np.repeat(x, _whole(op.settings["repeats"]), op.settings["dim"]),
     "transpose": lambda op, x: x.swapaxes(_whole(op.settings["dim0"]), _whole(op.settings["dim1"])),

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from specdiff.compare.carrying import Weights
 from specdiff.compare.deciding import APART, Decision, Outcome, constant, decide
@@ -56,8 +57,23 @@ class Alignment:
     """Why nothing could be held against each other; empty where it could."""
 
 
-def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> Alignment:
-    """Hold the operations of two results (analysed with `Options.operations`) against each other."""
+Through: TypeAlias = "Callable[[str], Decision]"
+"""Works out a whole run of both sides."""
+_CHOOSING = frozenset(
+    {"compare", "where", "masked_fill", "clamp", "maximum", "minimum", "logical_and", "logical_or", "and", "or"}
+)
+"""Kinds by which other numbers than those worked out may take another way."""
+
+
+def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair], through: Through | None = None) -> Alignment:
+    """Hold the operations of two results (analysed with `Options.operations`) against each other.
+
+    Args:
+        left: One class.
+        right: The other.
+        pairs: Which parameters stand for each other.
+        through: Asked for a run in which some operations are others and not known to come to the same.
+    """
     for side, word in ((left, "left"), (right, "right")):
         if not any(part.run == "" for part in side.computed):
             return Alignment(0, 0, (), (), f"the {word} side's forward was not followed")
@@ -80,16 +96,35 @@ def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> Align
             any(_computes(one) and not _computes(other) for _, one, other in parts),
             any(_computes(other) and not _computes(one) for _, one, other in parts),
         )
+        run_told: list[Deviation] = []
         for paths, one, other in parts:
             told, alike = _told(run, paths, one, other, shaped)
-            told = [_unless_elsewhere(each, alone) for each in told]
+            run_told += [_unless_elsewhere(each, alone) for each in told]
             if not run:
                 total += len(one.operations)
                 found += alike
-            if any(each.whole for each in told):
-                otherwise.update(dict.fromkeys(paths))
-            deviations += told
+        if shaped and through is not None and any(each.decision.outcome is not Outcome.SAME for each in run_told):
+            whole = through(run)
+            run_told = [_in_view_of(each, whole) for each in run_told]
+        for each in run_told:
+            if each.whole and each.decision.outcome is not Outcome.SAME:
+                otherwise.update(dict.fromkeys(each.paths))
+        deviations += run_told
     return Alignment(total, found, tuple(_once(deviations)), tuple(otherwise), "")
+
+
+def _in_view_of(deviation: Deviation, whole: Decision) -> Deviation:
+    """A deviation where it is known what the whole run comes to."""
+    own = deviation.decision
+    if whole.outcome is Outcome.OPEN and deviation.whole:
+        return replace(deviation, decision=Decision(Outcome.OPEN, whole.words))
+    if whole.outcome is not Outcome.SAME or own.outcome is Outcome.SAME:
+        return deviation
+    kinds = {op.kind for side in (deviation.left, deviation.right) for op in side}
+    if own.outcome is Outcome.OTHER and not deviation.whole and kinds & _CHOOSING:
+        words = f"{own.words} here, though the whole comes to the same for the prompt that was worked out"
+        return replace(deviation, decision=Decision(Outcome.OPEN, words))
+    return replace(deviation, decision=whole)
 
 
 def _computes(layer: Layer) -> bool:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
+from specdiff.compare.carrying import Weights
+from specdiff.compare.deciding import Decision, Outcome
 from specdiff.compare.deviating import merged
 from specdiff.compare.facts import COUNTS, compare_facts
+from specdiff.compare.held import own_place
 from specdiff.compare.model import Comparison, Difference, Meaning, Pair
 from specdiff.compare.operations import align
 from specdiff.compare.parameters import pair
-from specdiff.results import ClassResult
+from specdiff.compare.shifting import shifted
+from specdiff.compare.throughout import through
+from specdiff.results import ClassResult, ComputedPart
 
 _STYLES = {"half", "interleaved"}
 _ROTATED = {"query", "key"}
+_LARGE = 4_000_000
+"""Parameters of both sides up to which they are worked out as they are."""
 
 
 def _rotated(pairs: list[Pair], left: ClassResult, right: ClassResult, differences: Sequence[Difference]) -> list[Pair]:
@@ -40,6 +48,61 @@ def _rotated(pairs: list[Pair], left: ClassResult, right: ClassResult, differenc
     return found
 
 
+def _paired(
+    left: ClassResult, right: ClassResult, differences: Sequence[Difference]
+) -> tuple[list[Pair], list[str], list[str], str]:
+    """As `parameters.pair`, with what must be done to weights that are the same otherwise."""
+    pairs, left_only, right_only, pairing = pair(left, right)
+    pairs = shifted(_rotated(pairs, left, right, differences), left, right)
+    return pairs, left_only, right_only, pairing
+
+
+def _through(
+    left: ClassResult, right: ClassResult, pairs: Sequence[Pair], smaller: Smaller | None, run: str
+) -> Decision:
+    """Both sides worked out from their inputs on: as they are where they are small, else in a smaller size."""
+    if (left.total_parameters or 0) + (right.total_parameters or 0) > _LARGE and smaller is not None:
+        small = smaller()
+        if small is None:
+            return Decision(Outcome.OPEN, "too large to be worked out, and no smaller size was found")
+        why_not = _other_way((left, right), small)
+        if why_not:
+            return Decision(Outcome.OPEN, why_not)
+        own = _paired(*small, compare_facts(small[0].sheet, small[1].sheet)[1])
+        if {each.relation for each in own[0]} != {each.relation for each in pairs}:
+            return Decision(Outcome.OPEN, "in a smaller size the weights are laid out otherwise")
+        found = through(_run(small[0], run), _run(small[1], run), Weights(*small, own[0]))
+        return replace(found, words=f"{found.words}; in a smaller size of both")
+    return through(_run(left, run), _run(right, run), Weights(left, right, pairs))
+
+
+def _run(side: ClassResult, run: str) -> list[ComputedPart]:
+    return [part for part in side.computed if part.run == run]
+
+
+def _other_way(large: tuple[ClassResult, ClassResult], small: tuple[ClassResult, ClassResult]) -> str:
+    """Where a smaller size takes another way through the code."""
+    for one, other in zip(large, small, strict=True):
+        places = [{place for part in side.computed for place in _worked(part)} for side in (one, other)]
+        if places[0] != places[1]:
+            file, line, kind = min(places[0] ^ places[1])
+            return f"a smaller size takes another way through the code: `{kind}` at {file}:{line}"
+    return ""
+
+
+def _worked(part: ComputedPart) -> Iterator[tuple[str, int, str]]:
+    """(file, line, kind) of operations on what the model is given or has learned: a table may be made otherwise."""
+    plain: list[bool] = []
+    for op in part.operations:
+        reads = [
+            plain[own] if (own := own_place(seen.label)) is not None else seen.label.startswith("buffer ")
+            for seen in op.reads
+        ]
+        plain.append(all(reads))
+        if not all(reads):
+            yield op.file, op.line, op.kind
+
+
 def _unpaired(difference: Difference) -> Difference:
     """A difference that parameters would explain, where they could not be paired."""
     if not difference.key.startswith(COUNTS):
@@ -47,12 +110,27 @@ def _unpaired(difference: Difference) -> Difference:
     return replace(difference, meaning=Meaning.RESULT, explanation="the parameters could not be paired to explain it")
 
 
-def compare(left: ClassResult, right: ClassResult, left_target: str, right_target: str) -> Comparison:
-    """Two analysed classes side by side; with `Options.operations`, every operation as well."""
+Smaller: TypeAlias = "Callable[[], tuple[ClassResult, ClassResult] | None]"
+"""Gives both classes again in a size that can be worked out as a whole; none where there is no such size."""
+
+
+def compare(
+    left: ClassResult, right: ClassResult, left_target: str, right_target: str, smaller: Smaller | None = None
+) -> Comparison:
+    """Two analysed classes side by side; with `Options.operations`, every operation as well.
+
+    Args:
+        left: One class.
+        right: The other.
+        left_target: What was asked for.
+        right_target: The same of the other.
+        smaller: Called where the two are too large to be worked out from their inputs on.
+    """
     same, differences, undecided = compare_facts(left.sheet, right.sheet)
-    pairs, left_only, right_only, pairing = pair(left, right)
-    pairs = _rotated(pairs, left, right, differences)
-    told = align(left, right, pairs) if left.computed or right.computed else None
+    pairs, left_only, right_only, pairing = _paired(left, right, differences)
+    told = None
+    if left.computed or right.computed:
+        told = align(left, right, pairs, lambda run: _through(left, right, pairs, smaller, run))
     if told is not None:
         differences = merged(differences, told)
     if pairing:

@@ -31,7 +31,7 @@ _NEUTRAL = {"add": 0, "sub": 0, "mul": 1, "div": 1}
 COMMUTES = frozenset({"add", "mul", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"})
 LEAVES = frozenset({"parameter", "buffer", "input"})
 _LEFT_OUT = frozenset(
-    {"given", "made", "tensor", "trained", "source", "own", "reflected", "name", "target", "condition"}
+    {"given", "made", "tensor", "trained", "source", "own", "reflected", "name", "target", "condition", "each"}
 )
 """Attributes that say where something stands, or again what the shape or the inputs say."""
 _DIMS = frozenset({"dim", "dim0", "dim1", "dims", "axis"})

@@ -6,16 +6,18 @@ parameters of other names, and layers under other paths, can stand for each othe
 
 from __future__ import annotations
 
+import ast
+import operator
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from specdiff.facts import Value
 from specdiff.graph.canonical import LEAVES, RESHAPED, Writer, content, plain
 from specdiff.graph.operations import Operations
-from specdiff.interp.dims import Dim
+from specdiff.interp.dims import MADE, Dim
 from specdiff.interp.trace import Op
 from specdiff.interp.values import Tensor
 from specdiff.results import Computed, ComputedPart, Seen
@@ -28,7 +30,14 @@ _SHAPED = RESHAPED | {"expand", "repeat", "constant"}
 _SIZES = {"batch": 2, "sequence": 11}
 """Small numbers for the sizes of the input, no two of which are mistaken for each other."""
 _ANY_SIZE = 3
-_SHORT = 4_096
+_ARITHMETIC: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+}
+_MADE = re.compile(r"\w+_\d+")
+"""How `dims.fresh` names a size."""
+_SHORT = 16_384
 """Elements of a constant up to which its numbers are kept."""
 _UNSAID = frozenset({"made", "own", "trained", "tensor", "name", "given", "source", "target"})
 """Attributes that say where something stands, or what the shape says."""
@@ -74,11 +83,11 @@ def absolute(scope: str, text: str) -> str:
     return ".".join([*here[:same], *rest])
 
 
-def bound(size: Any) -> int:
+def bound(size: Any, sizes: Mapping[str, int]) -> int:
     """A size as a small number.
 
     Raises:
-        ValueError: it is a quotient, or not known.
+        ValueError: it is not known.
     """
     if isinstance(size, int):
         return int(size)
@@ -87,21 +96,58 @@ def bound(size: Any) -> int:
     total = 0
     for monomial, factor in size.terms:
         for symbol in monomial:
-            if "(" in symbol:
-                raise ValueError(symbol)
-            factor *= _SIZES.get(symbol, _ANY_SIZE)
+            factor *= (
+                _in_numbers(ast.parse(symbol, mode="eval").body, sizes)
+                if "(" in symbol
+                else sizes.get(symbol, _ANY_SIZE)
+            )
         total += factor
     return total
 
 
-def _bound_all(shape: Any) -> tuple[int, ...] | None:
+def _in_numbers(node: ast.expr, sizes: Mapping[str, int]) -> int:
+    """What `Dim` writes for sizes that are no sums of products: ``min(8, batch)``, ``floor((sequence + 1)/(2))``."""
+
+    def of(inner: ast.expr) -> int:
+        return _in_numbers(inner, sizes)
+
+    match node:
+        case ast.Constant(value=int(value)):
+            return value
+        case ast.Name(id=name):
+            return sizes.get(name, _ANY_SIZE)
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return -of(inner)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            return _ARITHMETIC[type(op)](of(left), of(right))
+        case ast.Call(func=ast.Name(id="floor"), args=[ast.BinOp(left=left, op=ast.Div(), right=right)]):
+            return _quotient(of(left), of(right))
+        case ast.Call(func=ast.Name(id="min" | "max" as name), args=arguments):
+            return (min if name == "min" else max)(map(of, arguments))
+        case ast.Call(func=ast.Name(id="mod"), args=[left, right]):
+            return of(left) - _quotient(of(left), of(right)) * of(right)
+    raise ValueError(ast.unparse(node))
+
+
+def _quotient(left: int, right: int) -> int:
+    if not right:
+        raise ValueError("a size divided by nothing")
+    return left // right
+
+
+def _is_open(size: Any) -> bool:
+    """Whether only data decide a size."""
+    return isinstance(size, Dim) and bool(set(_MADE.findall(str(size))) & set(MADE))
+
+
+def _bound_all(shape: Any, sizes: Mapping[str, int]) -> tuple[int, ...] | None:
     try:
-        return None if shape is None else tuple(bound(size) for size in shape)
+        return None if shape is None else tuple(bound(size, sizes) for size in shape)
     except ValueError:
         return None
 
 
-def _settings(op: Op) -> dict[str, Value]:
+def _settings(op: Op, sizes: Mapping[str, int]) -> dict[str, Value]:
     """What an operation was given, as plain values."""
     given = op.attrs.get("given")
     found: dict[str, Value] = {}
@@ -109,18 +155,18 @@ def _settings(op: Op) -> dict[str, Value]:
         if name in _UNSAID:
             continue
         try:
-            found[name] = _value(value)
+            found[name] = _value(value, sizes)
         except ValueError:
             continue
     return found
 
 
-def _value(value: Any) -> Value:
+def _value(value: Any, sizes: Mapping[str, int]) -> Value:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, tuple | list):
-        return tuple(_value(each) for each in value)
-    return bound(value)
+        return tuple(_value(each, sizes) for each in value)
+    return bound(value, sizes)
 
 
 def _numbers(tensor: Any) -> tuple[float, ...] | None:
@@ -130,8 +176,15 @@ def _numbers(tensor: Any) -> tuple[float, ...] | None:
     const = tensor.const
     if callable(const):
         const = tensor.const = const()
-    if const is None or const.dtype.kind not in "fiub" or const.size > _SHORT:
+    if const is None or const.dtype.kind not in "fiubc":
         return None
+    if const.dtype.kind == "c":
+        if const.size > _SHORT:
+            return None
+        return tuple(part for number in const.ravel().tolist() for part in (number.real, number.imag))
+    if const.size > _SHORT:
+        first = const.flat[0]
+        return (float(first),) if (const == first).all() else None
     return tuple(float(number) for number in const.ravel().tolist())
 
 
@@ -185,6 +238,20 @@ def _takes_all(op: Op) -> bool:
     return True
 
 
+def _sizes(operations: Operations) -> Mapping[str, int]:
+    """Numbers for the sizes of the input; a decoder's tokens are as many as a prompt's where they are the only ones."""
+    asked = {
+        symbol
+        for op in operations.ops
+        if op.kind == "input"
+        for size in op.shape or ()
+        if isinstance(size, Dim)
+        for monomial, _ in size.terms
+        for symbol in monomial
+    }
+    return _SIZES if "sequence" in asked else {**_SIZES, "target_sequence": _SIZES["sequence"]}
+
+
 class _Plain:
     """Writes one run down; owned by one `computed` call."""
 
@@ -193,6 +260,7 @@ class _Plain:
         self.run = run
         self.writer = _Silent(operations, kept)
         self.found: dict[str, list[Computed]] = defaultdict(list)
+        self.sizes = _sizes(operations)
         self.places: dict[int, int] = {}
         """By operation: its number in its part."""
 
@@ -209,7 +277,21 @@ class _Plain:
         alike: dict[tuple[str, str], list[str]] = defaultdict(list)
         for path, steps in self.found.items():
             alike[re.sub(r"\d+", "*", path), repr(steps)].append(path)
-        return tuple(ComputedPart(self.run, tuple(paths), tuple(self.found[paths[0]])) for paths in alike.values())
+        return tuple(
+            ComputedPart(self.run, tuple(paths), tuple(self.found[paths[0]]), tuple(map(self._stream, paths)))
+            for paths in alike.values()
+        )
+
+    def _stream(self, path: str) -> str:
+        """Where a part's stream comes from, as a label outside of parts; empty where it takes none."""
+        index = self.writer.streams.get(path)
+        if index is None:
+            return ""
+        op = self.operations[index]
+        there = self.writer.scope(op)
+        if op.kind in LEAVES:
+            return self._leaf(op, "")
+        return f"#{self.places[op.id]} of {relative('', there)}" if there else f"#{self.places[op.id]}"
 
     def _end(self, scope: str, kind: str, number: str, op: Op) -> None:
         seen = self._read(op.id, scope)
@@ -232,8 +314,11 @@ class _Plain:
             said, values = f"{said} {content(tensor)}".strip(), _numbers(tensor)
         self.places[op.id] = len(self.found[scope])
         shape = plain(op.shape) if op.kind in _SHAPED else ""
-        result = Seen("", _bound_all(op.shape), op.dtype, values)
-        self.found[scope].append(Computed(kind, said, reads, shape, number, result, _settings(op), op.file, op.line))
+        result = Seen("", _bound_all(op.shape, self.sizes), op.dtype, values)
+        settings = _settings(op, self.sizes)
+        if any(map(_is_open, op.shape or ())):
+            settings["open"] = tuple(axis for axis, size in enumerate(op.shape or ()) if _is_open(size))
+        self.found[scope].append(Computed(kind, said, reads, shape, number, result, settings, op.file, op.line))
 
     def _said(self, op: Op) -> tuple[str, str, float | None]:
         """(kind, settings, number): writings of one operation with a plain number are one."""
@@ -257,7 +342,7 @@ class _Plain:
         """What a reader in a part sees of a value."""
         op = self.writer.passed(source)
         values = _numbers(op.attrs.get("tensor")) if op.kind == "buffer" else None
-        return Seen(self._label(op, scope), _bound_all(op.shape), op.dtype, values)
+        return Seen(self._label(op, scope), _bound_all(op.shape, self.sizes), op.dtype, values)
 
     def _label(self, op: Op, scope: str) -> str:
         writer = self.writer

@@ -215,6 +215,8 @@ def iterate(run: Run, value: Value) -> Iterable[Value]:
         count = value.shape[0]
         if not isinstance(count, int) or count > limits.MAX_LOOP:
             element = guarded(run, run.library.getitem, (run, value, 0), {})
+            if run.trace is not None and isinstance(element, Tensor) and element.node is not None:
+                run.trace.ops[element.node].attrs["each"] = True  # not the first item but any
             raise NotIterable(run.unknown("iteration over a tensor whose length is not known"), element, count)
         return [guarded(run, run.library.getitem, (run, value, index), {}) for index in range(count)]
     if isinstance(value, Instance):

@@ -527,11 +527,16 @@ class Run:
     def write(self, target: Tensor, result: Tensor) -> Tensor:
         """See `CallContext.write`."""
         self._before_write(target)
+        before = target.node
         target.node, target.const, target.recipe = result.node, result.const, result.recipe
         base, seen = target.base, 0
+        way: tuple[Any, ...] | None = ()
         while base is not None and seen < 16:
             if self.trace is not None:
-                base.node = self.trace.overwrite(self, base, target)
+                now = base.node
+                way = self.trace.way(before, now, way)
+                base.node = self.trace.overwrite(self, base, target, way)
+                before = now
             base.const = base.recipe = None
             base, seen = base.base, seen + 1
         return target

@@ -174,9 +174,17 @@ class Trace:
                         return found
         return None
 
-    def overwrite(self, run: Run, base: Tensor, view: Tensor) -> int:
-        """A view of ``base`` was changed in place: the base's next value."""
-        return self.add(run, "overwrite", (self.source(run, base), self.source(run, view)), base, {})
+    def overwrite(self, run: Run, base: Tensor, view: Tensor, way: tuple[Any, ...] | None = None) -> int:
+        """A view of ``base`` was changed in place: the base's next value; the way to the view where slices alone lead there."""
+        attrs = {"way": way} if way else {}
+        return self.add(run, "overwrite", (self.source(run, base), self.source(run, view)), base, attrs)
+
+    def way(self, view: int | None, base: int | None, further: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        """How a view was taken of its base, before what was then taken of it; None where not by a slice."""
+        op = self.ops[view] if view is not None else None
+        if op is None or further is None or op.kind != "slice" or op.inputs[:1] != (base,):
+            return None
+        return (op.attrs.get("spec"), *further)
 
     def lose(self, *values: Any) -> None:
         """Note that tensors went into something of which only an unknown value came out."""

@@ -93,6 +93,7 @@ def _conv(n: int, transposed: bool) -> Model:
             stride=stride,
             groups=groups,
             padding=padding,
+            dilation=None if dilation in (1, (1,) * n) else dilation,
         )
 
     model.__name__ = f"conv{'_transpose' if transposed else ''}{n}d"

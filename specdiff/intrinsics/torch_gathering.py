@@ -61,8 +61,20 @@ def index_select(ctx: Any, input: Tensor, dim: Any, index: Tensor) -> Any:  # no
     )
 
 
-def index_add(ctx: Any, input: Tensor, dim: Any, index: Any, source: Any, **kwargs: Any) -> Any:  # noqa: A002
-    """``index_add`` and ``index_copy``: a source of as many slices as there are indices."""
+def scatter_add(ctx: Any, input: Tensor, dim: Any, index: Any, src: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+    """``scatter_add`` and ``scatter_reduce``: what is written is put together with what was there."""
+    checks.same_rank("self", input, index)
+    how = args[0] if args else kwargs.get("reduce", "sum")
+    return ctx.emit("scatter", tensors(input, index, src), input.shape, input.dtype, dim=dim, adds=how)
+
+
+def index_copy(ctx: Any, input: Tensor, dim: Any, index: Any, source: Any, **kwargs: Any) -> Any:  # noqa: A002
+    """``index_copy``: as `index_add`, in place of what was there."""
+    return index_add(ctx, input, dim, index, source, copies=True)
+
+
+def index_add(ctx: Any, input: Tensor, dim: Any, index: Any, source: Any, copies: Any = None, **kwargs: Any) -> Any:  # noqa: A002
+    """``index_add``: a source of as many slices as there are indices."""
     count = index.shape or () if isinstance(index, Tensor) else ()
     if input.shape and len(count) == 1 and isinstance(source, Tensor) and source.shape:
         where = axis(dim, len(input.shape))
@@ -71,7 +83,7 @@ def index_add(ctx: Any, input: Tensor, dim: Any, index: Any, source: Any, **kwar
                 "index",
                 f"Number of indices ({count[0]}) should be equal to source.size(dim): ({source.shape[where]}), for dim: {where}",
             )
-    return ctx.emit("index_add", tensors(input, index, source), input.shape, input.dtype, dim=dim)
+    return ctx.emit("index_add", tensors(input, index, source), input.shape, input.dtype, dim=dim, copies=copies)
 
 
 def take_along_dim(ctx: Any, input: Tensor, indices: Tensor, dim: Any = None) -> Any:  # noqa: A002

@@ -152,7 +152,9 @@ def getitem(ctx: Any, input: Tensor, index: Any) -> Any:  # noqa: A002
     if len(arrays) == 1 and items == arrays and _is_table(input) and _is_given(ctx, arrays[0]):
         return ctx.emit("embedding", (arrays[0], input), result, input.dtype)  # a look-up, written as an index
     const = lazily(lambda numpy, a, *indices: a[_rebuilt(spread, indices)], input, *arrays)
-    return ctx.emit("index", tensors(input, *spread), result, input.dtype, const=const, spec=_spec(spread))
+    form = _spec(spread)
+    picks = _picks(spread) if form is None else None
+    return ctx.emit("index", tensors(input, *spread), result, input.dtype, const=const, spec=form, picks=picks)
 
 
 def _is_given(ctx: Any, index: Tensor) -> bool:
@@ -181,6 +183,22 @@ def _spec(items: Any) -> tuple[Any, ...] | None:
             found.append(item)
         else:
             return None
+    return tuple(found)
+
+
+def _picks(items: Any) -> tuple[Any, ...] | None:
+    """An index without tensors in which lists of whole numbers choose; each list behind the word ``at``."""
+    found: list[Any] = []
+    for item in items:
+        if isinstance(item, list) and all(type(each) is int for each in item):
+            found.append(("at", *item))
+        elif isinstance(item, Tensor):
+            return None
+        else:
+            form = _spec((item,))
+            if form is None:
+                return None
+            found += form
     return tuple(found)
 
 

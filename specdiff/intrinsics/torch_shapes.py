@@ -7,7 +7,15 @@ from typing import Any
 
 from specdiff.interp.dims import fresh
 from specdiff.intrinsics.torch_core import lazily, sizes
-from specdiff.intrinsics.torch_gathering import gather, index_add, index_select, scatter, take_along_dim
+from specdiff.intrinsics.torch_gathering import (
+    gather,
+    index_add,
+    index_copy,
+    index_select,
+    scatter,
+    scatter_add,
+    take_along_dim,
+)
 from specdiff.intrinsics.torch_indexing import (
     argsort,
     bincount,
@@ -92,11 +100,11 @@ SHAPES: dict[str, Model] = {
     "gather": gather,
     "take_along_dim": take_along_dim,
     "scatter": scatter,
-    "scatter_add": scatter,
-    "scatter_reduce": scatter,
+    "scatter_add": scatter_add,
+    "scatter_reduce": scatter_add,
     "index_select": index_select,
     "index_add": index_add,
-    "index_copy": index_add,
+    "index_copy": index_copy,
     "index_fill": unchanged_shape("index_fill"),
     "index_put": unchanged_shape("index_put"),
     "masked_scatter": unchanged_shape("masked_scatter"),
