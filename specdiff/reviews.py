@@ -242,7 +242,8 @@ def _before(sides: Range, changed: list[Change]) -> Files:
     """The base side as contents over the disk's."""
     stored = git.contents(sides, sides.base, (change.old_path for change in changed if change.old_path))
     files: dict[Path, bytes | None] = {sides.root / change.path: None for change in changed}
-    return files | {sides.root / path: data for path, data in stored.items()}
+    files |= {sides.root / path: data for path, data in stored.items()}
+    return files if sides.checked_out else _of_commit(sides, sides.base, ()) | files
 
 
 def _after(sides: Range, changed: list[Change]) -> Files:
@@ -250,8 +251,14 @@ def _after(sides: Range, changed: list[Change]) -> Files:
     if sides.checked_out:
         return {}
     paths = {change.path for change in changed} | {change.old_path for change in changed if change.old_path}
-    paths |= {change.path for change in git.changes(Range(sides.root, sides.head, "")) if plan.is_source(change.path)}
-    return {sides.root / path: data for path, data in git.contents(sides, sides.head, sorted(paths)).items()}
+    return _of_commit(sides, sides.head, paths)
+
+
+def _of_commit(sides: Range, commit: str, paths: Iterable[str]) -> dict[Path, bytes | None]:
+    """Some files of a commit, and all that lie on disk otherwise than it has them."""
+    apart = git.changes(Range(sides.root, commit, ""))
+    names = {name for change in apart for name in (change.path, change.old_path) if name and plan.is_source(name)}
+    return {sides.root / path: data for path, data in git.contents(sides, commit, sorted(names | set(paths))).items()}
 
 
 def _items(

@@ -164,3 +164,17 @@ def test_lines_are_named_as_the_repository_names_its_files(tmp_path: Path, capsy
     assert {each["file"] for change in told["operations"] for each in change["after_evidence"]} <= {file}
     main(["review", "HEAD", "--repository", str(folder), "--format", "github", "--jobs", "1"])
     assert capsys.readouterr().out.startswith(f"::error file={file},line=")
+
+
+def test_two_commits_are_compared_as_they_were_whatever_is_checked_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = repository(tmp_path, TOY)
+    commit(folder, {FILE: EDITED})
+    configuration = "models/toy/configuration_toy.py"
+    commit(folder, {configuration: TOY[configuration] + "\n\ndef later():\n    return 1\n", FILE: MODELING})
+    (folder / configuration).write_text("raise NotImplementedError\n")
+    _, document = reviewed(capsys, folder, "HEAD~2..HEAD~1")
+    (told,) = document["classes"]
+    assert [(fact["key"], fact["before"], fact["after"]) for fact in told["facts"]] == [("norm.eps", 1e-6, 1e-3)]
+    assert (told["failed"], told["findings"], told["resolved"]) == ("", [], [])
