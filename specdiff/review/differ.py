@@ -72,14 +72,14 @@ def review_class(file: str, why: str, before: ClassResult | None, after: ClassRe
         standing = Standing.REMOVED
     elif any(each.tells for each in facts) or parameters or findings or resolved or was or changes:
         standing = Standing.CHANGED
-    why = tuple(
+    unbuilt = tuple(
         result.findings[0].message if result is not None and result.tree is None and result.findings else ""
         for result in (before, after)
     )
     failed = ""
-    if why[0] != why[1]:  # else nothing of it is the change
-        side = "after" if why[1] else "before"
-        failed = f"{side} the change the class could not be built: {why[1] or why[0]}"
+    if unbuilt[0] != unbuilt[1]:  # else nothing of it is the change
+        side = "after" if unbuilt[1] else "before"
+        failed = f"{side} the change the class could not be built: {unbuilt[1] or unbuilt[0]}"
     return ClassReview(
         one.name, file, standing, why, facts, parameters, findings, resolved, before, after, failed, was,
         operations=changes, compared=compared,
