@@ -14,7 +14,7 @@ from specdiff.errors import Problem, SpecdiffError
 from specdiff.facts import Evidence, Value
 from specdiff.options import Options
 from specdiff.project.targets import Target, file_of
-from specdiff.results import CheckResult, ClassResult
+from specdiff.results import CheckResult, ClassResult, Severity
 from specdiff.review import edits, git, placed, plan
 from specdiff.review.differ import pairs, review_class
 from specdiff.review.gates import new_gates, unreached
@@ -107,7 +107,8 @@ def review(
     ]
     everything = git.listing(found)
     shared = [change for change in changed if change not in models and plan.is_shared(change.path)] if not only else []
-    items, notes, unread = _items(sides, models, shared, {change.path for change in changed}, everything)
+    edited = {change.path for change in changed}
+    items, notes, unread = _items(sides, models, shared, edited, everything)
     classes: list[ClassReview] = []
     lines: dict[str, list[dict[int, int]]] = {}
     for item, (old, new) in zip(items, _analysed(sides, items, replace(options, only=PARTS)), strict=True):
@@ -117,6 +118,7 @@ def review(
             review_class(item.path, item.why, *both) for both in pairs(old, new, renamed=item.path != item.old_path)
         ]
         reviewed = [replace(each, reached=bool({"*", each.name} & item.reached)) for each in reviewed]
+        reviewed = _worked_out(sides, item, reviewed, options)
         classes += [each for each in reviewed if not item.why or each.standing is not Standing.SAME]
         lines[item.path] = [
             _edited_lines(sides, files, name)
@@ -130,11 +132,11 @@ def review(
         found.base,
         found.head,
         tuple(sorted({change.path for change in [*models, *shared]})),
-        tuple(_in_repository(sides, at_edited_lines(each, *lines[each.file])) for each in classes),
+        tuple(_in_repository(sides, at_edited_lines(each, *lines[each.file]), edited) for each in classes),
         tuple(_check_in_repository(sides, check, covering) for check in checks),
         tuple(sides.problems),
         tuple(_edited(sides, [*models, *shared])),
-        tuple(_closest(sides, classes, options)),
+        _closest(sides, classes, options),
         tuple(notes),
         tuple(_fits(sides, classes, direct, covering, places, options)),
         unread,
@@ -143,13 +145,26 @@ def review(
     )
 
 
-def _in_repository(sides: _Sides, each: ClassReview) -> ClassReview:
-    """A class's review whose evidence names files as the repository does."""
+def _worked_out(sides: _Sides, item: _Item, reviewed: list[ClassReview], options: Options) -> list[ClassReview]:
+    """The classes of one file without changes of operations that change no number."""
+    if not any(each.operations for each in reviewed):
+        return reviewed
+    from specdiff.proven import worked_out  # noqa: PLC0415 - numpy only where operations changed
+
+    names = ((sides.before, item.old_path), (sides.after, item.path))
+    before, after = (file_of(sides.path(name), files) for files, name in names)
+    return deeply(lambda: worked_out(reviewed, before, after, options))
+
+
+def _in_repository(sides: _Sides, each: ClassReview, edited: set[str]) -> ClassReview:
+    """A class's review whose evidence names files as the repository does; of an added class without what its files had."""
     one = each.after or each.before
     move = placed.within(placed.folder_of(each.file, one.file) if one else "", sides.there)
     told = placed.moved(each, move, move)
     if each.standing is Standing.ADDED and each.after is not None:
-        return replace(told, after=placed.added(each.after, move))
+        own = tuple(f for f in told.findings if f.primary.file in edited or f.severity is Severity.ERROR)
+        after = placed.added(each.after, move)
+        return replace(told, after=after, findings=own, elsewhere=len(told.findings) - len(own))
     return told
 
 
@@ -190,52 +205,20 @@ def _fits(
     return deeply(lambda: list(published.fits(subjects, places, both, options)))
 
 
-def _closest(sides: _Sides, classes: list[ClassReview], options: Options) -> Iterator[Closest]:
-    """The neighbours of added files that lie in a folder of model folders, where the head side is what lies on disk."""
+def _closest(sides: _Sides, classes: list[ClassReview], options: Options) -> tuple[Closest, ...]:
+    """The neighbours of added files, where the head side is what lies on disk."""
     added: dict[str, list[ClassResult]] = {}
     for each in classes:
         if each.standing is Standing.ADDED and each.after is not None:
             added.setdefault(each.file, []).append(each.after)
-    for file, results in added.items():
-        path = sides.path(file)
-        library = path.parent.parent
-        if (
-            not sides.range.checked_out
-            or not path.is_file()
-            or sum(1 for _ in library.glob("*/modeling_*.py")) < LEAST_MODELS
-        ):
-            continue
-        from specdiff.nearest import nearest  # noqa: PLC0415 - reads the whole library
-
-        try:
-            found = deeply(lambda: nearest(str(path), library))  # noqa: B023 - called at once
-        except SpecdiffError:
-            continue  # what is no Python is told where it is analysed
-        same = tuple(
-            (near.name, f"{near.file}::{near.other}")
-            for near in found.classes
-            if near.alike is not None and near.alike.share == 1.0
-        )
-        models = tuple((name, share) for name, share, _ in found.models[:3])
-        lines = _differences(results, library / models[0][0], models[0][0], options) if models else ()
-        yield Closest(file, models, same, lines)
-
-
-LEAST_MODELS = 3
-"""Model files beside which a folder counts as a library."""
-
-
-def _differences(results: list[ClassResult], other: Path, name: str, options: Options) -> tuple[str, ...]:
-    from specdiff.compare.facts import compare_facts  # noqa: PLC0415 - only where a model was added
-    from specdiff.report.nearest import in_short  # noqa: PLC0415
-
-    own = [result for result in results if result.tree is not None]
-    there = [result for result in api.inspect(str(other), replace(options, only=PARTS)) if result.tree is not None]
-    if not own or not there:
+    if not added or not sides.range.checked_out:
         return ()
-    one, two = (max(found, key=lambda result: result.total_parameters or 0) for found in (own, there))
-    _, differences, _ = compare_facts(one.sheet, two.sheet)
-    return tuple(in_short(name.partition("/")[0], tuple(differences)))
+    from specdiff.neighbours import closest  # noqa: PLC0415 - reads the whole library
+
+    found = deeply(
+        lambda: [closest(file, sides.path(file), added[file], replace(options, only=PARTS)) for file in added]
+    )
+    return tuple(each for each in found if each is not None)
 
 
 def _before(sides: Range, changed: list[Change]) -> Files:

@@ -53,6 +53,8 @@ def render(result: Any, differences: tuple[Difference, ...], style: str, color: 
 
 
 _SHORT = ("attention", "position", "rope", "norm", "residual", "mlp", "moe", "ssm", "linear_attention", "layers")
+_A_GROUP = 3
+"""Lacking parts of one thing (`mla.kv_rank`, `mla.q_rank` …) that are told as that thing."""
 _SILENT = (Meaning.TRAINING, Meaning.LIMIT, Meaning.NUMERICS)
 
 
@@ -81,6 +83,8 @@ def in_short(model: str, differences: tuple[Difference, ...]) -> Iterator[str]:
             elif not own:
                 mine, theirs = (wording.value(side.value, each.key) for side in (each.left, each.right))
                 other.append(f"{name} {mine} instead of {theirs}")
+        kinds = {name: sum(each.startswith(name.partition(".")[0] + ".") for each in lacks) for name in lacks}
+        lacks = list(dict.fromkeys(name if kinds[name] < _A_GROUP else name.partition(".")[0] for name in lacks))
         said = [f"without {', '.join(lacks)}"] * bool(lacks) + [f"plus {', '.join(adds)}"] * bool(adds) + other
         if said:
             yield f"{group.replace('_', ' ')} of {model}, {', '.join(said)}"
@@ -108,10 +112,11 @@ def _line(near: Any) -> str:
     if near.alike.share == 1.0:
         more = f", as {len(near.equals)} others are" if near.equals else ""
         return f"{near.name}: the same as {where}{more}"
-    return f"{near.name}: {near.alike.share:.0%} of {where}; {', '.join(_differs(near.alike))}"
+    return f"{near.name}: {near.alike.share:.0%} of {where}; {', '.join(differs(near.alike))}"
 
 
-def _differs(alike: Likeness) -> Iterator[str]:
+def differs(alike: Likeness) -> Iterator[str]:
+    """In which members a class differs from the one it is nearest to."""
     if alike.other:
         yield f"differs in {', '.join(alike.other)}"
     if alike.mine:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,17 +12,17 @@ from rich.padding import Padding
 from rich.text import Text
 
 from specdiff.facts import Evidence, Value
-from specdiff.report import fits, github, sarif, terminal, wording
-from specdiff.report.json_v1 import plain
-from specdiff.results import CheckResult, Finding
+from specdiff.report import fits, github, review_json, sarif, terminal, wording
+from specdiff.report.brief import brief
+from specdiff.results import CheckResult, ClassResult, Finding
 from specdiff.review.model import ClassReview, Closest, FactChange, Fit, GatedBranch, ParameterChange, Review, Standing
 
-SCHEMA = "specdiff/review/1"
 MARK = "<!-- specdiff review -->"
 """First line of the comment, by which the next run finds and replaces it."""
 MAX_CHARACTERS = 60_000
 """A GitHub comment holds 65,536 characters."""
 _MOST_ROWS = 60
+_MOST_FACTS = 160
 _MOST_EDITS = 6
 _MOST_OPEN = 8
 """Classes whose changes are not folded."""
@@ -32,6 +31,8 @@ _MOST_DECIDED = 8
 """Facts that are newly decided; more of them come from a side that could not be built or followed."""
 _MOST_PLACES = 12
 _MOST_OPERATIONS = 6
+_MOST_NOTES = 3
+"""Findings at the lowest level that are not folded."""
 
 
 def render(result: Review, style: str, color: bool) -> str:
@@ -43,7 +44,7 @@ def render(result: Review, style: str, color: bool) -> str:
 
 def _rendered(result: Review, style: str, color: bool) -> str:
     if style == "json":
-        return json.dumps(_document(result), indent=1, ensure_ascii=False) + "\n"
+        return review_json.document(result)
     if style == "markdown":
         return comment(result)
     if style == "sarif":
@@ -92,13 +93,14 @@ def comment(result: Review) -> str:
         )
     parts += [_closest(each) for each in result.closest]
     told: set[Finding] = set()
-    for number, (each, names) in enumerate(alike(result)):
-        section = _class_section(each, names, told)
+    for number, members in enumerate(alike(result)):
+        section = _class_section(members, told)
         parts.append(section if number < _MOST_OPEN else _closed(section))
     if result.unread:
         files = [name.rpartition("/")[2] for name in result.unread]
         title = f"{len(files)} more model files use what changed and were not analysed"
         parts.append(f"\n<details><summary>{title}</summary>\n\n{_names(files)}\n\n</details>\n")
+    parts += _quiet(result, told)
     for title, same in _unchanged(result):
         parts.append(f"\n{title}: {_names(same)}.\n")
     parts += [_check(check) for check in result.checks if check not in failing]
@@ -161,16 +163,24 @@ def _closest(each: Closest) -> str:
     if each.same:
         rows = [(f"`{own}`", f"`{other}`") for own, other in each.same]
         count = len(rows)
-        title = f"{count} class{'es' if count != 1 else ''} could be inherited: the same up to renaming"
+        title = (
+            f"{count} class{'es are' if count != 1 else ' is'} the same as another up to renaming and can be inherited"
+        )
         lines.append(_folded(title, ("class", "is"), rows))
+    if each.apart:
+        near = [(f"`{own}`", f"`{other}`" if other else "nothing", _text(words)) for own, other, words in each.apart]
+        title = f"{len(near)} class{'es' if len(near) != 1 else ''} of its own"
+        lines.append(_folded(title, ("class", "nearest", ""), near))
     return "".join(lines)
 
 
 def _unchanged(result: Review) -> Iterator[tuple[str, list[str]]]:
     """Classes of which nothing changed that is known, those whose code was edited first."""
     same = [each for each in result.classes if each.standing is Standing.SAME]
-    edited = [each.name for each in same if each.reached and not each.compared]
-    equal = [each.name for each in same if each.reached and each.compared]
+    edited = [each.name for each in same if each.reached and not each.compared and not each.proven]
+    equal = [each.name for each in same if each.reached and each.compared and not each.proven]
+    if proven := [each.name for each in same if each.proven]:
+        yield "Written otherwise, and worked out on random numbers a prompt comes to the same", proven
     if equal:
         yield "Code was edited that these may reach, and every operation that a prompt runs through is the same", equal
     if edited:
@@ -178,8 +188,8 @@ def _unchanged(result: Review) -> Iterator[tuple[str, list[str]]]:
     changed = {each.file for each in result.classes}
     if behind := [name for name in result.behind if name not in changed]:
         yield "These use what changed, and no fact, parameter or finding of theirs changed", behind
-    if len(same) > len(edited) + len(equal):
-        yield "Unchanged in architecture", [each.name for each in same if not each.reached]
+    if rest := [each.name for each in same if not each.reached and not each.proven]:
+        yield "Unchanged in architecture", rest
 
 
 class _Listed(NamedTuple):
@@ -213,8 +223,8 @@ def _and_more(count: int) -> str:
     return f" and {count} more" if count > 1 else " and one more" if count == 1 else ""
 
 
-def alike(result: Review) -> Iterator[tuple[ClassReview, tuple[str, ...]]]:
-    """Classes that changed, those of one file with the same changes together: the first, and all their names."""
+def alike(result: Review) -> Iterator[tuple[ClassReview, ...]]:
+    """Classes that changed, those of one file with the same changes together; added ones with the most facts first."""
     groups: dict[object, list[ClassReview]] = {}
     for each in result.classes:
         if each.standing is Standing.SAME:
@@ -228,27 +238,32 @@ def alike(result: Review) -> Iterator[tuple[ClassReview, tuple[str, ...]]]:
             )
             key: object = (each.file, facts, findings, computed, each.failed, len(each.parameters))
         else:
-            key = (each.file, each.name)
+            key = (each.file, each.standing)
         groups.setdefault(key, []).append(each)
     for members in groups.values():
-        yield members[0], tuple(member.name for member in members)
+        yield tuple(sorted(members, key=_told_of_added, reverse=True))
 
 
-def _class_section(each: ClassReview, names: tuple[str, ...], told: set[Finding]) -> str:
+def _told_of_added(each: ClassReview) -> tuple[int, int]:
+    """How much there is to tell of an added class: the one that tells most stands for its file."""
+    if each.standing is not Standing.ADDED or each.after is None:
+        return 0, 0
+    return len(each.after.sheet.facts), each.after.total_parameters or 0
+
+
+def _class_section(members: tuple[ClassReview, ...], told: set[Finding]) -> str:
+    each, *rest = members
     because = f", through `{each.why}`" if each.why else f", was `{each.was}`" if each.was else ""
-    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    others = f" and {len(rest)} more" if rest else ""
     lines = [f"\n### `{each.name}`{others} {each.standing}{because}\n"]
-    if others:
-        lines.append(f"\nThe same in {_names(names[1:])}.\n")
+    if rest and each.standing is Standing.CHANGED:
+        lines.append(f"\nThe same in {_names([other.name for other in rest])}.\n")
+    elif rest and each.standing is Standing.REMOVED:
+        lines.append(f"\nAlso {_names([other.name for other in rest])}.\n")
     if each.failed:
         lines.append(f"\n{_text(each.failed)}\n")
     if each.standing is Standing.ADDED and each.after is not None:
-        lines.append(f"\n{wording.amount(each.after.total_parameters)} parameters, {each.after.verdict}\n")
-        rows = [
-            (f"`{key}`", _text(wording.value(fact.value, key)), _places(fact.evidence))
-            for key, fact in sorted(each.after.sheet.facts.items())
-        ]
-        lines.append(_folded(f"{len(rows)} facts", ("key", "value", "line"), rows))
+        lines += _added(each.after, [other.after for other in rest if other.after is not None])
     facts, lost, decided = _listed(each.facts)
     for reason, count in lost:
         lines.append(f"\n{count} facts are no longer decided: {_text(reason)}\n")
@@ -263,22 +278,68 @@ def _class_section(each: ClassReview, names: tuple[str, ...], told: set[Finding]
         rows = [(_code(name), kind, size) for name, kind, size in folded(each.parameters)]
         count = len(each.parameters)
         lines.append(_folded(f"{count} parameter{'s' if count != 1 else ''} changed", ("parameter", "", "shape"), rows))
-    new = [finding for finding in each.findings if finding not in told]
+    every = each.findings if each.standing is Standing.CHANGED else tuple(f for one in members for f in one.findings)
+    new = [finding for finding in dict.fromkeys(every) if finding not in told]
     told.update(new)
-    for number, finding in enumerate(new[:_MOST_ROWS]):
-        place = f"`{finding.id}` `{wording.place(finding.primary)}`"
-        lines.append(f"{'' if number else chr(10)}- **{finding.severity}** {place}: {_text(finding.message)}\n")
-    lines.append(_rest(new))
-    if len(new) < len(each.findings):
-        lines.append(f"\n{len(each.findings) - len(new)} of its findings are told above.\n")
-    if each.gates:
-        rows = [(f"`{_edit(gate.place)}`", _text(gate.place.what), _text(_settings(gate))) for gate in each.gates]
+    notes = [finding for finding in new if str(finding.severity) == "note"]
+    notes = notes if len(notes) > _MOST_NOTES else []
+    lines += _findings([finding for finding in new if finding not in notes])
+    if notes:
+        lines.append(f"\n<details><summary>{len(notes)} notes</summary>\n{''.join(_findings(notes))}\n</details>\n")
+    if len(new) < len(dict.fromkeys(every)):
+        lines.append(f"\n{len(dict.fromkeys(every)) - len(new)} of its findings are told above.\n")
+    if elsewhere := max(one.elsewhere for one in members):
+        lines.append(f"\n{wording.plural(elsewhere, 'finding')} in code that it uses and that did not change.\n")
+    if gates := _gates(members):
+        rows = [(f"`{_edit(gate.place)}`", _text(gate.place.what), _text(_settings(gate))) for gate in gates]
         count = len(rows)
         title = f"{count} branch{'es' if count != 1 else ''} that no known configuration reaches"
         lines.append(_folded(title, ("lines", "runs", "settings"), rows))
     if each.resolved:
         lines.append(f"\n{len(each.resolved)} earlier finding{'s are' if len(each.resolved) != 1 else ' is'} gone.\n")
     return "".join(lines)
+
+
+def _added(main: ClassResult, rest: Sequence[ClassResult]) -> Iterator[str]:
+    """What an added file's classes are: the one that tells most, and what the others are beside it."""
+    yield f"\n{wording.amount(main.total_parameters)} parameters, implementation: {main.verdict}\n"
+    lines = [f"- {tower}: {_text(line)}\n" if tower else f"- {_text(line)}\n" for tower, line in brief(main.sheet)]
+    yield "\n" + "".join(lines) if lines else ""
+    rows = [
+        (f"`{key}`", _text(wording.value(fact.value, key)), _places(fact.evidence))
+        for key, fact in sorted(main.sheet.facts.items())
+    ]
+    yield _folded(f"{len(rows)} facts", ("key", "value", "line"), rows, _MOST_FACTS)
+    if rest:
+        sizes = [(f"`{one.name}`", wording.amount(one.total_parameters), str(one.verdict)) for one in rest]
+        title = f"{len(rest)} more class{'es' if len(rest) != 1 else ''} of this file"
+        yield _folded(title, ("class", "parameters", "verdict"), sizes)
+
+
+def _quiet(result: Review, told: set[Finding]) -> Iterator[str]:
+    """Notes on classes of which nothing else changed."""
+    same = [each for each in result.classes if each.standing is Standing.SAME]
+    new = [finding for finding in dict.fromkeys(f for each in same for f in each.findings) if finding not in told]
+    gone = len({(finding.id, finding.message) for each in same for finding in each.resolved})
+    if new or gone:
+        title = " and ".join([f"{wording.plural(len(new), 'new note')}"] * bool(new) + [f"{gone} gone"] * bool(gone))
+        yield f"\n<details><summary>{title} in classes that are the same</summary>\n{''.join(_findings(new))}\n</details>\n"
+
+
+def _findings(found: Sequence[Finding]) -> Iterator[str]:
+    for number, finding in enumerate(found[:_MOST_ROWS]):
+        place = f"`{finding.id}` `{wording.place(finding.primary)}`"
+        yield f"{'' if number else chr(10)}- **{finding.severity}** {place}: {_text(finding.message)}\n"
+    yield _rest(found)
+
+
+def _gates(members: Sequence[ClassReview]) -> list[GatedBranch]:
+    """Branches that no known configuration reaches; of added classes those that none of the file's reaches."""
+    if members[0].standing is not Standing.ADDED or len(members) == 1:
+        return list(members[0].gates)
+    counts = Counter(gate.place for one in members for gate in one.gates)
+    asking = sum(bool(one.after and one.after.branches) for one in members)
+    return list({gate.place: gate for one in members for gate in one.gates if counts[gate.place] == asking}.values())
 
 
 def _fact_row(change: FactChange) -> tuple[str, ...]:
@@ -344,8 +405,8 @@ def _places(evidence: tuple[Evidence, ...]) -> str:
     return f"`{step.file.rpartition('/')[2]}:{step.line}`" if step else ""
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    shown = rows[:_MOST_ROWS]
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], most: int = _MOST_ROWS) -> str:
+    shown = rows[:most]
     lines = ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(row) + " |" for row in shown]
     if len(rows) > len(shown):
@@ -353,8 +414,8 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _folded(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    return f"\n<details><summary>{_text(title)}</summary>\n{_table(head, rows)}\n</details>\n"
+def _folded(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], most: int = _MOST_ROWS) -> str:
+    return f"\n<details><summary>{_text(title)}</summary>\n{_table(head, rows, most)}\n</details>\n"
 
 
 def _text(text: str) -> str:
@@ -396,9 +457,11 @@ def _print(console: Console, result: Review) -> None:
         console.print()
         models = ", ".join(f"{file.rpartition('/')[2]} ({share:.0%})" for file, share in near.models) or "nothing"
         console.print(Text(f"{near.file.rpartition('/')[2]} is closest to {models}", "bold"))
-        for text in (*near.differences, *(f"{own} is the same as {other}" for own, other in near.same)):
+        same = (f"{own} is the same as {other}" for own, other in near.same)
+        apart = (f"{own}: near {other}, {words}" if other else f"{own}: new" for own, other, words in near.apart)
+        for text in (*near.differences, *same, *apart):
             console.print(Padding(Text(wording.clean(text)), (0, 0, 0, 2)))
-    for each, names in alike(result):
+    for each, *rest in alike(result):
         console.print()
         console.print(
             Text(f"{each.name} {each.standing}", "bold").append(
@@ -406,13 +469,16 @@ def _print(console: Console, result: Review) -> None:
                 "dim",
             )
         )
-        if len(names) > 1:
-            console.print(Padding(Text(f"the same in {', '.join(names[1:])}"), (0, 0, 0, 2)))
+        if rest:
+            words = "the same in" if each.standing is Standing.CHANGED else "also"
+            console.print(Padding(Text(f"{words} {', '.join(other.name for other in rest)}"), (0, 0, 0, 2)))
         if each.failed:
             console.print(Padding(Text(wording.clean(each.failed)), (0, 0, 0, 2)))
         if each.standing is Standing.ADDED and each.after is not None:
-            text = f"{wording.amount(each.after.total_parameters)} parameters, {len(each.after.sheet.facts)} facts, {each.after.verdict}"
+            text = f"{wording.amount(each.after.total_parameters)} parameters, {len(each.after.sheet.facts)} facts, implementation: {each.after.verdict}"
             console.print(Padding(Text(text), (0, 0, 0, 2)))
+            for tower, line in brief(each.after.sheet):
+                console.print(Padding(Text(f"{tower}: {line}" if tower else line), (0, 0, 0, 2)))
         facts, lost, decided = _listed(each.facts)
         for change in facts:
             console.print(Padding(Text(_fact_line(change)), (0, 0, 0, 2)))
@@ -434,9 +500,12 @@ def _print(console: Console, result: Review) -> None:
         for gate in each.gates:
             line = f"never runs: {_edit(gate.place)}, {gate.place.what}; {_settings(gate)}"
             console.print(Padding(Text(wording.clean(line)), (0, 0, 0, 2)))
-    for title, same in _unchanged(result):
+    quiet = dict.fromkeys(f for each in result.classes if each.standing is Standing.SAME for f in each.findings)
+    for finding in quiet:
+        console.print(Padding(Text(_finding_line(finding), "dim"), (0, 0, 0, 2)))
+    for title, names in _unchanged(result):
         console.print()
-        console.print(Text(f"{title}: {', '.join(same[:_MOST_ROWS])}{_and_more(len(same) - _MOST_ROWS)}", "dim"))
+        console.print(Text(f"{title}: {', '.join(names[:_MOST_ROWS])}{_and_more(len(names) - _MOST_ROWS)}", "dim"))
     if result.unread:
         console.print()
         files = [name.rpartition("/")[2] for name in result.unread]
@@ -487,69 +556,3 @@ def _fact_line(change: FactChange) -> str:
 
 def _finding_line(finding: Finding) -> str:
     return wording.clean(f"{finding.severity} {finding.id} {wording.place(finding.primary)}: {finding.message}")
-
-
-def _document(result: Review) -> dict[str, object]:
-    def steps(evidence: tuple[Evidence, ...]) -> list[dict[str, object]]:
-        return [{"file": s.file, "line": s.line, "end_line": s.end_line, "what": s.what} for s in evidence]
-
-    return {
-        "schema": SCHEMA,
-        "base": result.base,
-        "head": result.head,
-        "files": list(result.files),
-        "fails": result.fails,
-        "classes": [
-            {
-                "class": each.name,
-                "file": each.file,
-                "standing": str(each.standing),
-                "through": each.why,
-                "failed": each.failed,
-                "facts": [
-                    {"key": c.key, "kind": c.kind, "before": plain(c.before), "after": plain(c.after), "reason": c.reason,
-                     "before_evidence": steps(c.before_evidence), "after_evidence": steps(c.after_evidence)}
-                    for c in each.facts
-                ],
-                "parameters": [
-                    {"name": p.name, "kind": p.kind, "before": None if p.before is None else list(p.before),
-                     "after": None if p.after is None else list(p.after)}
-                    for p in each.parameters
-                ],
-                "findings": [
-                    {"id": f.id, "severity": str(f.severity), "message": f.message, "primary": steps((f.primary,))[0]}
-                    for f in each.findings
-                ],
-                "resolved": [f.id for f in each.resolved],
-                "operations": [
-                    {"part": o.part, "before": list(o.before), "after": list(o.after), "reads": o.reads,
-                     "before_evidence": steps(o.before_evidence), "after_evidence": steps(o.after_evidence)}
-                    for o in each.operations
-                ],
-                "compared": each.compared,
-                "was": each.was,
-                "reached": each.reached,
-                "unreached": [
-                    {"place": steps((g.place,))[0], "settings": list(g.settings), "configurations": g.configurations,
-                     "values": [list(map(plain, values)) for values in g.values]}
-                    for g in each.gates
-                ],
-                "added": {key: {"value": plain(fact.value), "level": str(fact.level), "evidence": steps(fact.evidence)}
-                          for key, fact in sorted(each.after.sheet.facts.items())}
-                if each.standing is Standing.ADDED and each.after is not None else {},
-            }
-            for each in result.classes
-        ],
-        "checks": [{"name": c.name, "verdict": str(c.verdict), "summary": wording.summary(c)} for c in result.checks],
-        "problems": list(result.problems),
-        "edits": steps(result.edits),
-        "closest": [
-            {"file": c.file, "models": [{"file": name, "share": round(share, 4)} for name, share in c.models],
-             "same": [{"class": own, "as": other} for own, other in c.same], "differences": list(c.differences)}
-            for c in result.closest
-        ],
-        "notes": list(result.notes),
-        "behind": list(result.behind),
-        "unread": list(result.unread),
-        "checkpoints": [fits.document(each) for each in result.fits],
-    }  # fmt: skip

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import takewhile
 
 from specdiff.facts import Absence, Fact, FactSheet
-from specdiff.results import ClassResult, Finding
+from specdiff.results import ClassResult, Finding, Severity
 from specdiff.review.model import ClassReview, FactChange, ParameterChange, Standing
 from specdiff.review.operations import operations
 
@@ -70,7 +70,7 @@ def review_class(file: str, why: str, before: ClassResult | None, after: ClassRe
         standing = Standing.ADDED
     elif after is None:
         standing = Standing.REMOVED
-    elif any(each.tells for each in facts) or parameters or findings or resolved or was or changes:
+    elif any(each.tells for each in facts) or parameters or was or changes or _grave((*findings, *resolved)):
         standing = Standing.CHANGED
     unbuilt = tuple(
         result.findings[0].message if result is not None and result.tree is None and result.findings else ""
@@ -84,6 +84,11 @@ def review_class(file: str, why: str, before: ClassResult | None, after: ClassRe
         one.name, file, standing, why, facts, parameters, findings, resolved, before, after, failed, was,
         operations=changes, compared=compared,
     )  # fmt: skip
+
+
+def _grave(findings: Iterable[Finding]) -> bool:
+    """Whether findings are more than notes: a note that is new or gone is told, and makes no other class."""
+    return any(finding.severity is not Severity.NOTE for finding in findings)
 
 
 _EMPTY = FactSheet({}, {}, {})

@@ -112,6 +112,10 @@ class ClassReview:
     """Where a prompt is computed otherwise, in the order it runs."""
     compared: bool = False
     """Whether the operations of both sides are known."""
+    elsewhere: int = 0
+    """Findings of an added class that are left out: below error level, in files that did not change."""
+    proven: bool = False
+    """Whether places were left out at which both sides, worked out on the same random numbers, come to the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,8 @@ class Closest:
     """(class, class of another model that it is the same as up to renaming, as `file::Class`)."""
     differences: tuple[str, ...]
     """In what it differs from the closest, a line per part."""
+    apart: tuple[tuple[str, str, str], ...] = ()
+    """(class, the class that it is nearest to, in what it differs from that one); both empty for one like no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from specdiff.review.model import ClassReview
 
 _TOP = re.compile(r"(?:async )?(class|def)\s+(\w+)")
 _METHOD = re.compile(r" {4}(?:async )?def\s+(\w+)")
+_LINE = re.compile(r"\bline (\d+)\b")
 _MADE = re.compile(r"modeling_(\w+\.py)$")
 
 
@@ -78,4 +79,16 @@ def at_edited_lines(review: ClassReview, before: Mapping[int, int], after: Mappi
             evidence, file=modular_of(evidence.file), line=line, end_line=line + evidence.end_line - evidence.line
         )
 
-    return placed.moved(review, lambda each: moved(each, before), lambda each: moved(each, after))
+    told = placed.moved(review, lambda each: moved(each, before), lambda each: moved(each, after))
+
+    def condition(match: re.Match[str]) -> str:
+        line = after.get(int(match[1]))
+        return f"line {match[1]} of {name}" if line is None else f"line {line}"
+
+    gates = (
+        gate
+        if gate.place.file == was.place.file
+        else replace(gate, place=replace(gate.place, what=_LINE.sub(condition, gate.place.what)))
+        for was, gate in zip(review.gates, told.gates, strict=True)
+    )
+    return replace(told, gates=tuple(gates))

@@ -96,6 +96,10 @@ CHANGES = (
            ("place where a prompt is computed otherwise", "tanh")),
     Change("code written in another way", TOY, {FILE: MODELING.replace("return x + y\n", "total = torch.add(y, x)\n        return total\n")},
            {"ToyModel": "same"}, ("every operation that a prompt runs through is the same: `ToyModel`",)),
+    Change("code that comes to the same numbers", TOY, {FILE: MODELING.replace("x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)", "x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)")},
+           {"ToyModel": "same"}, ("Written otherwise, and worked out on random numbers a prompt comes to the same: `ToyModel`",)),
+    Change("code that comes to other numbers", TOY, {FILE: MODELING.replace("return x + y\n", "return x + y * y.sign()\n")},
+           {"ToyModel": "changed"}, ("a prompt is computed otherwise, and no fact says so",)),
     Change("a default", TOY, {"models/toy/configuration_toy.py": CONFIGURATION.replace("layers=2", "layers=3")}, {"ToyModel": "changed"},
            ("| `layers` | 2 | 3 |",)),
     Change("a comment", TOY, {FILE: "# a comment\n" + MODELING}, {"ToyModel": "same"}, ("no architectural change",)),
@@ -162,8 +166,28 @@ def test_an_added_model_is_held_against_the_others(tmp_path: Path, capsys: pytes
     assert closest["models"][0]["file"] == "origin/modeling_origin.py"
     assert {"class": "Attention", "as": "origin/modeling_origin.py::Attention"} in closest["same"]
     assert closest["differences"] == ["norm of origin, eps 0.001 instead of 1e-5"]
+    assert {
+        "class": "Norm",
+        "nearest": "origin/modeling_origin.py::Norm",
+        "differs": "differs in __init__",
+    } in closest["apart"]
     main(["review", "HEAD~1..HEAD", "--repository", str(folder), "--format", "markdown", "--jobs", "1"])
     assert "`modeling_new.py` is closest to `modeling_origin.py`" in capsys.readouterr().out
+
+
+def test_an_added_model_is_not_blamed_for_what_was_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = repository(
+        tmp_path,
+        TOY
+        | {FILE: MODELING.replace("        return x + y\n", "        lost = torch.tanh(x)\n        return x + y\n")},
+    )
+    commit(folder, {"models/toy/modeling_like.py": LIKE.replace("models.toy.", ".")})
+    _, document = reviewed(capsys, folder, "HEAD~1..HEAD")
+    assert [(each["standing"], each["findings"]) for each in document["classes"]] == [("added", [])]
+    main(["review", "HEAD~1..HEAD", "--repository", str(folder), "--format", "markdown", "--jobs", "1"])
+    page = capsys.readouterr().out
+    assert "3 findings in code that it uses and that did not change." in page
+    assert re.search(r"\n- 2 layers of width \d+: \d+ heads? of", page), page
 
 
 def unreached(document: dict[str, Any]) -> dict[int, list[str]]:
