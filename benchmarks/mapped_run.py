@@ -208,11 +208,11 @@ def carry(job: Any, left: dict[str, torch.Tensor], right: dict[str, torch.Tensor
                 made = [value.reshape(target.shape) for value, target in zip(values, into, strict=True)]
             case "fused":
                 turned = "transposed" in how
-                made = [
-                    torch.cat(
-                        [value.T if turned and value.dim() > 1 else value for value in _turn(job, values, how)], 0
-                    )
-                ]
+                groups = re.search(r" in each of (\d+) groups", how)
+                parts = [value.T if turned and value.dim() > 1 else value for value in _turn(job, values, how)]
+                count = int(groups[1]) if groups is not None else 1
+                whole = torch.cat([part.reshape(count, -1, *part.shape[1:]) for part in parts], 1)
+                made = [whole.reshape(-1, *whole.shape[2:])]
             case "split":
                 made = _split(values, into, how)
             case "unstacked":

@@ -106,6 +106,8 @@ class Use:
     """Of a buffer."""
     place: int = 0
     """The how-manieth operand of the operation it is, from 0."""
+    rows: tuple[tuple[str, int, int, int], ...] = ()
+    """Of a fused one, where it is known: (part, first row, rows in one go, rows from one go to the next or 0), as they stand."""
 
 
 @dataclass(frozen=True, slots=True)

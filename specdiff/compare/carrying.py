@@ -17,6 +17,7 @@ _ROTATED = re.compile(
     r"interleaved row 2i is half row i and row 2i\+1 is row i\+(\d+) \(.* the (left|right) side is half\)"
 )
 _LESS = re.compile(r"the (left|right) side stores them less (\S+) and")
+_GROUPS = re.compile(r" in each of (\d+) groups")
 _COLUMNS = -2
 _VALUE = 2
 """Place of the value projection, which is not rotated, among three that are fused."""
@@ -48,6 +49,8 @@ def carried(
     """
     if "alternat" in pair.how:
         raise NotEvaluated("rows that alternate are not carried over")
+    if "rows stand otherwise" in pair.how:
+        raise NotEvaluated("rows of a fused weight that stand otherwise are not carried over")
     rows = [_turned(value) if each.contracted == _COLUMNS else value for value, each in zip(values, lefts, strict=True)]
     shapes = [_swapped(each.shape) if each.contracted == _COLUMNS else each.shape for each in rights]
     match pair.relation:
@@ -63,8 +66,10 @@ def carried(
         case "fused" if len(rights) == 1 and "of them stacked" in pair.how:
             made = [_piled(rows, shapes[0][0])]
         case "fused" if len(rights) == 1:
-            made = [np.concatenate(_rotated(pair.how, rows, head_dim), 0)]
+            made = [_in_turn(_rotated(pair.how, rows, head_dim), _turns(pair.how))]
         case "split" if len(lefts) == 1:
+            if _turns(pair.how) > 1:
+                raise NotEvaluated("rows that stand in groups are not carried over")
             made = _rotated(pair.how, _split(rows[0], shapes, pair.how), head_dim)
         case "unstacked":
             made = list(rows[0])
@@ -143,6 +148,17 @@ class Weights:
         if shape is None:
             raise NotEvaluated(f"`{name}` is not trained")
         return Weight(name, shape, self._contracted[side].get(name, 0))
+
+
+def _turns(how: str) -> int:
+    found = _GROUPS.search(how)
+    return int(found[1]) if found is not None else 1
+
+
+def _in_turn(parts: Sequence[Array], turns: int) -> Array:
+    """Rows of several in one, all parts in each of so many groups."""
+    whole = np.concatenate([part.reshape(turns, -1, *part.shape[1:]) for part in parts], 1)
+    return whole.reshape(-1, *whole.shape[2:])
 
 
 def _turned(value: Array) -> Array:

@@ -30,6 +30,8 @@ class Item(NamedTuple):
     """As in `Use`."""
     meaning: str = ""
     """Of a vector: `scale` or `shift`, where the operation that it meets data in says so."""
+    layout: tuple[tuple[str, int, int, int], ...] = ()
+    """`Use.rows`."""
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -54,7 +56,7 @@ def layers(side: ClassResult, depth: int = 1, together: bool = True) -> list[lis
         if not runs or runs[-1][0] != layer:
             runs.append((layer, []))
         runs[-1][1].append(
-            Item((use.name,), shape, use.source, use.kind, use.contracted, use.role, _meaning(use, shape))
+            Item((use.name,), shape, use.source, use.kind, use.contracted, use.role, _meaning(use, shape), use.rows)
         )
     return [_with_experts(items, layer) if together else items for layer, items in runs]
 

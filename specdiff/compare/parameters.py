@@ -20,6 +20,10 @@ _MOST_APART = 4_000
 """Parameters up to which cuts are tried that leave experts apart."""
 ALTERNATING = "/2"
 """Ends the role of a fused weight every second row of which is the gate's."""
+OTHER_ROWS = "rows stand otherwise"
+"""Begins what is said of two fused weights whose parts stand in other places."""
+IN_TURN = " in each of "
+"""Stands before the number of groups of rows in each of which all parts of a fused weight stand."""
 
 
 def pair(left: ClassResult, right: ClassResult) -> tuple[list[Pair], list[str], list[str], str]:
@@ -190,7 +194,24 @@ def _one_to_one(a: Item, b: Item) -> Pair:
     if len(alternating) == 1 and a.role.removesuffix(ALTERNATING) == b.role.removesuffix(ALTERNATING):
         relation = "permuted"
         how = f"{how}{', ' if how else ''}gate and up rows alternate on the {alternating[0]} and stand behind each other on the other side"
+    elif a.layout and b.layout and a.layout != b.layout and _parts(a) == _parts(b):
+        relation = "permuted"
+        how = f"{how}{', ' if how else ''}{OTHER_ROWS}: {_standing(a)} on the left, {_standing(b)} on the right"
     return Pair(a.names, b.names, relation, how)
+
+
+def _standing(item: Item) -> str:
+    """Where the parts of a fused weight stand."""
+    words = ", ".join(f"{length} of {part}" for part, _, length, _ in item.layout)
+    turns = _turns(item)
+    return f"{words} in each of {turns} groups" if turns > 1 else words
+
+
+def _turns(item: Item) -> int:
+    """How many times the parts of a fused weight follow each other; 1 where it is not known."""
+    steps = {step for *_, step in item.layout}
+    step = steps.pop() if len(steps) == 1 else 0
+    return _rows(item) // step if step and _rows(item) % step == 0 else 1
 
 
 def _match(a: Item, b: Item) -> bool:
@@ -333,6 +354,7 @@ def _parts_of(whole: Item, candidates: Sequence[Item]) -> tuple[list[Item], str]
                     if len(parts) < count or (wanted and given and wanted != given):
                         continue
                     if _adds_up(shape, len(whole.names), parts):
+                        parts = _as_they_stand(whole, parts)
                         return parts, _in_words(whole, shape, parts)
     return None
 
@@ -344,12 +366,22 @@ def _fusible(item: Item) -> bool:
     )
 
 
+def _as_they_stand(whole: Item, parts: list[Item]) -> list[Item]:
+    """Parts in the order of their rows in a fused weight, where each plays one part and the rows of all are known."""
+    order = [part for part, *_ in whole.layout]
+    if sorted(order) != sorted(part.role for part in parts):
+        return parts
+    return sorted(parts, key=lambda part: order.index(part.role))
+
+
 def _in_words(whole: Item, shape: tuple[int, ...], parts: Sequence[Item]) -> str:
-    rows = " + ".join(str(_rows(part)) for part in parts)
+    turns = 1 if whole.role.endswith(ALTERNATING) else _turns(whole)
+    rows = " + ".join(str(_rows(part) // turns) for part in parts)
     turned = shape != whole.shape or any(part.contracted not in (0, whole.contracted) for part in parts)
+    groups = f"{IN_TURN}{turns} groups" if turns > 1 else ""
     stacked = f", {shape[0]} of them stacked" if len(shape) == 3 and len(parts[0].shape) == 2 else ""
     alternate = ", alternating" if whole.role.endswith(ALTERNATING) else ""
-    return f"rows {rows} of {_size(whole.shape)}{alternate}{stacked}{', transposed' if turned and whole.contracted == -2 else ''}"
+    return f"rows {rows} of {_size(whole.shape)}{alternate}{groups}{stacked}{', transposed' if turned and whole.contracted == -2 else ''}"
 
 
 def _adds_up(shape: tuple[int, ...], copies: int, parts: Sequence[Item]) -> bool:

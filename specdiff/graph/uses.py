@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from heapq import heappop, heappush
 
+from specdiff.graph.fused import Rows, joined, rows_of
 from specdiff.graph.operations import PASSING, VIEWS, Operations
 from specdiff.interp.trace import Op
 from specdiff.results import Step, Use
@@ -53,6 +54,7 @@ def uses(operations: Operations) -> tuple[Use, ...]:
                     found[name] = _also(operations, found[name], op, index)
                 continue
             reader, at = _computing(operations, op, index)
+            role, rows = _role(operations, reader, at) if reader.kind in PRODUCTS else ("", ())
             data = next((operations.source(operations[i]).id for i in reader.inputs if i != at), -1)
             turned = any(each.kind in ("transpose", "permute") for each in operations.chain(operations[index]))
             (alone if single and reader is op else found)[name] = Use(
@@ -63,10 +65,11 @@ def uses(operations: Operations) -> tuple[Use, ...]:
                 op.file,
                 op.line,
                 _contracted(operations, reader, at, start),
-                _role(operations, reader) if reader.kind in PRODUCTS else "",
+                role,
                 origin.kind == "buffer",
                 _plain_shape(origin) if origin.kind == "buffer" else (),
                 op.inputs.index(index),
+                rows,
             )
     return tuple({**found, **{name: use for name, use in alone.items() if name not in found}}.values())
 
@@ -79,8 +82,9 @@ def _also(operations: Operations, use: Use, op: Op, index: int) -> Use:
         or not any(each.kind in _CUTS for each in operations.chain(operations[index]))
     ):
         return use
-    words = {*use.role.split("+"), *_role(operations, op).split("+")} - {""}
-    return replace(use, role="+".join(sorted(words)))
+    role, rows = _role(operations, op, index)
+    words = {*use.role.split("+"), *role.split("+")} - {""}
+    return replace(use, role="+".join(sorted(words)), rows=joined(use.rows, rows))
 
 
 def _plain_shape(op: Op) -> tuple[int, ...]:
@@ -154,8 +158,10 @@ def _turns(view: Op) -> bool | None:
     return {(rank - 1, rank - 2): True, (rank - 2, rank - 1): False}.get(tuple(tail))
 
 
-def _role(operations: Operations, op: Op) -> str:
+def _role(operations: Operations, op: Op, weight: int) -> tuple[str, Rows]:
     """What becomes of a projection's result: the sides of the attention product and of a gated product that it reaches.
+
+    The rows that do are given where there are several such sides, or where only a piece of the stored weight is read.
 
     The value is followed while nothing else is added to it or multiplied with it but what comes from itself (rotation,
     norms), from parameters or from tables.
@@ -163,7 +169,7 @@ def _role(operations: Operations, op: Op) -> str:
     queue = [op.id]
     cone = {op.id}
     gates: set[int] = set()
-    found: set[str] = set()
+    found: dict[str, list[int]] = {}
     for _ in range(MOST_FOLLOWED):
         if not queue:
             break
@@ -174,14 +180,16 @@ def _role(operations: Operations, op: Op) -> str:
                 continue
             word = _arrives(operations, reader, current.id, cone)
             if word:
-                found.add(word)
+                found.setdefault(word, []).append(current.id)
             if word == "gate":
                 gates.add(number)
             if word is None and number not in cone:
                 cone.add(number)
                 heappush(queue, number)
-    alternating = found == {"gate", "up"} and any(_every_second(operations[number]) for number in cone)
-    return "+".join(sorted(found)) + ("/2" if alternating else "")
+    alternating = set(found) == {"gate", "up"} and any(_every_second(operations[number]) for number in cone)
+    piece = any(each.kind in _CUTS for each in operations.chain(operations[weight]))
+    rows = rows_of(operations, op, weight, found, cone) if len(found) > 1 or piece else ()
+    return "+".join(sorted(found)) + ("/2" if alternating else ""), rows
 
 
 def _every_second(op: Op) -> bool:

@@ -29,7 +29,7 @@ def ready_builders(run: Run, module: ModuleVal) -> Iterator[Function]:
             param.default is None and param.kind not in ("vararg", "kwarg") for param in signature(function)[1]
         ):
             continue
-        returns = node_of(function).returns
+        returns = getattr(node_of(function), "returns", None)
         if returns is None:
             continue
         try:

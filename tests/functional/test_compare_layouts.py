@@ -167,3 +167,71 @@ def test_a_weight_that_is_cut_before_it_is_multiplied_with_plays_all_its_parts(
     assert not found["left_only"]
     # A network in an `nn.Sequential` of the block is part of the block: nothing is told of layers that one side lacks.
     assert {each["where"] for each in found["differences"] if each["key"] == "operations"} <= {"in blocks.*{0-1}"}
+
+
+APART = """
+class Block(nn.Module):
+    def __init__(self, size, heads):
+        super().__init__()
+        self.heads = heads
+        self.q, self.k, self.v, self.o = (nn.Linear(size, size) for _ in range(4))
+        self.gate, self.up, self.down = nn.Linear(size, 64), nn.Linear(size, 64), nn.Linear(64, size)
+
+    def forward(self, x):
+        q, k, v = (f(x).view(*x.shape[:2], self.heads, -1).transpose(1, 2) for f in (self.q, self.k, self.v))
+        x = x + self.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape))
+        return x + self.down(F.silu(self.gate(x)) * self.up(x))
+"""
+TOGETHER = """
+class Block(nn.Module):
+    def __init__(self, size, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.o = nn.Linear(size, 3 * size), nn.Linear(size, size)
+        self.one, self.two = nn.Linear(size, 128), nn.Linear(64, size)
+
+    def forward(self, x):
+        q, k, v = CUT
+        q, k, v = (each.transpose(1, 2) for each in (q, k, v))
+        x = x + self.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape))
+        up, gate = self.one(x).chunk(2, -1)
+        return x + self.two(F.silu(gate) * up)
+"""
+PER_HEAD = "self.qkv(x).view(*x.shape[:2], self.heads, -1).chunk(3, -1)"
+VALUES_FIRST = "reversed(self.qkv(x).view(*x.shape[:2], 3, self.heads, -1).unbind(2))"
+
+
+@pytest.mark.parametrize(
+    ("cut", "parts", "how"),
+    [
+        (PER_HEAD, "qkv", "rows 8 + 8 + 8 of 96×32 in each of 4 groups"),
+        (VALUES_FIRST, "vkq", "rows 32 + 32 + 32 of 96×32"),
+    ],
+)
+def test_rows_of_a_fused_weight_are_told_where_they_stand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cut: str, parts: str, how: str
+) -> None:
+    found = compared(tmp_path, capsys, BLOCK + APART, BLOCK + TOGETHER.replace("CUT", cut))
+    pairs = {pair["right"][0]: pair for pair in found["pairs"]}
+    assert pairs["blocks.1.qkv.weight"]["left"] == [f"blocks.1.{part}.weight" for part in parts]
+    assert pairs["blocks.1.qkv.weight"]["how"] == how
+    assert pairs["blocks.1.one.weight"]["left"] == ["blocks.1.up.weight", "blocks.1.gate.weight"]
+    # Carried over so, they are worked out to come to the same.
+    assert {each["meaning"] for each in found["differences"]} <= {"written", "layout"}
+    assert found["proven"]
+
+
+def test_two_fused_weights_whose_parts_stand_otherwise_are_permuted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sides = [BLOCK + TOGETHER.replace("CUT", cut) for cut in (PER_HEAD, VALUES_FIRST)]
+    found = compared(tmp_path, capsys, *sides)
+    pairs = {pair["right"][0]: (pair["relation"], pair["how"]) for pair in found["pairs"]}
+    assert pairs["blocks.0.qkv.weight"] == (
+        "permuted",
+        (
+            "rows stand otherwise: 8 of query, 8 of key, 8 of value in each of 4 groups on the left, "
+            "32 of value, 32 of key, 32 of query on the right"
+        ),
+    )
+    assert pairs["blocks.0.one.weight"] == ("same", "")
