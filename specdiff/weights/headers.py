@@ -62,7 +62,8 @@ def _folder(path: Path) -> Checkpoint:
     legacy = path / "pytorch_model.bin.index.json"
     files = sorted(path.glob("*.safetensors"))
     whole = path / WEIGHTS
-    if whole in files:
+    kept = whole in files and index.is_file() and whole.is_file() and _is_pointer(whole)
+    if whole in files and not kept:
         checkpoint = Checkpoint(str(path), "safetensors")
         _add_file(checkpoint, whole, whole.name)
     elif index.is_file():
@@ -74,7 +75,7 @@ def _folder(path: Path) -> Checkpoint:
     else:
         raise TargetError(Problem(str(path), 0, 0, _nothing(path, files)))
     others = [file.name for file in files if file.name not in checkpoint.files and not _is_named(checkpoint, file.name)]
-    if index.is_file() and whole in files:
+    if index.is_file() and whole in files and not kept:
         others.append(index.name)
     if others:
         shown = f"{', '.join(others[:3])}{f' and {len(others) - 3} more' if len(others) > 3 else ''}"
