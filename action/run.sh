@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The action's work: review the change, check specs, write comment, job summary, annotations and SARIF.
-# Reads SPECDIFF_BASE, SPECDIFF_SPECS, SPECDIFF_CHECKPOINTS, SPECDIFF_OUT; runs in the checkout. Never fails itself: it says `failed=true`.
+# Reads SPECDIFF_BASE, SPECDIFF_HEAD, SPECDIFF_SPECS, SPECDIFF_CHECKPOINTS, SPECDIFF_OUT; runs in the checkout. Never fails itself: it says `failed=true`.
 set -uo pipefail
 out=${SPECDIFF_OUT:?a folder to write to}
 mkdir -p "$out"
@@ -8,6 +8,10 @@ failed=false
 
 # A range is empty where the event has no pull request; then the merge base with the main branch counts.
 range=${SPECDIFF_BASE:+$SPECDIFF_BASE...HEAD}
+# What is checked out of a pull request is its merge into the base of now; the event's base may lie behind that.
+if [ -n "${SPECDIFF_HEAD:-}" ] && [ "$(git rev-parse --quiet --verify 'HEAD^2')" = "$SPECDIFF_HEAD" ]; then
+  range=HEAD^1..HEAD
+fi
 options=()
 while read -r place; do
   [ -n "$place" ] && options+=(--checkpoint "$place")

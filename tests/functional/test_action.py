@@ -25,7 +25,7 @@ def git(folder: Path, *arguments: str) -> str:
     return run.stdout.strip()
 
 
-def act(folder: Path, base: str, specs: str = "") -> dict[str, str]:
+def act(folder: Path, base: str, specs: str = "", head: str = "") -> dict[str, str]:
     """What the action's script leaves for the steps after it."""
     out = folder.parent / "out"
     binary = folder.parent / "bin"
@@ -38,7 +38,7 @@ def act(folder: Path, base: str, specs: str = "") -> dict[str, str]:
         file.write_text("")
     environment = os.environ | {name: str(file) for name, file in files.items()}
     environment |= {
-        "SPECDIFF_BASE": base, "SPECDIFF_SPECS": specs, "SPECDIFF_OUT": str(out), "PYTHONPATH": str(ROOT),
+        "SPECDIFF_BASE": base, "SPECDIFF_HEAD": head, "SPECDIFF_SPECS": specs, "SPECDIFF_OUT": str(out), "PYTHONPATH": str(ROOT),
         "PATH": f"{binary}:{os.environ['PATH']}",
     }  # fmt: skip
     run = subprocess.run(
@@ -90,6 +90,21 @@ def test_a_spec_that_no_longer_holds_fails_the_job_and_is_annotated(tmp_path: Pa
     assert left["GITHUB_OUTPUT"] == "failed=true\nsarif=true\nspecs-sarif=true\n"
     assert f"::error file=modeling_toy.py,line={LINE}" in left["log"]
     assert "the spec of toy does not hold" in left["comment"]
+
+
+def test_what_came_into_the_base_meanwhile_is_no_change_of_the_pull_request(tmp_path: Path) -> None:
+    folder = repository(tmp_path)
+    base = git(folder, "rev-parse", "main")
+    (folder / "modeling_other.py").write_text(MODEL.replace("EPS", "1e-3"))
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Another model")
+    head = git(folder, "rev-parse", "HEAD")
+    git(folder, "checkout", "-q", "main")
+    (folder / "modeling_toy.py").write_text(MODEL.replace("EPS", "1e-2"))
+    git(folder, "commit", "-qam", "Another constant")
+    git(folder, "checkout", "-q", "--detach")
+    git(folder, "merge", "-q", "--no-edit", "change")
+    assert "1 added model class\n" in act(folder, base, head=head)["comment"]
 
 
 def test_a_change_to_nothing_says_so(tmp_path: Path) -> None:
