@@ -3,6 +3,7 @@
     python benchmarks/review.py --releases DIR [--pair 4.56.0..4.57.0]… [--output FILE]
     python benchmarks/review.py --weights                  # a 120B checkpoint's headers: seconds and memory
     python benchmarks/review.py --library [MODEL]…         # a change of one model in a checkout of the whole library
+    python benchmarks/review.py --sample 25 [--seed 8]     # the same for models chosen by a seed, with the source lowered
 
 DIR holds unpacked releases (`DIR/4.57.0/transformers`) or their wheels. Each pair becomes a git repository with a commit per
 release, and each model of `CASES` is reviewed by itself, a whole process each. `CASES` are changes that the release notes or
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import resource
 import shutil
 import struct
@@ -26,6 +28,7 @@ import zipfile
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import checkout  # noqa: F401
@@ -84,6 +87,8 @@ def main() -> int:
     parser.add_argument("--pair", action="append", default=[])
     parser.add_argument("--weights", action="store_true")
     parser.add_argument("--library", nargs="*", metavar="MODEL")
+    parser.add_argument("--sample", type=int, default=0, metavar="COUNT")
+    parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     lines: list[str] = []
@@ -99,6 +104,8 @@ def main() -> int:
         lines += ["", *_weights(failures)]
     if arguments.library is not None:
         lines += ["", *_one_model(arguments.library or list(ONE_MODEL), failures)]
+    if arguments.sample:
+        lines += ["", *_sampled(arguments.sample, arguments.seed, failures)]
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:
@@ -230,6 +237,37 @@ def _one_model(models: list[str], failures: list[str]) -> Iterator[str]:
                     )
             file.write_text(text)
     yield f"\nThe load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
+
+
+def _sampled(count: int, seed: int, failures: list[str]) -> Iterator[str]:
+    """Reviews of models that nobody chose: the lowered source is there, no result of an earlier run is."""
+    yield "| model | classes | seconds | of one core | facts reported |"
+    yield "|---|---|---|---|---|"
+    with tempfile.TemporaryDirectory() as name:
+        folder, cache = Path(name) / "repository", Path(name) / "cache"
+        folder.mkdir()
+        _commits(folder, Path(name), installed=transformers_folder())
+        files = sorted((folder / "src" / "transformers" / "models").glob("*/modeling_*.py"))
+        fitting = [file for file in files if "**-0.5" in file.read_text()]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "SPECDIFF_CACHE_DIR": str(cache)}
+        spent = []
+        for file in sorted(random.Random(seed).sample(fitting, count)):
+            text = file.read_text()
+            _timed(["inspect", str(file), "--format", "json"], environment)
+            for kept in cache.glob("result-*"):
+                kept.unlink()
+            file.write_text(text.replace("**-0.5", "**-0.6"))
+            took, core, run = _timed(["review", "HEAD", "--repository", str(folder), "--format", "json"], environment)
+            file.write_text(text)
+            classes = json.loads(run.stdout)["classes"] if run.stdout else []
+            facts = sum(len(each["facts"]) for each in classes)
+            spent.append(core)
+            row = f"| {file.parent.name} | {len(classes)} | {took:.2f} | {core:.2f} | {facts} |"
+            print(row, file=sys.stderr, flush=True)
+            yield row
+            if core > SECONDS:
+                failures.append(f"{file.parent.name}: {core:.1f} s of one core {run.stderr}")
+    yield f"\n{count} of {len(fitting)} files with a scale to change, seed {seed}: {median(spent):.1f} s of one core in the median, {max(spent):.1f} s at most. The load of the machine at the end: {os.getloadavg()[0]:.1f}."
 
 
 def _timed(command: list[str], environment: dict[str, str]) -> tuple[float, float, subprocess.CompletedProcess[str]]:

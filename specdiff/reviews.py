@@ -226,15 +226,21 @@ def _before(sides: Range, changed: list[Change]) -> Files:
     stored = git.contents(sides, sides.base, (change.old_path for change in changed if change.old_path))
     files: dict[Path, bytes | None] = {sides.root / change.path: None for change in changed}
     files |= {sides.root / path: data for path, data in stored.items()}
-    return files if sides.checked_out else _of_commit(sides, sides.base, ()) | files
+    return (_left_out(sides) if sides.checked_out else _of_commit(sides, sides.base, ())) | files
 
 
 def _after(sides: Range, changed: list[Change]) -> Files:
-    """The head side as contents over the disk's; nothing where it is what lies there."""
+    """The head side as contents over the disk's."""
     if sides.checked_out:
-        return {}
+        return _left_out(sides)
     paths = {change.path for change in changed} | {change.old_path for change in changed if change.old_path}
     return _of_commit(sides, sides.head, paths)
+
+
+def _left_out(sides: Range) -> dict[Path, bytes | None]:
+    """What a sparse checkout leaves off the disk."""
+    names = [name for name in git.left_out(sides) if plan.is_source(name)]
+    return {sides.root / path: data for path, data in git.contents(sides, "", names).items()} if names else {}
 
 
 def _of_commit(sides: Range, commit: str, paths: Iterable[str]) -> dict[Path, bytes | None]:

@@ -65,6 +65,9 @@ def headline(result: Review) -> str:
         if parts
         else "no architectural change" + (f" in the {len(result.behind)} model files analysed" if result.unread else "")
     )
+    open_ = [each for each in result.classes if _is_open(each)]
+    if open_ and not parts:
+        classes += f" found; the operations of {wording.counted(len(open_), 'edited class', 'edited classes')} could not be compared"
     errors = sum(str(finding.severity) == "error" for each in result.classes for finding in each.findings)
     failing = [check.name for check in result.checks if str(check.verdict) in ("mismatch", "missing")]
     tail = [f"{name.rpartition('/')[2]} cannot be read" for name in result.unreadable]
@@ -74,6 +77,12 @@ def headline(result: Review) -> str:
     tail += [f"the checkpoint {each.checkpoint} does not fit" for each in misfits]
     tail += [f"{len(result.unread)} more model files use what changed and were not analysed"] if result.unread else []
     return "; ".join([classes, *tail])
+
+
+def _is_open(each: ClassReview) -> bool:
+    """Whether code of a class with parameters was edited, nothing of it changed that is known, and its operations are not."""
+    same = each.standing is Standing.SAME and each.reached and not each.compared
+    return same and each.after is not None and bool(each.after.parameters)
 
 
 def comment(result: Review) -> str:
@@ -91,11 +100,13 @@ def comment(result: Review) -> str:
         parts.append(
             "\n" + "".join(f"- {_text(problem)}\n" for problem in result.problems[:_MOST_ROWS]) + _rest(result.problems)
         )
-    parts += [_closest(each) for each in result.closest]
     told: set[Finding] = set()
+    near = {each.file: each for each in result.closest}
     for number, members in enumerate(alike(result)):
         section = _class_section(members, told)
         parts.append(section if number < _MOST_OPEN else _closed(section))
+        if members[0].standing is Standing.ADDED and members[0].file in near:
+            parts.append(_closest(near.pop(members[0].file)))
     if result.unread:
         files = [name.rpartition("/")[2] for name in result.unread]
         title = f"{len(files)} more model files use what changed and were not analysed"

@@ -135,6 +135,11 @@ def place(step: Evidence) -> str:
     return f"{step.file}:{step.line}{end}"
 
 
+def counted(count: int, one: str, more: str) -> str:
+    """`1 class`, `2 classes`."""
+    return f"{count:,} {one if count == 1 else more}"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 claim`, `2 claims`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -156,7 +156,8 @@ def diff(sides: Range, change: Change) -> str:
 
 
 def contents(sides: Range, revision: str, paths: Iterable[str]) -> dict[str, bytes | None]:
-    """Many files' contents at a revision, by one run of git; None for one that is not there."""
+    """Many files' contents at a revision (in the index, where that is empty), by one run of git; None for one that is not
+    there."""
     wanted = [path for path in dict.fromkeys(paths) if "\n" not in path]
     asked = "".join(f"{revision}:{path}\n" for path in wanted).encode("utf-8", "surrogateescape")
     run = _run(sides.root, "cat-file", "--batch", data=asked)
@@ -173,6 +174,13 @@ def contents(sides: Range, revision: str, paths: Iterable[str]) -> dict[str, byt
         else:
             found[path] = None
     return found
+
+
+def left_out(sides: Range) -> list[str]:
+    """Tracked files that a sparse checkout leaves off the disk."""
+    if _run(sides.root, "config", "--get", "core.sparseCheckout").stdout.strip() != b"true":
+        return []
+    return [line[2:] for line in _git(sides.root, "ls-files", "-t", "-z").split("\0") if line.startswith("S ")]
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -178,3 +178,17 @@ def test_two_commits_are_compared_as_they_were_whatever_is_checked_out(
     (told,) = document["classes"]
     assert [(fact["key"], fact["before"], fact["after"]) for fact in told["facts"]] == [("norm.eps", 1e-6, 1e-3)]
     assert (told["failed"], told["findings"], told["resolved"]) == ("", [], [])
+
+
+@pytest.mark.parametrize("text", ["", "main..HEAD", "HEAD~1"])
+def test_what_a_sparse_checkout_leaves_out_is_read_from_git(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    folder = repository(tmp_path, {**TOY, "other/words.txt": "words"})
+    git(folder, "checkout", "-qb", "change")
+    commit(folder, {FILE: EDITED})
+    git(folder, "sparse-checkout", "set", "other")
+    assert not (folder / FILE).exists()
+    _, document = reviewed(capsys, folder, text)
+    (told,) = document["classes"]
+    assert [(fact["key"], fact["before"], fact["after"]) for fact in told["facts"]] == [("norm.eps", 1e-6, 1e-3)]
