@@ -21,7 +21,7 @@ from specdiff.review.gates import new_gates, unreached
 from specdiff.review.git import Change, Range
 from specdiff.review.model import ClassReview, Closest, Fit, Review, Standing
 from specdiff.review.modular import at_edited_lines, edited_lines, modular_of
-from specdiff.review.reach import EVERYTHING, changed_names
+from specdiff.review.reach import EVERYTHING, changed_names, edited_names, takes_over
 from specdiff.session import Session, deeply
 
 if TYPE_CHECKING:
@@ -279,13 +279,27 @@ def _items(
     )
     items += [_Item(each.path, each.path, each.origin, each.names) for each in behind[: plan.MAX_DEPENDENTS]]
     notes = list(plan.out_of_step(models, everything))
-    stale = sorted({each.path for each in modular} - {modular_of(path) for path in edited} - edited)
+    stale = sorted(
+        {each.path for each in modular if _takes_over(sides, each, models)}
+        - {modular_of(path) for path in edited}
+        - edited
+    )
     if stale:
         shown = ", ".join(stale[:MOST_STALE]) + (
             f" and {len(stale) - MOST_STALE} more" if len(stale) > MOST_STALE else ""
         )
         notes.append(f"what changed is extended by {shown}; the modeling files made from them did not change with it")
     return items, notes, tuple(each.path for each in behind[plan.MAX_DEPENDENTS :])
+
+
+def _takes_over(sides: _Sides, reader: plan.Reader, models: list[Change]) -> bool:
+    """Whether the file made from a modular file has a copy of what was edited."""
+    change = next((change for change in models if reader.origin in (change.path, change.old_path)), None)
+    if change is None or change.status == "D":
+        return True
+    texts = sides.text(sides.before, change.old_path), sides.text(sides.after, change.path)
+    module = change.path.rpartition("/")[2].removesuffix(".py")
+    return takes_over(sides.text(sides.after, reader.path), module, texts[1], edited_names(*texts))
 
 
 MOST_STALE = 8

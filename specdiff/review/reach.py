@@ -14,14 +14,72 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 
 def changed_names(before: str, after: str) -> frozenset[str]:
     """Top-level names whose code differs between two texts of a file, with all that mentions one of them."""
+    edited = edited_names(before, after)
+    trees = _parsed(before), _parsed(after)
+    if edited == EVERYTHING or trees[0] is None or trees[1] is None:
+        return EVERYTHING
+    sides = [_pieces(tree, _dumped) for tree in trees if tree is not None]
+    return edited.union(*(mentioning(edited, side) for side in sides))
+
+
+def edited_names(before: str, after: str) -> frozenset[str]:
+    """Top-level names whose code differs between two texts of a file; everything where what binds no name differs."""
     trees = _parsed(before), _parsed(after)
     if trees[0] is None or trees[1] is None:
         return EVERYTHING
     old, new = _pieces(trees[0], _dumped), _pieces(trees[1], _dumped)
     edited = {name for name in {*old, *new} if old.get(name) != new.get(name) and name != "__all__"}
-    if "" in edited:
-        return EVERYTHING
-    return frozenset(edited | mentioning(edited, old) | mentioning(edited, new))
+    return EVERYTHING if "" in edited else frozenset(edited)
+
+
+def takes_over(modular: str, module: str, text: str, edited: frozenset[str]) -> bool:
+    """Whether the file made from a modular one has code of its own for what was edited in a file that it builds on.
+
+    What a modular file imports is copied with all that it uses, save what the modular file has a class of its own for:
+    `NewAttention` stands for `OldAttention` where `NewModel` extends `OldModel`.
+
+    Args:
+        modular: The modular file.
+        module: The last part of the changed module's name.
+        text: The changed file.
+        edited: Names edited in it.
+    """
+    own, there = _parsed(modular), _parsed(text)
+    if own is None or there is None:
+        return True
+    taken = {alias: name for alias, name in _imported(own, module) if name != module}
+    if edited == EVERYTHING or "*" in taken.values():
+        return bool(taken)
+    classes = [node for node in own.body if isinstance(node, ast.ClassDef)]
+    renamed = {
+        _prefixes(taken[base.id], node.name)
+        for node in classes
+        for base in node.bases
+        if isinstance(base, ast.Name) and base.id in taken
+    }
+    names = {node.name for node in classes}
+    lines = text.split("\n")
+    words = {
+        name: set(_WORD.findall(code)) for name, code in _pieces(there, lambda node: _written(node, lines)).items()
+    }
+    waiting, seen = list(taken.values()), set(taken.values())
+    while waiting:
+        name = waiting.pop()
+        if name in edited:
+            return True
+        for used in words.get(name, set()) & words.keys() - seen:
+            seen.add(used)
+            if not any(old and used.startswith(old) and new + used[len(old) :] in names for old, new in renamed):
+                waiting.append(used)
+    return False
+
+
+def _prefixes(old: str, new: str) -> tuple[str, str]:
+    """What is left of two names without the end that they have in common."""
+    end = 0
+    while end < min(len(old), len(new)) and old[-1 - end] == new[-1 - end]:
+        end += 1
+    return old[: len(old) - end], new[: len(new) - end]
 
 
 def reached_names(text: str, module: str, names: frozenset[str]) -> frozenset[str]:

@@ -190,6 +190,17 @@ def test_an_added_model_is_not_blamed_for_what_was_there(tmp_path: Path, capsys:
     assert re.search(r"\n- 2 layers of width \d+: \d+ heads? of", page), page
 
 
+def test_a_modular_file_is_behind_only_where_it_has_a_copy_of_what_was_edited(tmp_path: Path) -> None:
+    modular = MODULAR.replace("ToyBlock", "ToyModel").replace("LikeBlock", "LikeModel")
+    own = modular + "\n\nclass LikeBlock(nn.Module):\n    pass\n"
+    edited = MODELING.replace("return x + y\n", "return x + y.tanh()\n")
+    for number, (text, told) in enumerate(((modular, 1), (own, 0))):
+        (tmp_path / str(number)).mkdir()
+        folder = repository(tmp_path / str(number), TOY | {"models/like/modular_like.py": text})
+        commit(folder, {FILE: edited})
+        assert len(reviews.review(folder, "HEAD~1..HEAD", Options(jobs=1)).notes) == told
+
+
 def unreached(document: dict[str, Any]) -> dict[int, list[str]]:
     return {each["place"]["line"]: each["settings"] for model in document["classes"] for each in model["unreached"]}
 
