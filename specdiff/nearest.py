@@ -21,7 +21,7 @@ from specdiff.project.targets import Target, resolve, transformers_folder
 MOST_MODELS = 5
 LEAST_SHARE = 0.25
 """Classes that share less than this are not called near."""
-NEARLY = 0.85
+NEARLY = 0.95
 """Share of a model's closeness at which the one that it is made from counts as just as close."""
 MOST_READERS = 600
 """Classes that have a statement in common beyond which it tells nothing (`super().__init__()`)."""

@@ -17,9 +17,10 @@ _TARGETS: tuple[tuple[str, int], ...] = (
     ("attention.heads", 8), ("attention.kv_heads", 4), ("attention.mla.nope_dim", 12), ("attention.mla.v_dim", 12),
     ("attention.v_head_dim", 12), ("attention.mla.rope_dim", 8), ("attention.head_dim", 16), ("rope.dims", 16), ("attention.mla.kv_rank", 20),
     ("attention.mla.q_rank", 28), ("hidden_size", 56), ("mlp.size", 44), ("moe.expert_size", 36), ("moe.shared_size", 36),
-    ("moe.experts", 16), ("vocab_size", 97), ("attention.window.size", 5), ("context_length", 64), ("layers", 4),
+    ("moe.experts", 16), ("vocab_size", 192), ("attention.window.size", 5), ("context_length", 64), ("layers", 4),
 )  # fmt: skip
-"""What is made smaller, in the order in which equal numbers are settled, and how small; large enough that none is one."""
+"""What is made smaller, in the order in which equal numbers are settled, and how small; large enough that none is one. Some code
+fills the rows of words up to a multiple of 64."""
 _DERIVED = frozenset({"mlp.size", "moe.expert_size", "attention.head_dim"})
 """What some configurations work out of other settings."""
 _WIDTH = "hidden_size"

@@ -287,35 +287,20 @@ def _registered(ctx: Any, data: Any) -> Any:
 @raw
 def _set_training(ctx: Any, module: Instance, mode: bool, usual: Any) -> None:
     """``Module.train`` below a module; a class with its own ``train`` runs that."""
-    _set_below(ctx, module, mode, usual, {})
-
-
-def _set_below(ctx: Any, module: Instance, mode: bool, usual: Any, classes: dict[int, tuple[bool, bool]]) -> None:
-    attrs = module.attrs
-    if not _ways(module, usual, classes)[0]:
+    if "setattr" in module.cls.flags or lookup(module.cls, "training")[0] is not True:
         ctx.setattr(module, "training", mode)
-    elif attrs.get("training") is not mode:
+    elif module.attrs.get("training") is not mode:
         ctx.touch(module)
-        attrs["training"] = mode
+        module.attrs["training"] = mode
     seen: set[int] = set()
-    for child in list((attrs.get("_modules") or {}).values()):
+    for child in list((module.attrs.get("_modules") or {}).values()):
         if not isinstance(child, Instance) or id(child) in seen:
             continue
         seen.add(id(child))
-        if _ways(child, usual, classes)[1]:
-            _set_below(ctx, child, mode, usual, classes)
+        if lookup(child.cls, "train")[0] is usual:
+            _set_training(ctx, child, mode, usual)
         else:
             ctx.call(ctx.getattr(child, "train"), (mode,), {})
-
-
-def _ways(module: Instance, usual: Any, classes: dict[int, tuple[bool, bool]]) -> tuple[bool, bool]:
-    """Whether a module's class has nothing of its own for setting ``training``, and none for ``train``; by class."""
-    cls = module.cls
-    found = classes.get(id(cls))
-    if found is None:
-        plain = "setattr" not in cls.flags and lookup(cls, "training")[0] is True
-        found = classes[id(cls)] = (plain, lookup(cls, "train")[0] is usual)
-    return found
 
 
 def _uninitialized(ctx: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +40,8 @@ _SETTINGS = (
     "hyper",
 )
 """Endings, in lower case, of names of classes that hold settings; only where such a class is imported."""
+OF_SETTINGS = "of_settings"
+"""A method by which a modelled class of settings is made of a model's own configuration."""
 
 
 def resolve_annotation(run: Run, value: Value, frame: Frame) -> Value:
@@ -133,7 +136,11 @@ def keyword_arguments(run: Run, made: ClassVal | Function, values: dict[str, Any
                 if not _settings_of(run, kind, given, param.default):
                     continue
                 given = {**_of_default(run, init, kind, param.default), **given}
-            kwargs[param.name] = value = make_config(run, kind, given)
+            if OF_SETTINGS in kind.attrs:
+                value = _own_config(run, init.module, given)
+                kwargs[param.name] = run.call(run.getattr(kind, OF_SETTINGS), (value,), {})
+            else:
+                kwargs[param.name] = value = make_config(run, kind, given)
             config = value if config is None else config
         elif param.name in values:
             kwargs[param.name] = values[param.name]
@@ -163,6 +170,19 @@ def _annotated(param: Any) -> str:
         case ir.Const(value=str(text)):
             return text.rpartition(".")[2]
     return ""
+
+
+def _own_config(run: Run, module: ModuleVal, values: dict[str, Any]) -> Value:
+    """The configuration of the model library's own class that a file imports; the values as they are without one."""
+    found: list[ClassVal] = []
+    for chunk in module.unit.chunks:
+        for name in chunk.binds if chunk.kind == "simple" else ():
+            with contextlib.suppress(Raised):
+                kind = module.get(name) if name.endswith("Config") else None
+                if isinstance(kind, ClassVal) and "config" in kind.flags:
+                    found.append(kind)
+    named = [kind for kind in found if lookups.lookup(kind, "model_type")[0] == values.get("model_type", MISSING)]
+    return make_config(run, (named or found)[0], values) if found else _namespace(run, values)
 
 
 def signature(made: ClassVal | Function) -> tuple[Function | None, tuple[ir.Param, ...]]:
@@ -220,7 +240,7 @@ def takes(run: Run, made: ClassVal | Function, key: str) -> bool:
             return True
         kind = _class_of(run, init, param, node)
         if isinstance(kind, ClassVal):
-            if kind.unknown_base is not None or _has(run, kind, key):
+            if kind.unknown_base is not None or OF_SETTINGS in kind.attrs or _has(run, kind, key):
                 return True
         elif param.default is None and (
             items_read(param.name, node) or attributes_read(param.name, node) or param.name.lower().endswith(_SETTINGS)
@@ -249,7 +269,9 @@ def holds_settings(cls: ClassVal) -> bool:
     """Whether a class is plain data, as opposed to a module, an enumeration or one of Python's own types."""
     analysed = bool(cls.file) and not cls.file.startswith("<")
     plain = cls.native is None or hasattr(cls.native, "_fields")
-    return analysed and plain and not cls.flags & {"module", "enum"} and cls.enum_members is None
+    return OF_SETTINGS in cls.attrs or (
+        analysed and plain and not cls.flags & {"module", "enum"} and cls.enum_members is None
+    )
 
 
 def attributes_read(name: str, node: Any) -> set[str]:

@@ -386,7 +386,7 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     try:
         for name, tensor in [*tensors.items(), *[(name, item) for name, item in listed if isinstance(item, Tensor)]]:
             tensor.node = trace.add(run, "input", (), tensor, {"name": name})
-        outputs = run.call(built.instance, (), dict(inputs))
+        outputs = _scored(run, built.instance, run.call(built.instance, (), dict(inputs)))
         if isinstance(outputs, Unknown):
             failure = undecided(outputs)
     except STOPS as error:
@@ -408,6 +408,16 @@ def _attempt(run: Run, built: Built, inputs: Inputs) -> Forwarded:
     nodes = tuple(tensor.node for tensor in tensors_in(outputs) if tensor.node is not None)
     notes = tuple((note.reason, note.place) for note in run.notes)
     return Forwarded(trace, inputs, outputs, nodes, failure, notes, run.edges, wanted=wanted, limits=limits)
+
+
+def _scored(run: Run, instance: Instance, outputs: Value) -> Value:
+    """What serving libraries make of the hidden states that ``forward`` gives back: their models' scores of words."""
+    score = lookup(instance.cls, "compute_logits")[0]
+    if not isinstance(score, Function) or not isinstance(outputs, Tensor):
+        return outputs
+    plan = run.plan_of(score)
+    asked = [name for name in (*plan.names[1:], *plan.kwonly) if name not in plan.defaults]
+    return run.call(run.getattr(instance, "compute_logits"), (outputs,), {}) if len(asked) == 1 else outputs
 
 
 def _let_go(journal: Journal, outputs: Value) -> None:

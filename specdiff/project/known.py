@@ -320,5 +320,6 @@ KNOWN: dict[str, Maker] = {
     "token_ids": _tokens(SEQUENCE),
     "idx": _tokens(SEQUENCE),
     "text": _tokens(SEQUENCE),
+    "positions": lambda sizes, names: [integers(BATCH, SEQUENCE), integers(SEQUENCE)],
 }
 """Inputs by parameter name."""

@@ -17,6 +17,21 @@ STUBS = Path(__file__).resolve().parent.parent / "intrinsics" / "stubs"
 """Our own models of libraries, as plain Python that the interpreter runs."""
 
 
+SERVING = frozenset({"vllm"})
+"""Libraries whose layers are kernels over pages of keys: what their model files import is modelled in one stub file."""
+_HELPERS = frozenset({"utils", "interfaces", "interfaces_base", "adapters"})
+"""Files among a serving library's model files that hold no model."""
+
+
+def standing_for(module: str) -> str:
+    """The module that is read in place of one: `serving` for all of a serving library but its model files."""
+    top, *rest = module.split(".")
+    if top not in SERVING:
+        return module
+    after = rest[rest.index("models") + 1 :] if "models" in rest else None
+    return module if after is not None and not (after and after[0] in _HELPERS) else "serving"
+
+
 @lru_cache(maxsize=32)
 def package_folder(name: str) -> Path | None:
     """The folder of an installed top-level package; None where it is not installed."""

@@ -33,7 +33,7 @@ from specdiff.interp.run import STUB_PREFIX, Run
 from specdiff.interp.values import Intrinsic, Unknown
 from specdiff.ir import nodes as ir
 from specdiff.project.ledger import Ledger, file_digest
-from specdiff.project.locate import STUBS, Roots
+from specdiff.project.locate import STUBS, Roots, standing_for
 
 if TYPE_CHECKING:
     from specdiff.interp.run import Library
@@ -83,7 +83,7 @@ class Program:
 
     def module(self, name: str) -> ModuleVal | Unknown:
         """See `Loader.module`."""
-        found = self.modules.get(name)
+        found = self.modules.get(name := standing_for(name))
         if found is not None:
             return found
         place = self.find(name)
@@ -316,9 +316,8 @@ def absolute(level: int, module: str, package: str) -> str:
     """The dotted name a relative import means."""
     if level == 0:
         return module
-    parts = package.split(".")
-    base = parts[: len(parts) - (level - 1)]
-    return ".".join([*base, module]) if module else ".".join(base)
+    base = package.split(".")[: package.count(".") + 2 - level]
+    return ".".join([*base, module] if module else base)
 
 
 class _SourceModule:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from specdiff.errors import Problem, TargetError
-from specdiff.project.locate import Roots, package_folder
+from specdiff.project.locate import SERVING, Roots, package_folder
 from specdiff.project.tree import DISK, Overlay, SourceTree
 
 _RELATIVE_UP = re.compile(r"^\s*from \.\.", re.MULTILINE)
 _RELATIVE = re.compile(r"^\s*from (\.+)\s*\w", re.MULTILINE)
+_SERVED = re.compile(r"^from (\w+)\.model_executor\.", re.MULTILINE)
 _MODEL_FILE = re.compile(r"^(?:modeling|modular)_(\w+)\.py$")
 _IDENTIFIER = re.compile(r"^\w+$")
 _MODEL_TYPE = re.compile(r"^\w[\w-]*$")
@@ -171,6 +172,12 @@ def _file_target(
             ("transformers.models",),
         )
     top = _top_package(folder, source, tree)
+    served = _SERVED.search(source) if _RELATIVE.search(source) else None
+    if served is not None and served[1] in SERVING and (top is None or top.name != served[1]):
+        # So is one of a serving library: what stands beside it there is modelled.
+        package = f"{served[1]}.model_executor.models"
+        packages[package] = (folder,)
+        return Target(text, Roots(packages, folder, tree=tree), f"{package}.{path.stem}", path, classes, config, ())
     if top is not None:
         package = re.sub(r"\W", "_", top.name) or "target"
         packages[package] = (top,)
