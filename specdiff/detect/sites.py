@@ -104,6 +104,7 @@ def attentions(graph: Operations) -> list[Attention]:
         if query.shape and key.shape and len(key.shape) >= 2:
             site.scores = (*query.shape[:-1], key.shape[-2])
             site.own = len(query.shape) > 1 and query.shape[-2] != key.shape[-2] and _one_source(graph, query, key)
+        _input_scales(graph, site)
         _heads(graph, site)
         found.append(site)
     return sorted(found, key=lambda site: site.softmax.id)

@@ -163,8 +163,10 @@ _FREE: dict[str, Value] = {"dtype": DType("float32"), "device": Device("cpu")}
 
 
 def _annotated(param: Any) -> str:
-    """The last name of a parameter's annotation (``torch.dtype`` → ``dtype``)."""
+    """The last name of a parameter's annotation (``torch.dtype`` → ``dtype``), its own where it has none."""
     match param.annotation:
+        case None:
+            return str(param.name)
         case ir.Attr(name=name) | ir.Name(id=name):
             return str(name)
         case ir.Const(value=str(text)):
