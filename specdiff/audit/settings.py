@@ -43,6 +43,17 @@ def configs(subject: Subject) -> list[Instance]:
     return list(found.values())
 
 
+def _kept(subject: Subject) -> list[Instance]:
+    """Configurations that parts were built with and keep, wherever they come from: a constant of the file, say."""
+    kept = {
+        id(held): held
+        for module in subject.modules
+        for held in (module.instance.attrs.get("config"),)
+        if isinstance(held, Instance) and "config" in held.cls.flags
+    }
+    return list(kept.values())
+
+
 def unread(subject: Subject) -> Iterator[Finding]:
     """`config.unread`."""
     told: set[tuple[str, str]] = set()
@@ -255,7 +266,7 @@ def _is_configuration(path: Path) -> bool:
 
 def undefined(subject: Subject) -> Iterator[Finding]:
     """`config.undefined`: ``config.x`` on the path where no configuration around has an ``x``."""
-    holders = configs(subject)
+    holders = [*configs(subject), *_kept(subject)]
     if not holders or any("config" not in config.cls.flags for config in holders):
         return
     known: set[str] = set()

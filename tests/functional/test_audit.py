@@ -227,6 +227,65 @@ class InnerModel(PreTrainedModel):
     assert [item["id"] for item in report["findings"] if "dropped" in item["message"]] == ["config.unread"] * unread
 
 
+@pytest.mark.parametrize(("read", "undefined"), [("config.kernel", False), ("config.kernels", True)])
+def test_a_part_may_be_built_with_a_configuration_of_its_own(
+    read: str, undefined: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "configuration_part.py").write_text("""
+from transformers.configuration_utils import PreTrainedConfig
+
+
+class PartConfig(PreTrainedConfig):
+    def __init__(self, kernel=4, **kwargs):
+        self.kernel = kernel
+        super().__init__(**kwargs)
+""")
+    (tmp_path / "configuration_whole.py").write_text("""
+from transformers.configuration_utils import PreTrainedConfig
+
+
+class WholeConfig(PreTrainedConfig):
+    def __init__(self, width=4, **kwargs):
+        self.width = width
+        super().__init__(**kwargs)
+""")
+    (tmp_path / "modeling_whole.py").write_text(
+        f"""
+from torch import nn
+from transformers.modeling_utils import PreTrainedModel
+
+from .configuration_part import PartConfig
+from .configuration_whole import WholeConfig
+
+PART = PartConfig(kernel=2)
+
+
+class Part(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+
+    def forward(self, x):
+        return x * {read}
+
+
+class Whole(PreTrainedModel):
+    def __init__(self, config: WholeConfig):
+        super().__init__(config)
+        self.table = nn.Embedding(8, config.width)
+        self.part = Part(PART)
+
+    def forward(self, input_ids):
+        return self.part(self.table(input_ids))
+""".replace("x * config", "x * self.config")
+    )
+    _, document = audited(capsys, str(tmp_path / "modeling_whole.py"))
+    (report,) = document["files"].values()
+    assert ["config.undefined" for item in report["findings"] if item["id"] == "config.undefined"] == (
+        ["config.undefined"] * undefined
+    )
+
+
 def test_what_is_chosen_from_a_table_is_told_with_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     path = CASES / "choices" / "modeling_choices.py"
     expected = {
