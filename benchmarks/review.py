@@ -55,6 +55,7 @@ CASES = (
         "4.36.0..4.37.0", "phi", "projections of their own in place of one for all three", "attention.fused_qkv", False
     ),
     Case("4.38.0..4.39.0", "gemma", "tanh approximation of GELU, as Google's code has", "mlp.activation", "gelu_tanh"),
+    Case("4.38.0..4.39.0", "mixtral", "the auxiliary loss counts as many experts as a token has", "same", None),
     Case("4.41.0..4.42.0", "gemma2", "new: a soft cap on the logits", "logits.softcap", 30.0),
     Case(
         "4.42.0..4.43.0",
@@ -63,12 +64,16 @@ CASES = (
         "attention.softcap",
         50.0,
     ),
+    Case("4.42.0..4.43.0", "paligemma", "the text model takes the vocabulary of the whole", "vocab_size", 257152),
+    Case("4.42.0..4.43.0", "falcon", "flash attention moved to a function that all models share", "same", None),
     Case("4.56.0..4.57.0", "flex_olmo", "new: OLMo 2 with seven experts", "moe.experts", 7),
     Case(
         "4.56.0..4.57.0", "vaultgemma", "new: Gemma 2 without the norms behind its sub-layers", "norm.placement", "pre"
     ),
     Case("4.56.0..4.57.0", "olmo3", "new: three sliding layers to one full", "attention.window.size", 4096),
     Case("4.56.0..4.57.0", "mistral", "a warning alone", "same", None),
+    Case("5.5.0..5.6.0", "hy_v3", "new: 192 experts, of which a token has eight", "moe.experts", 192),
+    Case("5.5.0..5.6.0", "whisper", "queries, keys and values are put in shape in another way", "same", None),
     Case(
         "5.22.0..5.23.0",
         "blt",
@@ -181,8 +186,8 @@ def _reported(case: Case, classes: list[dict[str, Any]], result: dict[str, Any])
         told = [
             change for each in classes for change in each["facts"] if change["kind"] in ("added", "removed", "changed")
         ]
-        if classes and not told and not any(each["parameters"] for each in classes):
-            yield "no fact and no parameter changes"
+        if classes and not told and not any(each["parameters"] or each["operations"] for each in classes):
+            yield "no fact, no parameter and no operation changes"
         return
     for each in classes:
         for change in each["facts"]:

@@ -61,7 +61,8 @@ def inspect_document(results: Sequence[ClassResult]) -> str:
 def review_document(result: Review) -> str:
     """What a change brings, as one run: specs that do not hold and findings that are new."""
     rows = [row for check in result.checks for row in _of_check(check)]
-    rows += [_of_finding(finding, each.name) for each in result.classes for finding in each.findings]
+    found = dict.fromkeys(finding for each in result.classes for finding in each.findings)
+    rows += [_of_finding(finding, "") for finding in found]  # one alert, however many classes share the line
     return _document(rows)
 
 
