@@ -16,7 +16,7 @@ from specdiff.options import Options
 from specdiff.project.targets import Target, file_of
 from specdiff.results import CheckResult, ClassResult, Severity
 from specdiff.review import edits, git, placed, plan
-from specdiff.review.differ import pairs, review_class
+from specdiff.review.differ import pairs, parts_alone, review_class
 from specdiff.review.gates import new_gates, unreached
 from specdiff.review.git import Change, Range
 from specdiff.review.model import ClassReview, Closest, Fit, Review, Standing
@@ -114,6 +114,8 @@ def review(
     for item, (old, new) in zip(items, _analysed(sides, items, replace(options, only=PARTS)), strict=True):
         if item.path in sides.unreadable:
             continue  # its classes are not gone: nothing is known of them
+        parts = parts_alone(old, new)
+        old, new = ({name: found for name, found in side.items() if name not in parts} for side in (old, new))
         reviewed = [
             review_class(item.path, item.why, *both) for both in pairs(old, new, renamed=item.path != item.old_path)
         ]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import takewhile
 
 from specdiff.facts import Absence, Fact, FactSheet
-from specdiff.results import ClassResult, Finding, Severity
+from specdiff.results import ClassResult, Finding, ModuleNode, Severity
 from specdiff.review.model import ClassReview, FactChange, ParameterChange, Standing
 from specdiff.review.operations import operations
 
@@ -29,6 +29,22 @@ def pairs(
     for name, old_class in before.items():
         if name not in taken:
             yield old_class, None
+
+
+def parts_alone(*sides: dict[str, ClassResult]) -> frozenset[str]:
+    """Classes that cannot be built by themselves, and are built as parts of others wherever they are: with what a class of
+    the file gives them. They are no models, and no defect."""
+    names = {name for side in sides for name in side}
+    for side in sides:
+        built = {node.class_name for result in side.values() if result.tree is not None for node in _below(result.tree)}
+        names -= {name for name, result in side.items() if result.tree is not None or name not in built}
+    return frozenset(names)
+
+
+def _below(node: ModuleNode) -> Iterator[ModuleNode]:
+    for child in node.children:
+        yield child
+        yield from _below(child)
 
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z\d]+|\W|_")

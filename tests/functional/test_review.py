@@ -201,6 +201,37 @@ def test_a_modular_file_is_behind_only_where_it_has_a_copy_of_what_was_edited(tm
         assert len(reviews.review(folder, "HEAD~1..HEAD", Options(jobs=1)).notes) == told
 
 
+def test_a_part_that_only_its_model_can_build_is_no_broken_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = """
+
+class ToyHead(PreTrainedModel):
+    config_class = ToyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.out = nn.Linear(config.inputs, config.outputs)
+
+    def forward(self, x):
+        return self.out(x)
+
+
+class ToyWhole(ToyModel):
+    def __init__(self, config: ToyConfig):
+        super().__init__(config)
+        self.last = ToyHead(PretrainedConfig(inputs=16, outputs=4))
+
+    def forward(self, input_ids):
+        return self.last(super().forward(input_ids))
+"""
+    folder = repository(tmp_path, TOY)
+    text = MODELING.replace("import PreTrainedModel", "import PretrainedConfig, PreTrainedModel")
+    commit(folder, {FILE: text + part})
+    code, document = reviewed(capsys, folder, "HEAD~1..HEAD")
+    assert (code, standings(document)) == (0, {"ToyModel": "same", "ToyWhole": "added"})
+
+
 def unreached(document: dict[str, Any]) -> dict[int, list[str]]:
     return {each["place"]["line"]: each["settings"] for model in document["classes"] for each in model["unreached"]}
 
