@@ -31,7 +31,8 @@ from benchmarks.applying import mutants, spans
 from benchmarks.mutations import Bench, reached
 from benchmarks.operators import ALL
 from specdiff.compare.model import OTHER_SIZE, Comparison, Meaning
-from specdiff.compare.sides import compare
+from specdiff.compare.sides import Smaller, compare
+from specdiff.comparing import smaller
 from specdiff.results import ClassResult
 from specdiff.session import deeply
 
@@ -76,7 +77,7 @@ def copies(family: str, count: int, salt: str) -> Iterator[dict[str, Any]]:
     text = path.read_text(encoding="utf-8")
     base = bench.analyse()
     yield row(family, "itself", 0, base, bench.analyse())
-    yield row(family, "renamed and reordered", 0, base, changed(bench, path, twin(text)))
+    yield compared(bench, path, twin(text), base, family, "renamed and reordered", 0)
     lines = reached(base, text)
     parsed = cst.parse_module(text)
     places = spans(parsed)
@@ -89,7 +90,7 @@ def copies(family: str, count: int, salt: str) -> Iterator[dict[str, Any]]:
         for mutant in mutants(text, operator, values, 40, f"{family}{salt}", parsed, places):
             if mutant.line and (lines is None or mutant.line in lines):
                 made += 1
-                found = row(family, operator.id, mutant.line, base, changed(bench, path, mutant.text))
+                found = compared(bench, path, mutant.text, base, family, operator.id, mutant.line)
                 given = {"module": bench.target.module, "class": bench.name, "path": str(path), "text": mutant.text}
                 yield found | {"before": mutant.before, "after": mutant.after, "request": given}
                 break
@@ -104,9 +105,31 @@ def changed(bench: Bench, path: Path, text: str) -> ClassResult:
         del bench.files[path]
 
 
-def row(family: str, operator: str, line: int, base: ClassResult, other: ClassResult) -> dict[str, Any]:
+def compared(
+    bench: Bench, path: Path, text: str, base: ClassResult, family: str, operator: str, line: int
+) -> dict[str, Any]:
+    """What `compare` says of the class as a changed file has it."""
+
+    def both(settings: tuple[dict[str, object], dict[str, object]]) -> tuple[ClassResult, ClassResult] | None:
+        values = dict(bench.values)
+        try:
+            bench.values |= settings[0]
+            one = bench.analyse()
+            bench.values = values | settings[1]
+            other = changed(bench, path, text)
+        finally:
+            bench.values = values
+        return (one, other) if one.computed and other.computed else None
+
+    other = changed(bench, path, text)
+    return row(family, operator, line, base, other, lambda: smaller(base, other, both))
+
+
+def row(
+    family: str, operator: str, line: int, base: ClassResult, other: ClassResult, small: Smaller | None = None
+) -> dict[str, Any]:
     """What `compare` says of one copy."""
-    result = compare(base, other, family, family)
+    result = compare(base, other, family, family, small)
     return {
         "family": family, "operator": operator, "line": line, "told": told(result),
         "differences": [[each.key, str(each.meaning), each.explanation] for each in result.differences],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from specdiff import api
 from specdiff.compare.model import OTHER_SIZE, Comparison
 from specdiff.compare.parameters import pair
 from specdiff.compare.reducing import Settings, derived, reduced
-from specdiff.compare.sides import compare
+from specdiff.compare.sides import compare, other_way
 from specdiff.errors import SpecdiffError
 from specdiff.options import Options
 from specdiff.results import ClassResult
@@ -33,25 +35,38 @@ def compared(left: Asked, right: Asked, left_name: str, right_name: str) -> Comp
         left_name: What it is called in the report.
         right_name: The same of the other.
     """
-    return compare(left.result, right.result, left_name, right_name, lambda: smaller(left, right))
+
+    def again(settings: tuple[Settings, Settings]) -> Pair | None:
+        return _both(left, right, settings)
+
+    return compare(left.result, right.result, left_name, right_name, lambda: smaller(left.result, right.result, again))
 
 
-def smaller(left: Asked, right: Asked) -> tuple[ClassResult, ClassResult] | None:
-    """Both sides in a size that can be worked out as a whole; none where none of those tried builds both."""
-    sides = (left.result, right.result)
+Pair: TypeAlias = tuple[ClassResult, ClassResult]
+Both: TypeAlias = Callable[[tuple[Settings, Settings]], Pair | None]
+"""Analyses both sides again with further settings."""
+
+
+def smaller(left: ClassResult, right: ClassResult, both: Both) -> Pair | str | None:
+    """Both sides in a size that can be worked out as a whole, or why not; none where none of those tried builds both."""
+    sides = (left, right)
+    why_not = None
     for whole_width in (False, True):
         settings = reduced(*sides, whole_width)
         if settings is None:
             continue
-        found = _both(left, right, settings)
+        found = both(settings)
         if found is None:
             continue
         more = derived(sides, found)
         if more is not None:
-            found = _both(left, right, ({**settings[0], **more[0]}, {**settings[1], **more[1]}))
-        if found is not None and _fit(found):
+            found = both(({**settings[0], **more[0]}, {**settings[1], **more[1]}))
+        if found is None:
+            continue
+        why_not = _unfit(sides, found)
+        if why_not is None:
             return found
-    return None
+    return why_not
 
 
 def _both(left: Asked, right: Asked, settings: tuple[Settings, Settings]) -> tuple[ClassResult, ClassResult] | None:
@@ -75,7 +90,10 @@ def _again(asked: Asked, settings: Settings) -> ClassResult | None:
     return next((each for each in results if each.name == asked.result.name and each.computed), None)
 
 
-def _fit(found: tuple[ClassResult, ClassResult]) -> bool:
-    """Whether every weight of one has a partner of its size on the other."""
-    pairs, left_only, right_only, why_not = pair(*found)
-    return not (left_only or right_only or why_not or any(each.relation == OTHER_SIZE for each in pairs))
+def _unfit(large: Pair, small: Pair) -> str | None:
+    """Why a smaller size does not stand for the larger one."""
+    before, after = pair(*large), pair(*small)
+    left_over = [len(each[1]) + len(each[2]) for each in (before, after)]
+    if after[3] or left_over[1] > left_over[0] or any(each.relation == OTHER_SIZE for each in after[0]):
+        return "in the smaller size that was tried, not every weight has a partner"
+    return other_way(large, small) or None

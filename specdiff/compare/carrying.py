@@ -88,13 +88,32 @@ class Weights:
     def __init__(self, left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> None:
         self._shapes = (left.parameters, right.parameters)
         self._contracted = tuple({use.name: use.contracted for use in side.uses} for side in (left, right))
+        self._roles = tuple({use.name: use.role for use in side.uses} for side in (left, right))
         self._pairs = {name: pair for pair in pairs for name in pair.right}
-        self._ties = (dict(left.tied), dict(right.tied))
+        self._ties = (tied(left), tied(right))
         head = next(
             (fact.value for side in (left, right) if (fact := side.sheet.facts.get("attention.head_dim"))), None
         )
         self._head_dim = head if isinstance(head, int) else None
         self._known: dict[tuple[int, str, float], Array] = {}
+
+    def sure(self) -> bool:
+        """Whether no weight could stand for another one than the pairs say: shape and part tell each from the others of its
+        layer, and none is without a partner."""
+        if self._shapes[0] == self._shapes[1]:
+            return True
+        for side in (0, 1):
+            met: set[tuple[str, tuple[int, ...], str]] = set()
+            paired = {name for pair in self._pairs.values() for name in (pair.right if side else pair.left)}
+            for name, shape in self._shapes[side].items():
+                if paired.isdisjoint(self._ties[side].get(name, (name,))):
+                    return False
+                stem = name.rpartition(_last_number(name))[0]
+                key = (stem, shape, self._roles[side].get(name, ""))
+                if len(shape) > 1 and key in met:
+                    return False
+                met.add(key)
+        return True
 
     def array(self, side: int, here: str, name: str) -> Array:
         """A parameter as a part of the model sees it.
@@ -130,18 +149,19 @@ class Weights:
 
     def _first(self, name: str) -> str:
         """The name under which a left parameter is drawn: the same for tied ones."""
-        return self._ties[0].get(name, name)
+        return min(self._ties[0].get(name, (name,)))
 
     def _made(self, side: int, name: str, drawn: Callable[[Weight], Array]) -> Array:
         if not side:
             return drawn(self._weight(0, name))
-        pair = self._pairs.get(name) or self._pairs.get(self._ties[1].get(name, ""))
+        pair = next((self._pairs[each] for each in self._ties[1].get(name, (name,)) if each in self._pairs), None)
         if pair is None:
             raise NotEvaluated(f"nothing on the other side stands for `{name}`")
         lefts = [self._weight(0, each) for each in pair.left]
         rights = [self._weight(1, each) for each in pair.right]
         made = carried(pair, [drawn(each) for each in lefts], lefts, rights, self._head_dim)
-        return made[pair.right.index(name)]
+        alike = self._ties[1].get(name, (name,))
+        return made[next(place for place, each in enumerate(pair.right) if each in alike)]
 
     def _weight(self, side: int, name: str) -> Weight:
         shape = self._shapes[side].get(name)
@@ -159,6 +179,20 @@ def _in_turn(parts: Sequence[Array], turns: int) -> Array:
     """Rows of several in one, all parts in each of so many groups."""
     whole = np.concatenate([part.reshape(turns, -1, *part.shape[1:]) for part in parts], 1)
     return whole.reshape(-1, *whole.shape[2:])
+
+
+def tied(side: ClassResult) -> dict[str, tuple[str, ...]]:
+    """By parameter: all names that it has."""
+    groups: list[set[str]] = []
+    for tie in side.tied:
+        near = [group for group in groups if not group.isdisjoint(tie)]
+        groups = [group for group in groups if group not in near]
+        groups.append(set(tie).union(*near))
+    return {name: tuple(sorted(group)) for group in groups for name in group}
+
+
+def _last_number(name: str) -> str:
+    return next((each for each in reversed(name.split(".")) if each.isdigit()), name)
 
 
 def _turned(value: Array) -> Array:

@@ -52,6 +52,8 @@ def evaluate(operation: Computed, arrays: Sequence[Array], data: bool = False) -
             result = np.asarray(done(operation, *arrays))
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise NotEvaluated(f"`{operation.kind}` is not worked out: {error}") from error
+    if "int" in operation.result.dtype and result.dtype.kind == "f" and np.isfinite(result).all():
+        result = result.astype(np.int64)  # a plain number is kept as one with a fraction
     if result.dtype == np.float64 and any(each.dtype == np.float32 for each in arrays):
         result = result.astype(np.float32)
     if not _fits(result.shape, size, operation.settings.get("open") if data else None):

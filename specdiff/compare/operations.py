@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from specdiff.compare.carrying import Weights
+from specdiff.compare.carrying import Weights, tied
 from specdiff.compare.deciding import APART, Decision, Outcome, constant, decide
 from specdiff.compare.held import ENDS, Held, Layer, Place
 from specdiff.compare.model import OTHER_SIZE, Pair
@@ -21,6 +21,8 @@ _RESULT = re.compile(r"(result \S+) of (.*)\Z")
 _OTHER_SIZES = Decision(Outcome.OPEN, "not worked out: the two have other sizes")
 OTHER = "other "
 """Begins the label of what an enclosing part hands on and the other side has nothing like."""
+_STEPS = 2
+"""From an operation back to the weights that it works on: a cast, and a number that is added."""
 _ALIKE = 0.5
 """Share of a part's operations that must be found again for the others to be told one by one."""
 
@@ -40,6 +42,8 @@ class Deviation:
     decision: Decision
     whole: bool = False
     """Whether the part is written otherwise throughout."""
+    weights: tuple[tuple[str, tuple[int, ...] | None], ...] = ()
+    """Labels and shapes of the left side's parameters that it reads, or what it reads is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair], through:
             continue
         if not all(sides):
             continue
-        parts = list(_Run(sides[0], sides[1], names, shaped, weights).parts())
+        parts = list(_Run(sides[0], sides[1], names, shaped, weights, left).parts())
         alone = (
             any(_computes(one) and not _computes(other) for _, one, other in parts),
             any(_computes(other) and not _computes(one) for _, one, other in parts),
@@ -106,6 +110,8 @@ def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair], through:
         if shaped and through is not None and any(each.decision.outcome is not Outcome.SAME for each in run_told):
             whole = through(run)
             run_told = [_in_view_of(each, whole) for each in run_told]
+            if whole.outcome is Outcome.OTHER and weights.sure():
+                run_told = _blamed(run_told, whole)
         for each in run_told:
             if each.whole and each.decision.outcome is not Outcome.SAME:
                 otherwise.update(dict.fromkeys(each.paths))
@@ -125,6 +131,18 @@ def _in_view_of(deviation: Deviation, whole: Decision) -> Deviation:
         words = f"{own.words} here, though the whole comes to the same for the prompt that was worked out"
         return replace(deviation, decision=Decision(Outcome.OPEN, words))
     return replace(deviation, decision=whole)
+
+
+def _blamed(deviations: list[Deviation], whole: Decision) -> list[Deviation]:
+    """Deviations of a run that comes to something else, where none of them alone was found to."""
+    doubtful = [each for each in deviations if each.decision.outcome is Outcome.OPEN]
+    if any(each.decision.outcome is Outcome.OTHER for each in deviations) or not doubtful:
+        return deviations
+    words = whole.words
+    if len(doubtful) > 1:
+        words += f"; this or another of the {len(doubtful)} places that are written otherwise"
+    told = replace(doubtful[0], decision=Decision(Outcome.OTHER, words))
+    return [told if each is doubtful[0] else each for each in deviations]
 
 
 def _computes(layer: Layer) -> bool:
@@ -207,7 +225,19 @@ def _deviations(run: str, paths: tuple[str, ...], held: Held, sized: bool) -> It
                 for layer, members in zip(held.sides, (place.left, place.right), strict=True)
             ]
             decision = decide(held, place) if sized else _OTHER_SIZES
-            yield Deviation(run, paths, sides[0], sides[1], words[0] == words[1], decision)
+            weights = tuple(dict.fromkeys(_weights_near(held.sides[0], place.left)))
+            yield Deviation(run, paths, sides[0], sides[1], words[0] == words[1], decision, weights=weights)
+
+
+def _weights_near(layer: Layer, members: Iterable[int]) -> Iterator[tuple[str, tuple[int, ...] | None]]:
+    """(label, shape) of parameters that operations read, some steps before them at most."""
+    near = set(members)
+    for _ in range(_STEPS):
+        near |= {each for index in near for each in layer.inputs(index)}
+    for index in sorted(near):
+        for label, seen in zip(layer.labels[index], layer.operations[index].reads, strict=True):
+            if label.startswith("parameter "):
+                yield label, seen.size
 
 
 def _judged_within(held: Held, place: Place) -> bool:
@@ -244,9 +274,11 @@ def _names(left: ClassResult, right: ClassResult, pairs: Sequence[Pair]) -> dict
     for pair in pairs:
         if pair.relation in ("same", OTHER_SIZE) and len(pair.left) == len(pair.right):
             found.update(zip(pair.right, pair.left, strict=True))
-    for tied, other in right.tied:
-        if other in found:
-            found.setdefault(tied, found[other])
+    for group in tied(right).values():
+        known = next((found[each] for each in group if each in found), None)
+        if known is not None:
+            for each in group:
+                found.setdefault(each, known)
     return found
 
 
@@ -260,11 +292,17 @@ class _Run:
         names: Mapping[str, str],
         shaped: bool,
         weights: Weights,
+        left: ClassResult,
     ) -> None:
         self.weights = weights
         self.alike = all(name == other for name, other in names.items())
         self.names = names
-        self.named = frozenset(names.values())
+        self.named = {name: name for name in names.values()}
+        """A left parameter's name by any that it has."""
+        for name, group in tied(left).items():
+            known = next((each for each in group if each in self.named), None)
+            if known is not None:
+                self.named.setdefault(name, known)
         self.shaped = shaped
         self.lefts = {path: part for part in lefts for path in part.paths}
         self.rights = {path: part for part in rights for path in part.paths}
@@ -374,7 +412,7 @@ class _Run:
             return self._exports(side, absolute(path, match[2]))[int(match[1])]
         if label.startswith("parameter "):
             own = absolute(path, label.removeprefix("parameter "))
-            name = self.names.get(own) if side else own if own in self.named else None
+            name = self.names.get(own) if side else self.named.get(own)
             return f"{APART}{side} {label}" if name is None else f"parameter {relative(here, name)}"
         match = _RESULT.match(label) if side else None
         if match is not None:

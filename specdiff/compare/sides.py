@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -12,14 +13,17 @@ from specdiff.compare.deviating import merged
 from specdiff.compare.facts import COUNTS, compare_facts
 from specdiff.compare.held import own_place
 from specdiff.compare.model import Comparison, Difference, Meaning, Pair
-from specdiff.compare.operations import align
+from specdiff.compare.operations import Alignment, align
 from specdiff.compare.parameters import pair
 from specdiff.compare.shifting import shifted
 from specdiff.compare.throughout import through
+from specdiff.graph.computed import absolute
 from specdiff.results import ClassResult, ComputedPart
 
 _STYLES = {"half", "interleaved"}
 _ROTATED = {"query", "key"}
+_EXCHANGES = 3
+"""How often weights that nothing tells apart are tried in each other's place."""
 _LARGE = 4_000_000
 """Parameters of both sides up to which they are worked out as they are."""
 
@@ -57,17 +61,74 @@ def _paired(
     return pairs, left_only, right_only, pairing
 
 
+def _aligned(
+    left: ClassResult, right: ClassResult, pairs: list[Pair], smaller: Smaller | None
+) -> tuple[list[Pair], Alignment]:
+    """Operations held against each other, with weights that nothing tells apart changing places where then fewer differ."""
+    told = align(left, right, pairs, lambda run: _through(left, right, pairs, smaller, run))
+    for one, other in _exchanges(pairs, told, left.parameters):
+        changed = _exchanged(pairs, one, other)
+        again = align(left, right, changed, lambda run, by=changed: _through(left, right, by, smaller, run))  # type: ignore[misc]
+        if _changing(again) < _changing(told):
+            pairs, told = changed, again
+    return pairs, told
+
+
+def _changing(told: Alignment) -> int:
+    return sum(each.decision.outcome is Outcome.OTHER for each in told.deviations)
+
+
+def _exchanges(pairs: Sequence[Pair], told: Alignment, shapes: Mapping[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+    """Weights, with stars for numbers, one of which stands in a place that changes the result, of one shape and layer."""
+    same = [each.left[0] for each in pairs if each.relation == "same" and each.left != each.right]
+    found: dict[tuple[str, str], None] = {}
+    for each in told.deviations:
+        if each.decision.outcome is not Outcome.OTHER or not each.rewired:
+            continue
+        for label, size in each.weights:
+            name = absolute(each.paths[0], label.removeprefix("parameter "))
+            layer = _layer(name)
+            alike = (other for other in same if _layer(other) == layer and shapes.get(other) == size and other != name)
+            if layer and name in same:
+                found.update(dict.fromkeys((_starred(name), _starred(other)) for other in alike))
+    return list(found)[:_EXCHANGES]
+
+
+def _layer(name: str) -> str:
+    """A parameter's name up to its last number; empty where it has none."""
+    match = re.match(r"(.*\.\d+)\.", name)
+    return match[1] if match else ""
+
+
+def _exchanged(pairs: Sequence[Pair], one: str, other: str) -> list[Pair]:
+    """The pairs with two weights of every layer in each other's place."""
+    places: dict[tuple[str, ...], dict[str, int]] = {}
+    for index, each in enumerate(pairs):
+        starred = _starred(each.left[0])
+        if each.relation == "same" and starred in (one, other):
+            places.setdefault(tuple(re.findall(r"\d+", each.left[0])), {})[starred] = index
+    found = list(pairs)
+    for both in places.values():
+        if len(both) == 2:  # noqa: PLR2004 - each in the other's place
+            a, b = both[one], both[other]
+            found[a], found[b] = replace(pairs[a], right=pairs[b].right), replace(pairs[b], right=pairs[a].right)
+    return found
+
+
+def _starred(name: str) -> str:
+    return re.sub(r"\d+", "*", name)
+
+
 def _through(
     left: ClassResult, right: ClassResult, pairs: Sequence[Pair], smaller: Smaller | None, run: str
 ) -> Decision:
     """Both sides worked out from their inputs on: as they are where they are small, else in a smaller size."""
-    if (left.total_parameters or 0) + (right.total_parameters or 0) > _LARGE and smaller is not None:
-        small = smaller()
+    if (left.total_parameters or 0) + (right.total_parameters or 0) > _LARGE:
+        small = smaller() if smaller is not None else None
         if small is None:
             return Decision(Outcome.OPEN, "too large to be worked out, and no smaller size was found")
-        why_not = _other_way((left, right), small)
-        if why_not:
-            return Decision(Outcome.OPEN, why_not)
+        if isinstance(small, str):
+            return Decision(Outcome.OPEN, small)
         own = _paired(*small, compare_facts(small[0].sheet, small[1].sheet)[1])
         if {each.relation for each in own[0]} != {each.relation for each in pairs}:
             return Decision(Outcome.OPEN, "in a smaller size the weights are laid out otherwise")
@@ -80,7 +141,7 @@ def _run(side: ClassResult, run: str) -> list[ComputedPart]:
     return [part for part in side.computed if part.run == run]
 
 
-def _other_way(large: tuple[ClassResult, ClassResult], small: tuple[ClassResult, ClassResult]) -> str:
+def other_way(large: tuple[ClassResult, ClassResult], small: tuple[ClassResult, ClassResult]) -> str:
     """Where a smaller size takes another way through the code."""
     for one, other in zip(large, small, strict=True):
         places = [{place for part in side.computed for place in _worked(part)} for side in (one, other)]
@@ -110,8 +171,8 @@ def _unpaired(difference: Difference) -> Difference:
     return replace(difference, meaning=Meaning.RESULT, explanation="the parameters could not be paired to explain it")
 
 
-Smaller: TypeAlias = "Callable[[], tuple[ClassResult, ClassResult] | None]"
-"""Gives both classes again in a size that can be worked out as a whole; none where there is no such size."""
+Smaller: TypeAlias = "Callable[[], tuple[ClassResult, ClassResult] | str | None]"
+"""Gives both classes again in a size that can be worked out as a whole, or why not; none where there is no such size."""
 
 
 def compare(
@@ -130,7 +191,7 @@ def compare(
     pairs, left_only, right_only, pairing = _paired(left, right, differences)
     told = None
     if left.computed or right.computed:
-        told = align(left, right, pairs, lambda run: _through(left, right, pairs, smaller, run))
+        pairs, told = _aligned(left, right, pairs, smaller)
     if told is not None:
         differences = merged(differences, told)
     if pairing:
