@@ -137,6 +137,7 @@ class _Values:
         self.core = held.cores[side]
         self.common = held.common[side]
         self.unmatched = held.ahead[side]
+        self.named = held.readers[side]
         self.known: dict[int, Array] = {}
 
     def of(self, index: int) -> Array:
@@ -152,12 +153,20 @@ class _Values:
         own = own_place(label)
         if own is None:
             return label
-        return self.common[own] if own not in self.core else id(self) + own
+        if own not in self.core:
+            return self.common[own]
+        return self.layer.forward[own] if self.layer.forward[own] in self.named else id(self) + own
+
+    def _same_as(self, index: int) -> int | None:
+        """An operation that both sides have and that computes just what this one does: one side does it more often."""
+        alike = self.named.get(self.layer.forward[index])
+        return alike[0] if alike and alike[0] not in self.core else None
 
     def _made(self, index: int) -> Array:
         operation = self.layer.operations[index]
         if index in self.core:
-            return self._evaluated(index)
+            alike = self._same_as(index)
+            return self._evaluated(index) if alike is None else self.of(alike)
         if self.layer.constant[index] and index not in self.unmatched:
             with suppress(NotEvaluated):
                 return self._evaluated(index)
