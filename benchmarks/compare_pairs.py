@@ -4,8 +4,10 @@ earlier release's.
     python benchmarks/compare_pairs.py --checkouts DIR [--pair NAME]… [--output benchmarks/tables/compare.md]
 
 DIR holds checkouts of `openai/gpt-oss`, `deepseek-ai/DeepSeek-V3`, `meta-llama/llama-models`, `google/gemma_pytorch`,
-`mistralai/mistral-inference`, `karpathy/nanoGPT`, `openai/whisper` and `Lightning-AI/litgpt`, each under its repository's name, and the unpacked wheels
-of timm (`timm/timm`) and of an earlier transformers (`transformers-4.57.6/transformers`); nothing of them is committed.
+`mistralai/mistral-inference`, `karpathy/nanoGPT`, `openai/whisper` and `Lightning-AI/litgpt`, each under its repository's name, of
+`pytorch/torchtune`, `facebookresearch/dinov2`, and the unpacked wheels of timm (`timm/timm`), vLLM 0.33 (`vllm-0.33/vllm`), ai2-olmo 0.6 (`OLMo-0.6/olmo`),
+fair-esm (`esm/esm`), open-clip-torch (`open_clip/open_clip`) and of an earlier transformers (`transformers-4.57.6/transformers`); nothing of them is
+committed. A pair that is not there is left out, which is said.
 Each pair gets the settings that make the two sides one size. `KNOWN` says, for each pair, what a reader of both files
 finds; the run fails where one of those does not come out, or where a parameter stays without a partner.
 """
@@ -49,6 +51,10 @@ NOTHING = "no difference"
 """In place of a key, where a reader finds the two to be the same throughout."""
 
 
+SAME = "one function"
+"""In place of a key, where a reader finds nothing that changes a result, and weights that are stored the same way."""
+
+
 class Pair(NamedTuple):
     """One model, twice."""
 
@@ -68,6 +74,140 @@ _PERMUTED = Known(
 )
 _ROWS = Known("permuted", "row 2i", "the same permutation, at the weights that it is done to")
 _LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+_SMALL = {
+    "hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 32, "vocab_size": 1024,
+    "intermediate_size": 512, "rms_norm_eps": 1e-5, "max_position_embeddings": 8192,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0},
+}  # fmt: skip
+_SERVED = Known("fused", "256 + 64 + 64", "vLLM keeps query, key and value in one `qkv_proj`")
+_ONE_UP = Known("fused", "512 + 512", "and gate and up in one `gate_up_proj`")
+_TUNED = "torchtune/torchtune/models"
+_LAYOUT_OF_CLIP = {
+    "embed_dim": 512, "vision_cfg": {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 512, "heads": 8, "layers": 12},
+}  # fmt: skip
+ELSEWHERE = (
+    Pair(
+        "Qwen2 7B in torchtune",
+        "qwen2::Qwen2ForCausalLM",
+        f"{_TUNED}/qwen2/_model_builders.py::qwen2_7b",
+        {"vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
+         "num_key_value_heads": 4, "rms_norm_eps": 1e-6, "max_position_embeddings": 131072,
+         "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}},
+        {},
+        (Known(SAME, "", "this one torchtune rotates in halves, as transformers does"),),
+    ),
+    Pair(
+        "Gemma 2B in torchtune",
+        "gemma::GemmaForCausalLM",
+        f"{_TUNED}/gemma/_model_builders.py::gemma_2b",
+        {"vocab_size": 256000, "hidden_size": 2048, "intermediate_size": 16384, "num_hidden_layers": 18, "num_attention_heads": 8,
+         "num_key_value_heads": 1, "head_dim": 256},
+        {},
+        (_PERMUTED, _ROWS),
+    ),
+    Pair(
+        "OLMo in its publisher's package",
+        "olmo::OlmoForCausalLM",
+        "OLMo-0.6/olmo/model.py::OLMo",
+        {"vocab_size": 50304, "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 4, "num_attention_heads": 8},
+        {"d_model": 512, "n_heads": 8, "n_layers": 4, "mlp_hidden_size": 2048, "activation_type": "swiglu", "block_type": "sequential",
+         "rope": True, "attention_dropout": 0.0, "include_bias": False, "layer_norm_type": "default", "layer_norm_with_affine": False,
+         "bias_for_layer_norm": False, "attention_layer_norm_with_affine": False, "max_sequence_length": 2048, "vocab_size": 50280,
+         "embedding_size": 50304, "weight_tying": False, "init_device": "meta"},
+        (
+            Known("fused", "512 + 512 + 512", "the publisher keeps query, key and value in one `att_proj`"),
+            Known("fused", "up_proj.weight model.layers.0.mlp.gate_proj.weight", "and up before gate in one `ff_proj`"),
+        ),
+    ),
+    Pair(
+        "DINOv2 base",
+        "dinov2::Dinov2Model",
+        "dinov2/dinov2/models/vision_transformer.py::DinoVisionTransformer",
+        {"patch_size": 14, "image_size": 518},
+        {"img_size": 518, "patch_size": 14, "embed_dim": 768, "depth": 12, "num_heads": 12, "init_values": 1.0, "block_chunks": 0},
+        (Known("fused", "768 + 768 + 768", "the publisher keeps query, key and value in one `qkv`"),),
+    ),
+    Pair(
+        "ESM-2 650M",
+        "esm::EsmForMaskedLM",
+        "esm/esm/model/esm2.py::ESM2",
+        {"vocab_size": 33, "hidden_size": 1280, "num_hidden_layers": 33, "num_attention_heads": 20, "intermediate_size": 5120,
+         "position_embedding_type": "rotary", "token_dropout": True, "mask_token_id": 32, "pad_token_id": 1,
+         "emb_layer_norm_before": False, "max_position_embeddings": 1026, "layer_norm_eps": 1e-5},
+        {"num_layers": 33, "embed_dim": 1280, "attention_heads": 20},
+        (Known("attention.softmax_dtype", "float32", "the publisher's softmax is of 32 bits"),),
+    ),
+    Pair(
+        "CLIP ViT-B/32 in OpenCLIP",
+        "clip::CLIPModel",
+        "open_clip/open_clip/model.py::CLIP",
+        {},
+        _LAYOUT_OF_CLIP,
+        (
+            Known("mlp.activation", "gelu", "OpenCLIP has the exact GELU unless it is told, OpenAI's weights the one by a sigmoid"),
+            Known("fused", "768 + 768 + 768", "torch's `MultiheadAttention` keeps query, key and value in one `in_proj_weight`"),
+            Known("transposed", "visual.proj", "a parameter that is multiplied with from the right"),
+        ),
+    ),
+    Pair(
+        "ResNet-50 in timm",
+        "resnet::ResNetForImageClassification",
+        "timm/timm/models/resnet.py::resnet50",
+        {"num_labels": 1000},
+        {},
+        (Known(SAME, "", "one network, whose stages are numbered otherwise"),),
+    ),
+    Pair(
+        "ConvNeXt-T in timm",
+        "convnext::ConvNextForImageClassification",
+        "timm/timm/models/convnext.py::convnext_tiny",
+        {"num_labels": 1000},
+        {},
+        (Known(SAME, "", "one network"),),
+    ),
+    Pair(
+        "Swin-T in timm",
+        "swin::SwinForImageClassification",
+        "timm/timm/models/swin_transformer.py::SwinTransformer",
+        {"num_labels": 1000},
+        {},
+        (Known("fused", "768 + 768 + 768", "timm keeps query, key and value in one `qkv`"),),
+    ),
+    Pair(
+        "Llama in vLLM 0.33",
+        "llama::LlamaForCausalLM",
+        "vllm-0.33/vllm/model_executor/models/llama.py::LlamaForCausalLM",
+        _SMALL,
+        _SMALL,
+        (_SERVED, _ONE_UP),
+    ),
+    Pair(
+        "Qwen3 in vLLM 0.33",
+        "qwen3::Qwen3ForCausalLM",
+        "vllm-0.33/vllm/model_executor/models/qwen3.py::Qwen3ForCausalLM",
+        _SMALL,
+        _SMALL,
+        (_SERVED, _ONE_UP),
+    ),
+    Pair(
+        "Mixtral in vLLM 0.33",
+        "mixtral::MixtralForCausalLM",
+        "vllm-0.33/vllm/model_executor/models/mixtral.py::MixtralForCausalLM",
+        {**_SMALL, "num_local_experts": 4},
+        {**_SMALL, "num_local_experts": 4},
+        (_SERVED,),
+    ),
+    Pair(
+        "Gemma 3 in vLLM 0.33",
+        "gemma3::Gemma3ForCausalLM",
+        "vllm-0.33/vllm/model_executor/models/gemma3.py::Gemma3ForCausalLM",
+        {**{key: value for key, value in _SMALL.items() if key != "rope_parameters"}, "num_hidden_layers": 6},
+        {**{key: value for key, value in _SMALL.items() if key != "rope_parameters"}, "num_hidden_layers": 6},
+        (_SERVED, _ONE_UP),
+    ),
+)  # fmt: skip
+"""Code bases of another make: functions that make a model, classifiers of pictures, a serving library."""
 PAIRS = (
     Pair(
         "gpt-oss",
@@ -201,6 +341,7 @@ PAIRS = (
         {},
         (Known(NOTHING, "", "the two releases are one model"),),
     ),
+    *ELSEWHERE,
 )  # fmt: skip
 
 
@@ -215,6 +356,9 @@ def main() -> int:
     rows = []
     for pair in PAIRS:
         if arguments.pair and pair.name not in arguments.pair:
+            continue
+        if not (arguments.checkouts / pair.right.partition("::")[0]).exists():
+            print(f"{pair.name}: left out, {pair.right.partition('/')[0]} is not there", file=sys.stderr)
             continue
         begin = time.process_time()
         result = run(pair, arguments.checkouts)
@@ -269,6 +413,9 @@ def comes_out(known: Known, result: Comparison) -> bool:
     if known.where == NOTHING:
         same = all(pair.relation == "same" for pair in result.pairs)
         return same and not result.open and all(each.meaning is Meaning.WRITTEN for each in result.differences)
+    if known.where == SAME:
+        stored = all(pair.relation == "same" for pair in result.pairs)
+        return stored and not any(each.meaning is Meaning.RESULT for each in result.differences)
     for each in result.differences:
         if each.key == known.where:
             return known.text in (str(each.left.value).lower(), str(each.right.value).lower())
