@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 
 from specdiff.cache import ir_cache, key_of
@@ -19,6 +20,9 @@ from specdiff.frontend.unit import SourceUnit
 from specdiff.project.targets import Target, resolve, transformers_folder
 
 MOST_MODELS = 5
+MOST_ORIGINS = 10
+MOST_NAMESAKES = 5
+"""Models that are tried by what they compute where nothing is written alike: prevalent ones, and those with the same identifiers."""
 LEAST_SHARE = 0.25
 """Classes that share less than this are not called near."""
 NEARLY = 0.95
@@ -55,6 +59,8 @@ class Nearest:
     classes: tuple[Near, ...]
     models: tuple[tuple[str, float, int], ...]
     """(file, share of the target's statements that it has class by class, classes that are the same), best first."""
+    made_from: Mapping[str, str]
+    """Of these, by file: one before it that it is made from."""
 
 
 def nearest(text: str, library: Path | None = None) -> Nearest:
@@ -76,7 +82,74 @@ def nearest(text: str, library: Path | None = None) -> Nearest:
     models = known.models(wanted)
     rank = {file: number for number, (file, _, _) in enumerate(models)}
     classes = tuple(known.near(shape, rank) for shape in wanted)
-    return Nearest(_name(target), classes, tuple(models[:MOST_MODELS]))
+    first = models[:MOST_MODELS]
+    made_from = {
+        file: origin
+        for number, (file, _, _) in enumerate(first)
+        if (origin := next((name for name, _, _ in first[:number] if name in known.above(file)), ""))
+    }
+    return Nearest(_name(target), classes, tuple(first), made_from)
+
+
+def prevalent(root: Path) -> list[tuple[str, str]]:
+    """(file, class with a head) of the models that most others are made from, through others too; those first."""
+    table = origins(root)
+    known = Index({}, table)
+    counts = Counter(origin for file in table for origin in known.above(file))
+    found = []
+    for file, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        name = _main_name(root / file)
+        if name:
+            found.append((file, name))
+        if len(found) == MOST_ORIGINS:
+            break
+    return found
+
+
+_WORD = re.compile(r"[A-Za-z_]\w{2,}")
+
+
+def namesakes(path: Path, root: Path) -> list[tuple[str, str]]:
+    """(file, class with a head) of the models that have most of the identifiers that few others have, most first.
+
+    Names prove nothing; they say which of hundreds of models are worth comparing with.
+    """
+    texts: dict[str, set[str]] = {}
+    for file in sorted(root.glob("*/modeling_*.py")):
+        if file.resolve() != path.resolve():
+            texts[file.relative_to(root).as_posix()] = _identifiers(file)
+    spread = Counter(word for words in texts.values() for word in words)
+    weights = {word: log(len(texts) / count) ** 2 for word, count in spread.items()}
+    own = _identifiers(path)
+    scores = {
+        file: sum(weights[word] for word in own & words) / (sum(weights[word] for word in words) or 1) ** 0.5
+        for file, words in texts.items()
+    }
+    first = sorted(scores, key=lambda file: (-scores[file], file))[:MOST_NAMESAKES]
+    return [(file, name) for file in first if scores[file] > 0 and (name := _main_name(root / file))]
+
+
+def _identifiers(path: Path) -> set[str]:
+    try:
+        return set(_WORD.findall(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError):
+        return set()
+
+
+_CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
+
+
+def _main_name(path: Path) -> str:
+    """The class that people mean by a model's name, as its text says: one with a head over words, else any head, else the model."""
+    try:
+        names = _CLASS.findall(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
+    for ending in ("ForCausalLM", "ForConditionalGeneration", "ForMaskedLM", "ForImageClassification", "ForCTC"):
+        if heads := [name for name in names if name.endswith(ending)]:
+            return str(heads[0])
+    models = [name for name in names if name.endswith("Model") and not name.endswith("PreTrainedModel")]
+    return str(models[-1]) if models else ""
 
 
 def index(root: Path) -> dict[str, list[Shape]]:
@@ -221,19 +294,26 @@ class Index:
             for file, share in best.items():
                 scores[file] += share * weights[shape.name]
                 same[file] += share == 1.0
-        above = {file: self._above(file) for file in scores}
-        standing = dict(scores)
-        for file, score in scores.items():
-            for origin in above[file] & scores.keys():
-                if scores[origin] >= NEARLY * score:
-                    standing[origin] = max(standing[origin], score)
-        return sorted(
+        rows = sorted(
             ((file, score / total, same[file]) for file, score in scores.items()),
-            key=lambda row: (-round(standing[row[0]], 6), len(above[row[0]]), -row[1], row[0]),
+            key=lambda row: (-row[1], len(self.above(row[0])), row[0]),
         )
+        return self._origins_first(rows)
 
-    def _above(self, file: str) -> set[str]:
-        """What a file is made from, through others too."""
+    def _origins_first(self, rows: list[tuple[str, float, int]]) -> list[tuple[str, float, int]]:
+        """The first ones in another order: before each, the closest of those that it is made from, where that is nearly as close."""
+        left = list(rows)
+        found = []
+        while left and len(found) < MOST_MODELS:
+            best = left[0]
+            above = self.above(best[0])
+            origin = next((row for row in left if row[0] in above and row[1] >= NEARLY * best[1]), best)
+            found.append(origin)
+            left.remove(origin)
+        return found + left
+
+    def above(self, file: str) -> set[str]:
+        """The files that one is made from, through others too."""
         found: set[str] = set()
         queue = [file]
         while queue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,24 @@ def test_differences_are_told_in_facts(tmp_path: Path, capsys: pytest.CaptureFix
         "norm of origin, eps 0.001 instead of 1e-5",
     ]
     assert "attention of origin, plus bias.k" in nearest(capsys, target, models, "terminal")
+
+
+def test_what_is_written_otherwise_is_found_by_what_it_computes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "modeling_new.py"
+    models = library(tmp_path)
+    (models / "copy" / "modeling_copy.py").write_text(ORIGIN.replace("F.silu", "F.gelu"))
+    target.write_text(re.sub(r"\bself\.(\w+)", r"self.\1_part", ORIGIN))
+    found = json.loads(nearest(capsys, target, models))
+    assert found["by_facts"] == "origin/modeling_origin.py"
+    assert found["in_short"] == []
+    assert "no model is written like it; what it computes is closest to" in nearest(capsys, target, models, "terminal")
+
+
+def test_an_origin_that_is_nearly_as_close_says_what_is_made_from_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "modeling_new.py"
+    target.write_text(ORIGIN.replace("eps=1e-5", "eps=1e-3"))
+    assert "the same; made from origin" in nearest(capsys, target, library(tmp_path), "terminal")
