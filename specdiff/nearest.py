@@ -303,7 +303,7 @@ class Index:
     def _origins_first(self, rows: list[tuple[str, float, int]]) -> list[tuple[str, float, int]]:
         """The first ones in another order: before each, the closest of those that it is made from, where that is nearly as close."""
         left = list(rows)
-        found = []
+        found: list[tuple[str, float, int]] = []
         while left and len(found) < MOST_MODELS:
             best = left[0]
             above = self.above(best[0])
