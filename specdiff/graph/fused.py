@@ -46,7 +46,10 @@ def rows_of(
         reached = [_carried(operations, end, known, cone) for end in ends]
         if not reached or any(each is None for each in reached):
             return ()
-        turn = _turn(np.unique(np.concatenate([each.ravel() for each in reached])))
+        there = np.zeros(first + last, dtype=bool)  # a picture's millions of elements come from a few thousand rows
+        for each in reached:
+            there[each] = True
+        turn = _turn(np.flatnonzero(there))
         if turn is None:
             return ()
         found.append((part, *turn))
