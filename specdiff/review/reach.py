@@ -159,6 +159,11 @@ def _pieces(tree: ast.Module, said: Callable[[ast.stmt], str]) -> dict[str, str]
     name."""
     found: dict[str, str] = {}
     for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name, origin in _origins(node):
+                if origin not in found.get(name, "").split():
+                    found[name] = f"{found.get(name, '')} {origin}"
+            continue
         code = said(node)
         for name in _bound(node):
             found[name] = found.get(name, "") + code
@@ -185,6 +190,17 @@ def _written(node: ast.stmt, lines: list[str]) -> str:
     return "\n".join(kept)
 
 
+def _origins(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """Each name that an import binds, with where it comes from: names of one line have nothing to do with each other, and
+    modules of one package all bind the package."""
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            yield alias.asname or alias.name, f"{'.' * node.level}{node.module or ''}.{alias.name}"
+        else:
+            top = alias.name.partition(".")[0]
+            yield (alias.asname, alias.name) if alias.asname else (top, top)
+
+
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
@@ -193,8 +209,6 @@ def _bound(node: ast.stmt) -> Iterable[str]:
     match node:
         case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             return (name,)
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            return tuple((alias.asname or alias.name).partition(".")[0] for alias in names)
         case ast.Assign(targets=targets) if all(isinstance(target, ast.Name) for target in targets):
             return tuple(target.id for target in targets if isinstance(target, ast.Name))
         case ast.AnnAssign(target=ast.Name(id=name)):
