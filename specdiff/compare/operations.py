@@ -67,6 +67,8 @@ _CHOOSING = frozenset(
     {"compare", "where", "masked_fill", "clamp", "maximum", "minimum", "logical_and", "logical_or", "and", "or"}
 )
 """Kinds by which other numbers than those worked out may take another way."""
+_MOVING = frozenset({"reshape", "transpose", "permute"})
+"""Kinds that make no number."""
 
 
 def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair], through: Through | None = None) -> Alignment:
@@ -107,6 +109,8 @@ def align(left: ClassResult, right: ClassResult, pairs: Sequence[Pair], through:
             if not run:
                 total += len(one.operations)
                 found += alike
+        if any(each.whole and each.decision.outcome is not Outcome.SAME for each in run_told):
+            run_told = [_unless_laid_out(each) for each in run_told]
         if shaped and through is not None and any(each.decision.outcome is not Outcome.SAME for each in run_told):
             whole = through(run)
             run_told = [_in_view_of(each, whole) for each in run_told]
@@ -155,6 +159,15 @@ def _unless_elsewhere(deviation: Deviation, alone: tuple[bool, bool]) -> Deviati
     if not lacking or deviation.decision.outcome is not Outcome.OTHER:
         return deviation
     words = "the side that lacks it has parts of its own that may do it"
+    return replace(deviation, decision=Decision(Outcome.OPEN, words))
+
+
+def _unless_laid_out(deviation: Deviation) -> Deviation:
+    """What only moves elements changes no result by itself, where a part that is written otherwise may read it so."""
+    kinds = {op.kind for side in (deviation.left, deviation.right) for op in side}
+    if deviation.whole or not kinds <= _MOVING or deviation.decision.outcome is not Outcome.OTHER:
+        return deviation
+    words = "the elements stand otherwise; so may what reads them in parts that are written otherwise"
     return replace(deviation, decision=Decision(Outcome.OPEN, words))
 
 
