@@ -96,6 +96,7 @@ class Weights:
         )
         self._head_dim = head if isinstance(head, int) else None
         self._known: dict[tuple[int, str, float], Array] = {}
+        self._random: dict[str, Array] = {}
 
     def sure(self) -> bool:
         """Whether no weight could stand for another one than the pairs say: shape and part tell each from the others of its
@@ -141,11 +142,16 @@ class Weights:
         """
         known = self._known.get((side, name, scale))
         if known is None:
-            known = self._made(
-                side, name, lambda each: weight(each.shape, f"parameter {self._first(each.name)}") * scale
-            )
+            known = self._made(side, name, lambda each: self._drawn(each) * scale)
             self._known[side, name, scale] = known
         return known
+
+    def _drawn(self, each: Weight) -> Array:
+        label = f"parameter {self._first(each.name)}"
+        found = self._random.get(label)
+        if found is None:
+            found = self._random[label] = weight(each.shape, label)
+        return found
 
     def _first(self, name: str) -> str:
         """The name under which a left parameter is drawn: the same for tied ones."""
