@@ -20,6 +20,7 @@ from specdiff.weights import headers
 from specdiff.weights.compare import compare
 from specdiff.weights.elsewhere import explained
 from specdiff.weights.model import Checkpoint, WeightsResult
+from specdiff.weights.replaced import replace_modules
 from specdiff.weights.rules import Rules
 
 
@@ -84,15 +85,20 @@ def held(
     if wanted is None:
         return None
     built = build(program, item, wanted, values)
+    inner = _own_part(built, values)
+    if inner is not None:
+        built = build(program, item, wanted, inner)
     if built.instance is None:
         assert built.failure is not None
         message = f"{wanted.name} cannot be built: {built.failure.kind}: {built.failure.message}"
         raise TargetError(Problem(wanted.file, wanted.line, 0, message))
+    replaced = replace_modules(program, built, checkpoint.config)
     collector = Collector()
     parameters = collector.parameters(built.instance)
     shapes = {each.name: each.shape for each in parameters}
     buffers = {name: (sizes(tensor), saved) for name, tensor, saved in collector.buffers(built.instance)}
     rules = Rules(program, built, [*shapes, *buffers])
+    rules.notes += dict.fromkeys(replaced)
     if checkpoint.config is not None and (foreign := _foreign_type(built, checkpoint.config)):
         rules.notes.append(foreign)
     dtype = values.get("dtype") or values.get("torch_dtype")
@@ -124,6 +130,23 @@ def _target_of(config: dict[str, object] | None, path: Path) -> str:
     return f"{model_type}::{name}" if name else model_type
 
 
+def _own_part(built: Built, values: dict[str, Any]) -> dict[str, Any] | None:
+    """Of a configuration of several models, the part that one of them has; None where all of it is the class's own.
+
+    As the library takes it (transformers, `PreTrainedConfig.from_pretrained`): what stands under the configuration class's
+    `base_config_key`, else, where the model type is another's, the part of the class's own model type.
+    """
+    config = built.config
+    if not isinstance(config, Instance):
+        return None
+    key, own = lookup(config.cls, "base_config_key")[0], lookup(config.cls, "model_type")[0]
+    part = values.get(key) if isinstance(key, str) and key else None
+    if not isinstance(part, dict) and own and values.get("model_type") != own:
+        parts = (each for each in values.values() if isinstance(each, dict) and each.get("model_type") == own)
+        part = next(parts, None)
+    return {"architectures": values.get("architectures"), **part} if isinstance(part, dict) else None
+
+
 def _foreign_type(built: Built, published: dict[str, object]) -> str:
     """What is to be said where the published model type is not that of the code it is held against; the code's own counts then.
 
@@ -132,6 +155,8 @@ def _foreign_type(built: Built, published: dict[str, object]) -> str:
     """
     told = published.get("model_type")
     config = built.config
+    if _own_part(built, published) is not None:
+        return ""  # the configuration of several models, of which this is one
     own = lookup(config.cls, "model_type")[0] if isinstance(config, Instance) else None
     if not isinstance(told, str) or not isinstance(own, str) or not own or told == own:
         return ""

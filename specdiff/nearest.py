@@ -25,7 +25,7 @@ MOST_NAMESAKES = 5
 """Models that are tried by what they compute where nothing is written alike: prevalent ones, and those with the same identifiers."""
 LEAST_SHARE = 0.25
 """Classes that share less than this are not called near."""
-NEARLY = 0.95
+NEARLY = 0.85
 """Share of a model's closeness at which the one that it is made from counts as just as close."""
 MOST_READERS = 600
 """Classes that have a statement in common beyond which it tells nothing (`super().__init__()`)."""

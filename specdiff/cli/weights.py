@@ -63,10 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     result = deeply(lambda: checkpoints.weights(arguments.checkpoint, arguments.target, options))
     digests: dict[str, str] = {}
     published = _published(arguments.spec) if arguments.spec is not None else {}
+    manifest = hashes.manifest(arguments.manifest) if arguments.manifest is not None else {}
     if arguments.hashes or arguments.manifest is not None or published:
-        digests = hashes.of(result.checkpoint, published)
+        digests = hashes.of(result.checkpoint, {*published, *manifest})
     if arguments.manifest is not None:
-        result = hashes.verified(result, digests, hashes.manifest(arguments.manifest))
+        result = hashes.verified(result, digests, manifest)
     if published:
         result = hashes.verified(result, digests, published, "the spec")
     if arguments.signature is not None or arguments.public_key is not None or arguments.identity:

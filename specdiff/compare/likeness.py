@@ -121,6 +121,7 @@ class _Writer:
         """Whether a name's second use is told from another name's; a statement by itself does without, so that it is
         written once however deep it stands."""
         self._written: dict[int, str] = {}
+        self._spelled: dict[str, str] = {}
 
     def text(self, node: Any) -> str:
         if not self._numbered and hasattr(node, "body"):
@@ -133,6 +134,11 @@ class _Writer:
     def _text(self, node: Any) -> str:
         if isinstance(node, ir.Name) and node.id in self._own:
             return f"#{self._numbers.setdefault(node.id, len(self._numbers))}" if self._numbered else "#"
+        if isinstance(node, str):
+            found = self._spelled.get(node)
+            if found is None:
+                found = self._spelled[node] = repr(_unnamed(node, self._prefix))
+            return found
         if isinstance(node, ir.Const) and isinstance(node.value, str):
             return repr(_neutral(node.value, self._prefix))
         if isinstance(node, tuple):
@@ -155,6 +161,21 @@ def _neutral(text: str, prefix: str) -> str:
         return text
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", prefix).lower()
     return text.replace(prefix, "@").replace(snake, "@").replace(snake.replace("_", ""), "@")
+
+
+def _unnamed(name: str, prefix: str) -> str:
+    """An identifier without the model's own name: `self.conditional_detr`, a configuration class of another file."""
+    plain = prefix.lower()
+    if not plain or plain not in name.replace("_", "").lower():
+        return name
+    if name.startswith(prefix):
+        return f"@{name.removeprefix(prefix)}"
+    words = name.split("_")
+    for first in range(len(words)):
+        for last in range(first + 1, len(words) + 1):
+            if "".join(words[first:last]).lower() == plain:
+                return "_".join((*words[:first], "@", *words[last:]))
+    return name
 
 
 def _words(text: str) -> str:

@@ -75,6 +75,8 @@ def verdict(result: WeightsResult) -> str:
     """Whether it fits, in capitals."""
     if not result.fits:
         return "DOES NOT FIT"
+    if result.checkpoint.tensors and not any(each.shape is not None for each in result.checkpoint.tensors.values()):
+        return "THE NAMES FIT, shapes are not known"
     return "FITS" if result.matched == result.parameters or not result.issues else "FITS, with notes"
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import stat
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path, PurePosixPath
@@ -49,30 +51,87 @@ def read(path: Path) -> Checkpoint:
     return checkpoint
 
 
+WEIGHTS = "model.safetensors"
+ADAPTER = "adapter_model.safetensors"
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
+
+
 def _folder(path: Path) -> Checkpoint:
-    index = path / "model.safetensors.index.json"
+    """What the library loads of a folder: one file, else the index's shards (transformers, `_get_resolved_checkpoint_files`)."""
+    index = path / f"{WEIGHTS}.index.json"
     legacy = path / "pytorch_model.bin.index.json"
     files = sorted(path.glob("*.safetensors"))
-    if index.is_file():
-        checkpoint = _from_index(index, alone=False)
-    elif files:
+    whole = path / WEIGHTS
+    kept = whole in files and index.is_file() and whole.is_file() and _is_pointer(whole)
+    if whole in files and not kept:
         checkpoint = Checkpoint(str(path), "safetensors")
-        for file in files:
-            _add_file(checkpoint, file, file.name)
+        _add_file(checkpoint, whole, whole.name)
+    elif index.is_file():
+        checkpoint = _from_index(index, alone=False)
+    elif [file for file in files if file.name != ADAPTER]:
+        checkpoint = _loose(path, [file for file in files if file.name != ADAPTER])
     elif legacy.is_file():
         checkpoint = _from_index(legacy, alone=False)
     else:
-        raise TargetError(
-            Problem(
-                str(path),
-                0,
-                0,
-                "no *.safetensors file, no model.safetensors.index.json and no pytorch_model.bin.index.json",
-            )
-        )
+        raise TargetError(Problem(str(path), 0, 0, _nothing(path, files)))
+    others = [file.name for file in files if file.name not in checkpoint.files and not _is_named(checkpoint, file.name)]
+    if index.is_file() and whole in files and not kept:
+        others.append(index.name)
+    if others:
+        shown = f"{', '.join(others[:3])}{f' and {len(others) - 3} more' if len(others) > 3 else ''}"
+        checkpoint.issues.append(Issue("beside", Severity.NOTE, shown, "not read", others[0]))
     checkpoint.path = str(path)
     checkpoint.config = _config(path)
     return checkpoint
+
+
+def _is_named(checkpoint: Checkpoint, name: str) -> bool:
+    """Whether something was already said of a file."""
+    return any(name in (issue.name, issue.file) for issue in checkpoint.issues)
+
+
+def _loose(path: Path, files: list[Path]) -> Checkpoint:
+    """Files without an index: the shards of one set where there is one, else all of them."""
+    checkpoint = Checkpoint(str(path), "safetensors")
+    sets: dict[tuple[str, int], dict[int, Path]] = {}
+    for file in files:
+        if match := _SHARD.fullmatch(file.name):
+            sets.setdefault((match[1], int(match[3])), {})[int(match[2])] = file
+    chosen = sets.get(max(sets, key=lambda key: (key[0] == "model", len(sets[key])))) if sets else None
+    for file in sorted(chosen.values()) if chosen else files:
+        _add_file(checkpoint, file, file.name)
+    for (stem, count), there in sets.items():
+        if there is chosen:
+            for number in sorted(set(range(1, count + 1)) - there.keys())[:count]:
+                name = f"{stem}-{number:05d}-of-{count:05d}.safetensors"
+                checkpoint.issues.append(
+                    Issue("shard.missing", Severity.ERROR, name, "the other shards count it", name)
+                )
+    return checkpoint
+
+
+def _nothing(path: Path, files: list[Path]) -> str:
+    """Why a folder holds no checkpoint that can be read, and what to give instead."""
+    if files:
+        base = (_adapter(path) or {}).get("base_model_name_or_path")
+        return f"an adapter alone ({ADAPTER}): hold the checkpoint of its base model{f', {base}' if isinstance(base, str) else ''}"
+    snapshots = sorted(path.glob("snapshots/*"))
+    if snapshots:
+        return f"a cache of the Hub: give a revision, {snapshots[-1].relative_to(path).as_posix()}"
+    if any(path.glob("*.bin")) or any(path.glob("*.pt*")):
+        return "pickled files alone, which are never opened: give *.safetensors files or an index"
+    if any(path.glob("*.gguf")):
+        return "GGUF files alone, which are not read: give the checkpoint that they were made from"
+    below = sorted(file.parent.relative_to(path).as_posix() for file in path.glob("*/*.safetensors"))
+    if below:
+        return f"no *.safetensors file of its own: give a folder below it, {below[0]}"
+    return f"no *.safetensors file, no {WEIGHTS}.index.json and no pytorch_model.bin.index.json"
+
+
+def _adapter(path: Path) -> dict[str, object] | None:
+    file = path / "adapter_config.json"
+    loaded = _json(file) if file.is_file() else None
+    return loaded if isinstance(loaded, dict) else None
 
 
 def _config(folder: Path) -> dict[str, object] | None:
@@ -103,7 +162,7 @@ def _from_index(path: Path, alone: bool) -> Checkpoint:
     shards: dict[str, list[str]] = {}
     for name, file in table.items():
         shards.setdefault(file, []).append(name)
-    there = {file for file in shards if not _leads_out(file) and (path.parent / file).is_file()}
+    there = {file for file in shards if not leads_out(file) and (path.parent / file).is_file()}
     pointers = {file for file in there if not torch_files and _is_pointer(path.parent / file)}
     there -= pointers
     if pointers and len(pointers) == len(shards):
@@ -140,7 +199,7 @@ def _is_pointer(path: Path) -> bool:
         return file.read(len(_POINTER)) == _POINTER
 
 
-def _leads_out(name: str) -> bool:
+def leads_out(name: str) -> bool:
     """Whether a shard's name is a path to somewhere else; an index must not have files read that are not the checkpoint's."""
     parts = PurePosixPath(name.replace("\\", "/"))
     return parts.is_absolute() or ".." in parts.parts or ":" in name or "\0" in name
@@ -148,8 +207,9 @@ def _leads_out(name: str) -> bool:
 
 def _missing_shards(checkpoint: Checkpoint, shards: Mapping[str, list[str]], there: set[str]) -> None:
     for file in sorted(set(shards) - there):
-        detail = f"the index places {len(shards[file]):,} tensors in it, {shards[file][0]} first"
-        if _leads_out(file):
+        count = len(shards[file])
+        detail = f"the index places {count:,} tensor{'s' if count != 1 else ''} in it, {shards[file][0]} first"
+        if leads_out(file):
             detail += "; it leads out of the checkpoint's folder and is not opened"
         checkpoint.issues.append(Issue("shard.missing", Severity.ERROR, file, detail, file))
         for name in shards[file]:
@@ -178,12 +238,19 @@ def _add_file(checkpoint: Checkpoint, path: Path, name: str) -> None:
         checkpoint.issues.append(Issue("header", Severity.ERROR, name, detail, name))
 
     try:
-        size = path.stat().st_size
+        about = path.stat()
+        size = about.st_size
+        if not stat.S_ISREG(about.st_mode):
+            bad("it is no file that can be read (a folder, a pipe or a device)")
+            return
         with path.open("rb") as file:
             start = file.read(8)
             length = int.from_bytes(start, "little")
             if start == _POINTER[:8]:
                 bad(f"{_POINTER_WORDS} (git lfs pull)")
+                return
+            if not start:
+                bad("it is empty")
                 return
             if len(start) < 8 or length > MAX_HEADER or 8 + length > size:
                 bad(f"it is no safetensors file: a header of {length:,} bytes in a file of {size:,}")

@@ -38,6 +38,7 @@ class Issue:
 
 KINDS: dict[str, str] = {
     "header": "a file's header cannot be read",
+    "beside": "a file lies beside what the library loads",
     "offsets": "data ranges overlap, leave a gap or pass the file's end",
     "shard.missing": "the index names a shard that is not there",
     "shard.content": "a shard does not hold what the index says, or holds more",

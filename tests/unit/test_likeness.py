@@ -56,6 +56,22 @@ def test_names_comments_docstrings_and_annotations_do_not_count(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param("self.llama = norm", "self.qwen_3 = norm", True, id="an attribute named after the model"),
+        pytest.param("self.llama_norm = norm", "self.qwen3_norm = norm", True, id="a part of a name"),
+        pytest.param("self.config = LlamaConfig()", "self.config = Qwen3Config()", True, id="a class of another file"),
+        pytest.param("self.llamas = norm", "self.qwen3 = norm", False, id="another word"),
+        pytest.param("self.first_norm = norm", "self.second_norm = norm", False, id="two names of neither"),
+    ],
+)  # fmt: skip
+def test_names_that_carry_the_model_s_own_do_not_count(one: str, other: str, same: bool, tmp_path: Path) -> None:
+    left = read(tmp_path, ONE.replace("self.eps = eps", one))["LlamaNorm"]
+    right = read(tmp_path, RENAMED.replace("self.eps = eps", other))["Qwen3Norm"]
+    assert (left.digest == right.digest) is same
+
+
+@pytest.mark.parametrize(
     ("old", "new", "differs", "adds"),
     [
         pytest.param("self.weight * x", "self.weight + x", ("forward",), (), id="another operation"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import struct
 import sys
 from collections.abc import Callable
@@ -411,6 +413,108 @@ release:
 
 
 @pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        pytest.param("{0}  model.safetensors\n{1}  original/model.safetensors\n", 0, id="two files of one name"),
+        pytest.param("{0}  repo/model.safetensors\n{1}  repo/original/model.safetensors\n", 0, id="from the folder above"),
+        pytest.param("{0}  /data/repo/model.safetensors\n", 0, id="from the root"),
+        pytest.param("{1}  model.safetensors\n{0}  original/model.safetensors\n", 1, id="changed round"),
+        pytest.param("{0}  model.safetensors\n{1}  original/other.safetensors\n", 1, id="one is not there"),
+    ],
+)  # fmt: skip
+def test_a_manifest_names_files_by_their_path(lines: str, code: int, tmp_path: Path) -> None:
+    folder = write(tmp_path, LLAMA, tensors(LLAMA))
+    (folder / "original").mkdir()
+    (folder / "original" / "model.safetensors").write_bytes(b"another")
+    digests = [
+        hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("model.safetensors", "original/model.safetensors")
+    ]
+    manifest = tmp_path / "SHA256SUMS"
+    manifest.write_text(lines.format(*digests))
+    assert main(["weights", str(folder), "--manifest", str(manifest)]) == code
+
+
+@pytest.mark.parametrize(
+    ("others", "note"),
+    [
+        pytest.param(["consolidated.safetensors"], "consolidated.safetensors", id="the publisher's own names"),
+        pytest.param(["adapter_model.safetensors", "model.fp16.safetensors"],
+                     "adapter_model.safetensors, model.fp16.safetensors", id="an adapter and a copy"),
+    ],
+)  # fmt: skip
+def test_files_that_the_library_does_not_load_are_not_held(others: list[str], note: str, tmp_path: Path) -> None:
+    folder = write(tmp_path, LLAMA, tensors(LLAMA))
+    for name in others:
+        save_file({"tok_embeddings.weight": np.zeros((3,), np.float32)}, folder / name)
+    result = weights(folder)
+    assert result.fits
+    assert [(each.kind, each.name) for each in result.issues] == [("beside", note)]
+
+
+def test_a_set_of_shards_without_an_index_counts_its_shards(tmp_path: Path) -> None:
+    folder = write(tmp_path, LLAMA, tensors(LLAMA), shards=3)
+    (folder / "model.safetensors.index.json").unlink()
+    assert issues(weights(folder)) == []
+    (folder / "model-00002-of-00003.safetensors").unlink()
+    found = issues(weights(folder))
+    assert ("shard.missing", "model-00002-of-00003.safetensors") in found
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        pytest.param({"adapter_model.safetensors": "", "adapter_config.json": '{"base_model_name_or_path": "maker/base"}'},
+                     "an adapter alone (adapter_model.safetensors): hold the checkpoint of its base model, maker/base", id="adapter"),
+        pytest.param({"pytorch_model.bin": "evil"}, "pickled files alone, which are never opened", id="pickle"),
+        pytest.param({"model-Q4_K_M.gguf": "GGUF"}, "GGUF files alone, which are not read", id="GGUF"),
+        pytest.param({"snapshots/abc/config.json": "{}"}, "a cache of the Hub: give a revision, snapshots/abc", id="cache"),
+        pytest.param({"unet/model.safetensors": ""}, "give a folder below it, unet", id="folders"),
+        pytest.param({}, "no *.safetensors file", id="nothing"),
+    ],
+)  # fmt: skip
+def test_a_folder_without_a_checkpoint_says_what_to_give(
+    files: dict[str, str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert main(["weights", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA))
+    os.mkfifo(tmp_path / "model.safetensors")
+    (found,) = [each for each in weights(tmp_path).issues if each.kind == "header"]
+    assert found.detail == "it is no file that can be read (a folder, a pipe or a device)"
+
+
+def test_names_alone_are_not_said_to_fit_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA))
+    table = dict.fromkeys(tensors(LLAMA), "pytorch_model-1.bin")
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": table}))
+    (tmp_path / "pytorch_model-1.bin").write_bytes(b"never opened")
+    assert main(["weights", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("THE NAMES FIT, shapes are not known")
+
+
+def test_another_model_type_is_held_by_the_code_s_own(tmp_path: Path) -> None:
+    experts = tensors(MIXTURE)
+    stem = "model.layers.0.mlp.experts"
+    for part in ("gate_up_proj", "down_proj"):
+        del experts[f"{stem}.{part}"]
+    for expert in range(4):
+        for part, shape in (("gate_proj", (8, 16)), ("up_proj", (8, 16)), ("down_proj", (16, 8))):
+            experts[f"{stem}.{expert}.{part}.weight"] = np.zeros(shape, np.float32)
+    result = weights(write(tmp_path, MIXTURE | {"model_type": "of_its_own"}, experts), "qwen3_moe::Qwen3MoeForCausalLM")
+    assert issues(result) == [] and result.matched == result.parameters
+    assert [note for note in result.notes if "model_type of_its_own" in note]
+
+
+@pytest.mark.parametrize(
     ("files", "code", "said"),
     [
         ("files: {model.safetensors: DIGEST},", 0, ""),
@@ -450,3 +554,29 @@ def test_wrong_input_is_one_line(
     monkeypatch.chdir(tmp_path)
     assert main(["weights", *arguments]) == 2
     assert capsys.readouterr().err == message + "\n"
+
+
+def test_experts_that_the_library_builds_one_by_one_for_a_quantization(tmp_path: Path) -> None:
+    text = {
+        "model_type": "llama4_text", "vocab_size": 32, "hidden_size": 16, "intermediate_size": 8, "intermediate_size_mlp": 8,
+        "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4, "num_local_experts": 2,
+        "interleave_moe_layer_step": 1,
+    }  # fmt: skip
+    composite = {"model_type": "llama4", "architectures": ["Llama4ForCausalLM"], "text_config": text}
+    content = tensors(text | {"architectures": ["Llama4ForCausalLM"], "model_type": "llama4"})
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    # A configuration of several models holds the part that this class is built with.
+    assert issues(weights(write(whole, composite, content), "llama4::Llama4ForCausalLM")) == []
+    stem = "model.layers.0.feed_forward.experts"
+    for part in ("gate_up_proj", "down_proj"):
+        del content[f"{stem}.{part}"]
+    for expert in range(2):
+        for part, rows, columns in (("gate_proj", 8, 16), ("up_proj", 8, 16), ("down_proj", 16, 8)):
+            content[f"{stem}.{expert}.{part}.weight"] = np.zeros((rows, columns), np.int8)
+            content[f"{stem}.{expert}.{part}.weight_scale"] = np.zeros((rows, 1), np.float32)
+    for method, code in (("compressed-tensors", True), ("fp8", False)):
+        folder = tmp_path / method
+        folder.mkdir()
+        config = composite | {"quantization_config": {"quant_method": method}}
+        assert weights(write(folder, config, content), "llama4::Llama4ForCausalLM").fits is code
