@@ -309,6 +309,11 @@ def _expanded(x: Array, size: tuple[int, ...]) -> Array:
     return np.broadcast_to(x, tuple(here if want == -1 else want for here, want in zip(own, size, strict=True)))
 
 
+def _filled(parts: Sequence[Array]) -> list[Array]:
+    """Tensors to join without those that torch passes over: empty ones of one axis, as a cache that nothing is in yet is."""
+    return [part for part in parts if part.shape != (0,)] or list(parts)
+
+
 DONE: dict[str, Callable[..., Array]] = {
     "add": _binary(np.add), "sub": _binary(np.subtract), "mul": _binary(np.multiply), "div": _binary(np.divide),
     "floor_div": _binary(np.floor_divide), "remainder": _binary(np.mod), "pow": _binary(lambda x, y: np.power(np.asarray(x, float), y)),
@@ -329,7 +334,7 @@ DONE: dict[str, Callable[..., Array]] = {
     "repeat_interleave": lambda op, x: np.repeat(x, _whole(op.settings["repeats"]), op.settings["dim"]),
     "transpose": lambda op, x: x.swapaxes(_whole(op.settings["dim0"]), _whole(op.settings["dim1"])),
     "permute": lambda op, x: x.transpose(op.settings["dims"]),
-    "cat": lambda op, *parts: np.concatenate(parts, _whole(op.settings["dim"])),
+    "cat": lambda op, *parts: np.concatenate(_filled(parts), _whole(op.settings["dim"])),
     "stack": lambda op, *parts: np.stack(parts, _whole(op.settings["dim"])),
     "gather": lambda op, x, index: np.take_along_axis(x, index, _whole(op.settings["dim"])),
     "cumsum": lambda op, x: np.cumsum(x, _whole(op.settings["dim"])),

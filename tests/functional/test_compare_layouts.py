@@ -270,3 +270,14 @@ def test_another_order_of_axes_alone_changes_no_result(tmp_path: Path, capsys: p
     assert "result" not in {each["meaning"] for each in found["differences"]}
     moved = [each for each in found["differences"] if "the elements stand otherwise" in each["explanation"]]
     assert {(each["meaning"], each["where"]) for each in moved} == {("unknown", "outside of layers")}
+
+
+def test_keys_joined_to_a_cache_that_nothing_is_in_are_the_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joined = APART.replace(
+        "        x = x + self.o(", "        k = torch.cat((torch.tensor([]), k), dim=-2)\n        x = x + self.o("
+    )
+    assert joined != APART
+    found = compared(tmp_path, capsys, BLOCK + APART, BLOCK + joined)
+    assert found["proven"]
