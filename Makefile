@@ -56,9 +56,10 @@ reports: $(STAMP)  ## rebuild reports/ from the specs: a page per model, an inde
 drift: reports  ## rebuild reports/ and fail where what is committed differs
 	@changed="$$(git status --porcelain -- reports)"; test -z "$$changed" || (echo "$$changed"; echo "reports/ is not what the code gives: run make reports, look at the difference, commit it"; exit 1)
 
-bench: $(DEV_STAMP)  ## parameters over the whole library, speed ratios, time and size of renderings, drawings against operations
+bench: $(DEV_STAMP)  ## parameters over the whole library, speed ratios, what following forward costs, time and size of renderings, drawings against operations
 	@$(BIN)/python benchmarks/parameters.py
 	@$(BIN)/python benchmarks/speed.py
+	@$(BIN)/python benchmarks/forward_cost.py
 	@$(BIN)/python benchmarks/rendering.py
 	@$(BIN)/python benchmarks/drawings.py
 

@@ -161,7 +161,7 @@ def main() -> int:
     print(text)
     if arguments.output:
         arguments.output.write_text(
-            f"# Published checkpoints\n\nPrinted by `benchmarks/published_headers.py --damage`.\n\n{text}\n"
+            f"# Published checkpoints\n\nPrinted by `benchmarks/published_headers.py{' --damage' * arguments.damage}`.\n\n{text}\n"
         )
     return 1 if failed else 0
 

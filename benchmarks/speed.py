@@ -8,6 +8,7 @@ time are the ones to read. The package is compiled before anything is measured, 
     python benchmarks/speed.py --library                              also the whole library (minutes)
     python benchmarks/speed.py --forward [TARGET ...]                 only following `forward` beside building
     python benchmarks/speed.py --forward --slice 8 --residue 3        the same for a class of one family in eight
+                                                                      (`forward_cost.py`: for all families, cheaper)
 
 Every command is a whole process with a cache folder of its own. A ratio whose other side is not given is left out with
 a note; nothing here is compared with a number from another machine or another run.
@@ -19,7 +20,6 @@ import argparse
 import compileall
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -71,10 +71,6 @@ idefics3::Idefics3ForConditionalGeneration florence2::Florence2ForConditionalGen
 layoutlmv3::LayoutLMv3Model patchtst::PatchTSTForPrediction
 """.split()
 """What following `forward` costs beside building the modules: models of every kind, one class of each."""
-HEADS = """
-ForConditionalGeneration ForCausalLM ForMaskedLM ForImageClassification ForObjectDetection ForCTC LMHeadModel ForPreTraining Model
-""".split()
-"""Endings of the class that stands for a family, the first that one of its classes has."""
 FORWARD_RUNS = 3
 """Processes per class, of which the median counts."""
 
@@ -227,16 +223,9 @@ def stages(command: tuple[str, ...]) -> None:
 def sampled(number: int, residue: int) -> list[str]:
     """A class of each family in one of ``number`` slices of the installed transformers, families chosen by hash."""
     from forward import families, slice_of
+    from forward_cost import candidates
 
-    from specdiff.project.targets import transformers_folder
-
-    found = []
-    for family in slice_of(families(), number, residue):
-        files = sorted((transformers_folder() / "models" / family).glob(f"modeling_{family}.py"))
-        names = re.findall(r"^class (\w+)\(", "".join(path.read_text(encoding="utf-8") for path in files), re.MULTILINE)
-        chosen = next((name for head in HEADS for name in reversed(names) if name.endswith(head)), None)
-        found += [f"{family}::{chosen}"] if chosen else []
-    return found
+    return [found[0] for family in slice_of(families(), number, residue) if (found := candidates(family))]
 
 
 def forwards(targets: list[str]) -> None:

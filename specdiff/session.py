@@ -27,7 +27,7 @@ FRAME_SLOTS = 1024 * 1024 + 1
 """Size of one frame, in words, that has CPython reserve twice as much (chunks double until it fits): 8 MiB stay for
 the frames above, some 30,000 of ordinary size. What nobody touches takes address space, not memory."""
 
-GC_THRESHOLD = (100_000, 20, 100)
+GC_THRESHOLD = (400_000, 20, 100)
 """How rarely cyclic garbage is looked for: nearly all that a run makes lives until the model is done with, and walking
 it again and again costs a fifth of the run."""
 

@@ -64,7 +64,7 @@ class Past:
     """A recorded run."""
 
     __slots__ = (
-        "effects", "end", "given", "held", "inside", "keep", "module", "named", "nodes", "path", "recording", "result", "sizes",
+        "effects", "end", "given", "held", "inside", "keep", "losses", "module", "named", "nodes", "path", "recording", "result", "sizes",
         "start",
     )  # fmt: skip
 
@@ -76,6 +76,8 @@ class Past:
         self.start = start
         self.recording = recording
         self.end = start
+        self.losses: list[int] = []
+        """Older operations whose results went into something that gave an unknown value."""
         self.sizes = (len(MADE), len(MADE))
         """Which sizes of which nothing is known it made."""
         self.result: Value = None

@@ -121,7 +121,7 @@ def _recorded(run: Run, function: Function, past: Past, known: list[Past], body:
     for container in past.given.containers:
         recording.outside[id(container)] = container
     opened = set(run.open_lists)
-    journal = run.journal
+    journal, losses = run.journal, len(trace.losses)
     run.recording = recording
     try:
         result = plain(body())
@@ -130,6 +130,7 @@ def _recorded(run: Run, function: Function, past: Past, known: list[Past], body:
         _lift(recording, recording.parent, None)
     recording.end = run.clock
     past.end = len(trace.ops)
+    past.losses = [lost for lost in trace.losses[losses:] if lost < past.start]
     if past.end - past.start < MIN_OPERATIONS:
         return result
     past.sizes = (past.sizes[0], len(MADE))
@@ -264,6 +265,8 @@ class _Repetition:
         self.renames: dict[str, str] = {}
         self.ops: list[Op] = []
         self.settled: list[tuple[int, Tensor]] = []
+        self.places: dict[int, int] = {}
+        """The operations that stand for those, by identity."""
         self.parts: list[tuple[int, Tensor]] = []
         self.sizes: list[str] = []
         self.names: dict[Any, Any] = {}
@@ -349,14 +352,13 @@ class _Repetition:
         if len(trace.ops) + self.past.end - self.past.start > limits.MAX_OPERATIONS:
             raise BudgetExceeded("MAX_OPERATIONS", self.run.place)
         named = self.past.speaking(trace, self.names) if self.names else frozenset[int]()
-        places = self._operations(named)
+        self._operations(named)
         carrier = Carrier(self.past.recording.start, self._node, self.tensors, self.match.objects, self.run, self.names)
         result = carrier.carry(self.past.result)
         effects = [(self._other_of(target), name, carrier.carry(value)) for target, name, value in self.past.effects]
-        first, offset = self.past.start, len(trace.ops)
-        trace.examples.extend(
-            [(offset + places[start - first], offset + places[end - first]) for start, end in self.past.examples(trace)]
-        )
+        lost = [self._input(left) for left in self.past.losses]
+        first = self.past.start
+        trace.examples.extend([(self._place(start), self._place(end)) for start, end in self.past.examples(trace)])
         trace.ops.extend(self.ops)
         MADE.extend(self.sizes)
         for number, tensor in self.settled:
@@ -365,7 +367,9 @@ class _Repetition:
             trace.sourced[number] = tensor
         trace.parts.update(self.parts)
         nodes, constants = self.nodes, trace.constants
-        trace.lost.update([nodes[left] for left in trace.lost if first <= left < self.past.end and left in nodes])
+        lost.extend([nodes[left] for left in trace.lost if first <= left < self.past.end and left in nodes])
+        trace.lost.update(lost)
+        trace.losses.extend(lost)
         for left in self.past.constants(trace):
             constants[nodes[left]] = constants[left]
         _lift(self.past.recording, self.run.recording, self.match)
@@ -374,20 +378,16 @@ class _Repetition:
             (target.attrs if isinstance(target, Instance) else target)[name] = value
         return result
 
-    def _operations(self, named: frozenset[int]) -> list[int]:
-        """Repeat all operations; where the recorded run has examples, also how many there were before each of the
-        recorded ones, and in the end."""
+    def _operations(self, named: frozenset[int]) -> None:
+        """Repeat all operations."""
         trace, made, nodes, past = self.trace, self.ops, self.nodes, self.past
-        special, counted = past.special(trace), bool(past.examples(trace))
+        special = past.special(trace) | named
         other = before = len(trace.ops)
-        places: list[int] = []
         last, path = "", self._renamed("")
         new, append = tuple.__new__, made.append
         for op in trace.ops[past.start : past.end]:
             number, kind, given, shape, dtype, attrs, file, line, module, function, _ = op
-            if counted:
-                places.append(other - before)
-            if number in special or number in named:
+            if number in special:
                 self._unlike(op, number in named)
                 other = before + len(made)
                 continue
@@ -405,8 +405,14 @@ class _Repetition:
                 last, path = module, self._renamed(module)
             append(new(Op, (other, kind, inputs, shape, dtype, attrs, file, line, path, function, None)))
             other += 1
-        places.append(other - before)
-        return places
+
+    def _place(self, number: int) -> int:
+        """The place in the trace to be of a recorded operation, or of the first after it that is repeated."""
+        before = len(self.trace.ops)
+        for later in range(number, self.past.end):
+            if self.nodes[later] >= before:
+                return self.nodes[later]
+        return before + len(self.ops)
 
     def _unlike(self, op: Op, named: bool) -> None:
         if op.id in self.trace.sourced or op.id in self.trace.parts:
@@ -434,12 +440,13 @@ class _Repetition:
         if other is not None:
             known = other.node
             if known is None:
-                known = next((place for place, settled in self.settled if settled is other), None)
+                known = self.places.get(id(other))
             if known is not None:
                 self.nodes[op.id] = known
                 return
             if source is not None:
                 self.settled.append((number, other))
+                self.places.setdefault(id(other), number)
         if source is None:
             self.parts.append((number, tensor if other is None else other))
         attrs = op.attrs

@@ -54,6 +54,8 @@ class Trace:
         """Results whose content is known, by operation."""
         self.lost: set[int] = set()
         """Operations whose results went into something that gave an unknown value."""
+        self.losses: list[int] = []
+        """The same in the order in which that happened, also where it happened again."""
         self.sourced: dict[int, Tensor] = {}
         """The tensors from outside (parameters, buffers, constants) that operations stand for."""
         self.parts: dict[int, Tensor] = {}
@@ -192,6 +194,7 @@ class Trace:
             if isinstance(value, Tensor):
                 if value.node is not None:
                     self.lost.add(value.node)
+                    self.losses.append(value.node)
             elif type(value) is Unknown:
                 self.lose(value.source)
             elif isinstance(value, list | tuple):
@@ -220,6 +223,12 @@ class Trace:
         known = self.paths.get(id(module))
         if known is not None:
             return known
+        whole = self.below(self.stack[0][0], module)
+        if whole is not None and whole.startswith(self.stack[-1][1] + "."):
+            # The first name of all that the root has for it is also the first that the running module has.
+            self.paths[id(module)] = whole
+            self.keep.append(module)
+            return whole
         for owner, prefix in reversed(self.stack):
             found = self.below(owner, module)
             if found is not None:

@@ -287,20 +287,35 @@ def _registered(ctx: Any, data: Any) -> Any:
 @raw
 def _set_training(ctx: Any, module: Instance, mode: bool, usual: Any) -> None:
     """``Module.train`` below a module; a class with its own ``train`` runs that."""
-    if "setattr" in module.cls.flags or lookup(module.cls, "training")[0] is not True:
+    _set_below(ctx, module, mode, usual, {})
+
+
+def _set_below(ctx: Any, module: Instance, mode: bool, usual: Any, classes: dict[int, tuple[bool, bool]]) -> None:
+    attrs = module.attrs
+    if not _ways(module, usual, classes)[0]:
         ctx.setattr(module, "training", mode)
-    elif module.attrs.get("training") is not mode:
+    elif attrs.get("training") is not mode:
         ctx.touch(module)
-        module.attrs["training"] = mode
+        attrs["training"] = mode
     seen: set[int] = set()
-    for child in list((module.attrs.get("_modules") or {}).values()):
+    for child in list((attrs.get("_modules") or {}).values()):
         if not isinstance(child, Instance) or id(child) in seen:
             continue
         seen.add(id(child))
-        if lookup(child.cls, "train")[0] is usual:
-            _set_training(ctx, child, mode, usual)
+        if _ways(child, usual, classes)[1]:
+            _set_below(ctx, child, mode, usual, classes)
         else:
             ctx.call(ctx.getattr(child, "train"), (mode,), {})
+
+
+def _ways(module: Instance, usual: Any, classes: dict[int, tuple[bool, bool]]) -> tuple[bool, bool]:
+    """Whether a module's class has nothing of its own for setting ``training``, and none for ``train``; by class."""
+    cls = module.cls
+    found = classes.get(id(cls))
+    if found is None:
+        plain = "setattr" not in cls.flags and lookup(cls, "training")[0] is True
+        found = classes[id(cls)] = (plain, lookup(cls, "train")[0] is usual)
+    return found
 
 
 def _uninitialized(ctx: Any) -> Any:

@@ -17,6 +17,7 @@ from specdiff.project.targets import resolve
 
 HEAD = """
 import functools
+import elsewhere
 import torch
 from torch import nn
 
@@ -147,6 +148,11 @@ CASES: dict[str, tuple[str, str, int]] = {
         ),
         "slot = Slot()\nslot.states = {}\nfor layer in self.layers:\n    x = layer(x, slot)",
         0,
+    ),
+    "a weight used before that goes into what is not known": (
+        f"def forward(self, x, other):\n    {MLP}\n    y = other * self.scale\n    return x",
+        "for layer in self.layers:\n    x = layer(x, 2.0)\nother = elsewhere.number\nfor layer in self.layers:\n    x = layer(x, other)",
+        10,
     ),
     "parts of layers of which each has its own number": (
         "def forward(self, x):\n    return self.part(x * self.index) * self.index",
