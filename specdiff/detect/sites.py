@@ -380,34 +380,52 @@ def _weighted_values(graph: Operations, softmax: Op, with_sink: bool) -> tuple[O
 
 
 def _input_scales(graph: Operations, site: Attention) -> None:
-    """A factor on the query (or key) is part of the scale: right before the product, or before a rotation."""
+    """A factor on the query (or key) is part of the scale: right before the product, or before a rotation.
+
+    A factor that a projection's keys alone have before they are rotated is a factor on keys, told as such
+    (`multiplier.key`), and no part of the scale.
+    """
     if site.scale is None:
         return
+    queries = False
     for start in (site.query, site.key):
         op: Op | None = start
+        turned = False
         for _ in range(12):
             if op is None:
                 break
             if op.kind == "outside":
-                site.scale = None
-                site.scales.append(op)
+                _unscaled(site, op)
                 return
             scaled = _times_one_number(graph, op)
             if scaled is not None:
                 if op.attrs.get("reflected") and op.kind == "div":
                     break
-                other = op.attrs.get("other")
-                site.scales.append(op)
-                if not isinstance(other, int | float):
-                    # A learned or computed number whose value is not known: neither is the scale.
-                    site.scale = None
-                    return
-                site.scale *= other if op.kind == "mul" else 1.0 / other
+                if not turned or start is site.query or queries:
+                    if not _scale_by(site, op):
+                        return
+                queries = queries or (turned and start is site.query)
                 op = scaled
             elif op.kind in VIEWS or op.kind in ("repeat_interleave", "repeat"):
                 op = graph[op.inputs[0]]
             else:
-                op = narrow_before(graph, op)
+                op, turned = narrow_before(graph, op), True
+
+
+def _scale_by(site: Attention, op: Op) -> bool:
+    """Take a factor into the scale; False where it is learned or computed: its value is not known, and so is the scale's not."""
+    other = op.attrs.get("other")
+    if site.scale is None or not isinstance(other, int | float):
+        _unscaled(site, op)
+        return False
+    site.scales.append(op)
+    site.scale *= other if op.kind == "mul" else 1.0 / other
+    return True
+
+
+def _unscaled(site: Attention, op: Op) -> None:
+    site.scale = None
+    site.scales.append(op)
 
 
 def _times_one_number(graph: Operations, op: Op) -> Op | None:
@@ -456,8 +474,7 @@ def _heads(graph: Operations, site: Attention) -> None:
     elif repeats > 1 and site.heads % repeats == 0:
         site.kv_heads = site.heads // repeats
     else:
-        keys = graph[key.inputs[0]].shape if key.kind == "transpose" and key.inputs else key.shape
-        count = meeting or math.prod(factor(size) for size in (keys or key.shape)[:-2])
+        count = meeting or math.prod(factor(size) for size in key.shape[:-2])
         site.kv_heads = count if site.heads % max(count, 1) == 0 else None
     site.repeats = where
 
