@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from specdiff.compare.carrying import Weights
+from specdiff.compare.crossing import by_name, crossed
 from specdiff.compare.deciding import Decision, Outcome
 from specdiff.compare.deviating import merged
 from specdiff.compare.facts import COUNTS, compare_facts
@@ -57,7 +58,7 @@ def _paired(
 ) -> tuple[list[Pair], list[str], list[str], str]:
     """As `parameters.pair`, with what must be done to weights that are the same otherwise."""
     pairs, left_only, right_only, pairing = pair(left, right)
-    pairs = shifted(_rotated(pairs, left, right, differences), left, right)
+    pairs = shifted(_rotated(by_name(pairs, left, right), left, right, differences), left, right)
     return pairs, left_only, right_only, pairing
 
 
@@ -194,6 +195,7 @@ def compare(
         pairs, told = _aligned(left, right, pairs, smaller)
     if told is not None:
         differences = merged(differences, told)
+    differences = [*crossed(left, right, pairs), *differences]
     if pairing:
         differences = [_unpaired(each) for each in differences]
     return Comparison(

@@ -176,8 +176,8 @@ def _tokens(scene: Scene, graph: Operations, tower: Tower, stem: list[Op]) -> No
     """Learned tokens that are put beside the patches."""
     counts: list[tuple[int, Op]] = []
     for op in stem:
-        if op.kind != "cat":
-            continue
+        if op.kind != "cat" or not graph.from_inputs[op.id]:
+            continue  # tables by position that are put together hold no tokens
         for item in graph.inputs(op):
             if item.shape and len(item.shape) >= 3 and is_number(item.shape[-2]) and _learned(graph, item):
                 counts.append((int(item.shape[-2]), op))
