@@ -26,8 +26,10 @@ def brief(sheet: FactSheet) -> Iterator[tuple[str, str]]:
             for key, fact in sheet.facts.items()
             if vocab.split_tower(key)[0] == tower
         }
+        if "layers" not in known:
+            continue  # what has no layers is no tower to describe: a configuration's part, a class alone
         parts = [part for part in (_stack(known), *_attention(known), *_feed_forward(known), _norm(known)) if part]
-        if "layers" in known and len(parts) > 1:
+        if len(parts) > 1:
             yield tower, f"{parts[0]}: {'; '.join(parts[1:])}"
 
 

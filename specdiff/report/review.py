@@ -320,7 +320,8 @@ def _added(main: ClassResult, rest: Sequence[ClassResult]) -> Iterator[str]:
         (f"`{key}`", _text(wording.value(fact.value, key)), _places(fact.evidence))
         for key, fact in sorted(main.sheet.facts.items())
     ]
-    yield _folded(f"{len(rows)} facts", ("key", "value", "line"), rows, _MOST_FACTS)
+    if rows:
+        yield _folded(f"{len(rows)} facts", ("key", "value", "line"), rows, _MOST_FACTS)
     if rest:
         sizes = [(f"`{one.name}`", wording.amount(one.total_parameters), str(one.verdict)) for one in rest]
         title = f"{len(rest)} more class{'es' if len(rest) != 1 else ''} of this file"

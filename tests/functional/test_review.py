@@ -90,6 +90,8 @@ RENAMED = {
 }
 CHANGES = (
     Change("an added model", {"README.md": "words"}, TOY, {"ToyModel": "added"}, ("### `ToyModel` added", "branches that no known configuration reaches")),
+    Change("an added model that cannot be built", {"README.md": "words"}, TOY | {FILE: MODELING.replace("self.embed = nn.Embedding(16", "self.embed = not_there(16")},
+           {"ToyModel": "added"}, ("the class could not be built", "**error**"), 1),
     Change("a constant", TOY, {FILE: MODELING.replace("1e-6", "1e-3")}, {"ToyModel": "changed"},
            ("| `norm.eps` | 1e-6 | 0.001 |", "Edited: `modeling_toy.py:42` ToyBlock.\\_\\_init\\_\\_, `modeling_toy.py:46`")),
     Change("an operation that no fact names", TOY, {FILE: MODELING.replace("return x + y\n", "return x + y.tanh()\n")}, {"ToyModel": "changed"},
