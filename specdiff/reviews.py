@@ -139,7 +139,7 @@ def review(
         tuple(sides.problems),
         tuple(_edited(sides, [*models, *shared])),
         _closest(sides, classes, options),
-        tuple(notes),
+        (*notes, *_not_looked_for(sides, classes)),
         tuple(_fits(sides, classes, direct, covering, places, options)),
         unread,
         tuple(item.path for item in items if item.why),
@@ -221,6 +221,13 @@ def _closest(sides: _Sides, classes: list[ClassReview], options: Options) -> tup
         lambda: [closest(file, sides.path(file), added[file], replace(options, only=PARTS)) for file in added]
     )
     return tuple(each for each in found if each is not None)
+
+
+def _not_looked_for(sides: _Sides, classes: list[ClassReview]) -> Iterator[str]:
+    """That neighbours are read from the disk, which holds another commit."""
+    added = any(each.standing is Standing.ADDED and each.after is not None for each in classes)
+    if added and not sides.range.checked_out:
+        yield f"which models the added ones are closest to is told where {sides.range.head[:12]} is checked out"
 
 
 def _before(sides: Range, changed: list[Change]) -> Files:

@@ -152,6 +152,8 @@ def test_a_change(tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Ch
     assert main(["review", text, "--repository", str(folder), "--format", "markdown", "--jobs", "1"]) == change.code
     page = capsys.readouterr().out
     assert [told for told in change.told if told not in page] == [], page
+    unseen = "added" in change.standings.values() and way == "not checked out"
+    assert ("closest to is told where" in page) == unseen, page
     assert git(folder, "status", "--porcelain") == before
 
 
