@@ -222,7 +222,8 @@ def _first_accepted(program: Program, built: Built, choices: list[Inputs]) -> Fo
         if ran.failure is None and not outputs_in(ran.outputs)[1]:
             return ran
         likeliest = likeliest or ran
-        if best is None or (_reach(ran) > _reach(best) and not _same_end(ran, best)):
+        # Refused by the same line in the same words, a longer run has come no further.
+        if best is None or (_reach(ran) > _reach(best) and (ran.failure is None or ran.failure != best.failure)):
             best = ran
         if set(inputs) <= TEXT_INPUTS:
             plain.append(ran)
@@ -258,16 +259,6 @@ def _stops_as(ran: Forwarded, before: list[Forwarded]) -> bool:
 
 _OPEN = ("Undecided", "Limit")
 """Kinds of failure that say nothing about the code."""
-
-
-def _same_end(ran: Forwarded, other: Forwarded) -> bool:
-    """Whether two runs were refused by the same line in the same words: the longer one came no further."""
-    one, two = ran.failure, other.failure
-    return (
-        one is not None
-        and two is not None
-        and (one.kind, one.message, one.places) == (two.kind, two.message, two.places)
-    )
 
 
 def _got_stuck(ran: Forwarded) -> bool:
